@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+/// @notice What the contract says of one output element.
+enum Verdict {
+    Acceptable,
+    Imprecise, // inside the provable band, outside the integrity band: the claim is void
+    Fraudulent // outside the provable band: the stake is slashed
+}
+
+/// @notice A verdict with the integers it rests on, all in units of 2^scale.
+/// @dev When a rule about NaN or infinities decided, exact = provable = integrity = scale = 0.
+struct Judgement {
+    Verdict verdict;
+    int256 exact; // computed value before any activation
+    uint256 provable; // half-width of the provable band
+    uint256 integrity; // half-width of the integrity band
+    int256 scale;
+}
+
+/// @notice Everything a kernel may look at: it knows nothing of Merkle trees, access maps or money.
+struct KernelInput {
+    uint8 op; // of the instruction
+    bytes params; // of the instruction
+    uint32 claimed; // bits of the claimed output element
+    uint64 valid; // points of the reduction box where operand 0 was not padding
+    bytes[] operands; // dense little-endian elements, in the order of the reduction box (last axis fastest)
+    bytes hint; // prover's help (Contraction: emax); may make a verdict milder, never harsher
+}
+
+/// @title One kernel family: pure integer arithmetic on the bytes of one output element
+interface IKernel {
+    /// @notice The verdict for one output element. Reverts with a named error on malformed input.
+    function judge(KernelInput calldata input) external pure returns (Judgement memory);
+}

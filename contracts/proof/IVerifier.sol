@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {Judgement} from "../kernels/IKernel.sol";
+
+/// @notice Chunks of one tensor, proven against the root of its origin.
+/// @dev `runs` are maximal runs of chunks in ascending order, each (first chunk << 64) | chunk count, with at least
+///      one chunk between two runs. `nodes` are the missing siblings level by level from the leaves, left to right.
+///      `path` leads from the tensor root to the root over its origin's tensors, leaf to root.
+struct Opening {
+    uint128[] runs;
+    bytes chunks;
+    bytes nodes;
+    bytes32[] path;
+}
+
+/// @notice Shows one element of one instruction's output together with all it was computed from.
+struct ElementProof {
+    uint32 index; // instruction
+    bytes instruction; // its canonical bytes
+    bytes32[] instructionPath; // SHA-256(instruction) to the instructions root, leaf to root
+    uint64 element; // flat index into the output, stored order
+    Opening output;
+    Opening[] openings;
+    uint8[] openingOf; // operand i reads from openings[openingOf[i]]
+    bytes hint;
+}
+
+/// @notice Roots and tree sizes that a proof is checked against; all from the program, the claim and its trace.
+struct Roots {
+    bytes32 instructionsRoot;
+    uint32 instructionCount;
+    bytes32 constantsRoot;
+    uint32 constantCount;
+    bytes32 inputRoot;
+    uint32 inputCount;
+    bytes32 traceRoot;
+}
+
+/// @title Checks an element proof's openings and has the instruction's kernel judge the element
+interface IVerifier {
+    function judge(Roots calldata roots, ElementProof calldata proof) external view returns (Judgement memory);
+}

@@ -1,0 +1,33 @@
+import { createRequire } from "node:module";
+import hardhatToolboxViem from "@nomicfoundation/hardhat-toolbox-viem";
+import { defineConfig } from "hardhat/config";
+
+// The compiler comes from npm: Assay builds on machines that reach nothing but a package registry.
+const soljson = createRequire(import.meta.url).resolve("solc/soljson.js");
+const compiler = {
+  version: "0.8.37",
+  path: soljson,
+  settings: {
+    viaIR: true,
+    evmVersion: "osaka",
+    optimizer: { enabled: true, runs: 1_000_000 },
+    metadata: { bytecodeHash: "none" as const },
+  },
+};
+
+export default defineConfig({
+  plugins: [hardhatToolboxViem],
+  solidity: { profiles: { default: compiler, production: compiler } },
+  networks: {
+    // In-process chain of the tests and of `assay model check`: every protocol limit of a real one.
+    hardhat: {
+      type: "edr-simulated",
+      chainType: "l1",
+      hardfork: "osaka",
+      blockGasLimit: 60_000_000,
+    },
+    // Started by `assay chain` (or `hardhat node`).
+    localhost: { type: "http", chainType: "l1", url: "http://127.0.0.1:8545" },
+  },
+  test: { solidity: { fuzz: { runs: 256 }, invariant: { runs: 64, depth: 64 } } },
+});

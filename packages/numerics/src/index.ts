@@ -1,0 +1,1 @@
+export { Family, type Judgement, type Kernel, type KernelInput, Verdict } from "./types.ts";

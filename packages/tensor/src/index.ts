@@ -1,0 +1,4 @@
+export { AssayError } from "./errors.ts";
+export { DType, type DTypeName, dtypeName, dtypeSize } from "./dtype.ts";
+export { elementCount, float32Tensor, float32Values, type Tensor, tensor } from "./tensor.ts";
+export { fromStored, type Layout, rowMajor, storedDims, toStored } from "./layout.ts";
