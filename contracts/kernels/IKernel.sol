@@ -28,7 +28,8 @@ struct KernelInput {
     bytes hint; // prover's help (Contraction: emax); may make a verdict milder, never harsher
 }
 
-/// @title One kernel family: pure integer arithmetic on the bytes of one output element
+/// @title Kernel
+/// @notice One kernel family: pure integer arithmetic on the bytes of one output element.
 interface IKernel {
     /// @notice The verdict for one output element. Reverts with a named error on malformed input.
     function judge(KernelInput calldata input) external pure returns (Judgement memory);

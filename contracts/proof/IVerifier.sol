@@ -37,7 +37,13 @@ struct Roots {
     bytes32 traceRoot;
 }
 
-/// @title Checks an element proof's openings and has the instruction's kernel judge the element
+/// @title Verifier
+/// @notice Checks an element proof's openings and has the instruction's kernel judge the element.
 interface IVerifier {
-    function judge(Roots calldata roots, ElementProof calldata proof) external view returns (Judgement memory);
+    /// @notice The verdict on the element that `proof` shows. Reverts with a named error when an opening is malformed
+    ///         or does not belong to `roots`.
+    function judge(
+        Roots calldata roots,
+        ElementProof calldata proof
+    ) external view returns (Judgement memory);
 }

@@ -1,5 +1,11 @@
 /** Kernel families of instruction set version 1; the order is the Solidity enum's. */
-export const Family = { Contraction: 0, Elementwise: 1, Reduction: 2, Normalization: 3, Movement: 4 } as const;
+export const Family = {
+  Contraction: 0,
+  Elementwise: 1,
+  Reduction: 2,
+  Normalization: 3,
+  Movement: 4,
+} as const;
 export type Family = (typeof Family)[keyof typeof Family];
 
 /** What the contract says of one output element. */

@@ -1,1 +1,9 @@
-export { type Axis, type Instruction, type Operand, Origin, type Port, type Program, type ValueSource } from "./types.ts";
+export {
+  type Axis,
+  type Instruction,
+  type Operand,
+  Origin,
+  type Port,
+  type Program,
+  type ValueSource,
+} from "./types.ts";

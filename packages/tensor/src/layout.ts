@@ -59,5 +59,9 @@ export function fromStored(
   dims: readonly number[],
   layout: Layout,
 ): Tensor {
-  return { dtype, dims, data: isIdentity(layout) ? stored : permute(stored, dtypeSize(dtype), layout, false) };
+  return {
+    dtype,
+    dims,
+    data: isIdentity(layout) ? stored : permute(stored, dtypeSize(dtype), layout, false),
+  };
 }
