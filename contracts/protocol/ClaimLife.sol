@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+/// @notice How a claim was settled.
+enum Settlement {
+    None, // no such claim
+    Pending,
+    Finalised,
+    Voided,
+    Slashed
+}
+
+/// @notice Where a claim is in its life. Every entry point that moves a claim names the phase it needs.
+enum Phase {
+    Unknown, // no such claim
+    Open, // lazy and unchallenged; challengers may come
+    AwaitingReveal, // challenged; the executor owes the trace root
+    Unrevealed, // the trace was not revealed in time: to be slashed by `settleUnrevealed`
+    Provable, // the trace is known; proofs may come
+    Finalisable, // nothing was proven: to be finalised
+    Voidable, // an imprecise element was proven and no fraudulent one: to be voided by `settleImprecise`
+    Finalised,
+    Voided,
+    Slashed
+}
+
+/// @notice A claim as the market stores it.
+/// @dev The trace is known if and only if `proofEnd` is not 0: a root of 0 can be an honest one (a single tensor of at
+///      most 32 bytes, all zero).
+struct ClaimState {
+    bytes32 requestId;
+    bytes32 outputRoot;
+    bytes32 traceRoot; // meaningful once proofEnd is set
+    address executor;
+    Settlement settlement;
+    uint16 termsId; // see IInferenceMarket.termsById
+    uint64 challengeEnd;
+    address firstChallenger; // 0: unchallenged
+    uint64 revealEnd; // 0: no reveal was ever owed
+    address imprecisionProver; // 0: nothing imprecise was proven
+    uint64 proofEnd; // 0: trace unknown
+}
+
+/// @title The one deadline classifier, shared by views and mutations
+/// @dev Equality is assigned: what must come before a deadline needs now < deadline, what comes after it now >= deadline.
+library ClaimLife {
+    /// @notice The phase of `claim` at time `time`.
+    function phaseAt(ClaimState memory claim, uint256 time) internal pure returns (Phase) {
+        if (claim.settlement == Settlement.None) return Phase.Unknown;
+        // INVARIANT I4: a settled claim is in none of the phases that lead to a settlement.
+        if (claim.settlement == Settlement.Finalised) return Phase.Finalised;
+        if (claim.settlement == Settlement.Voided) return Phase.Voided;
+        if (claim.settlement == Settlement.Slashed) return Phase.Slashed;
+        if (claim.proofEnd != 0) {
+            if (time < claim.proofEnd) return Phase.Provable;
+            return claim.imprecisionProver == address(0) ? Phase.Finalisable : Phase.Voidable;
+        }
+        if (claim.revealEnd != 0) return time < claim.revealEnd ? Phase.AwaitingReveal : Phase.Unrevealed;
+        // INVARIANT I5: without a challenge nothing happens before the challenge window ends.
+        return time < claim.challengeEnd ? Phase.Open : Phase.Finalisable;
+    }
+
+    /// @notice Whether a further challenge is in time.
+    function challengeable(ClaimState memory claim, uint256 time) internal pure returns (bool) {
+        Phase phase = phaseAt(claim, time);
+        bool live = phase == Phase.Open || phase == Phase.AwaitingReveal || phase == Phase.Provable;
+        return live && time < claim.challengeEnd;
+    }
+
+    /// @notice End of the proof window of a trace that becomes known at `time`.
+    /// @dev INVARIANT I5: never before the challenge window ends, so an early reveal shortens nothing.
+    function proofEndOf(
+        uint64 challengeEnd,
+        uint256 time,
+        uint256 proofWindow
+    ) internal pure returns (uint64) {
+        uint64 end = uint64(time + proofWindow);
+        return end > challengeEnd ? end : challengeEnd;
+    }
+}

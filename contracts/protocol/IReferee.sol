@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {Verdict} from "../kernels/IKernel.sol";
+import {ElementProof} from "../proof/IVerifier.sol";
+import {Phase} from "./ClaimLife.sol";
+
+/// @notice Shows that an output of the claim is not the value that its trace has for it.
+/// @dev Tree depths come from the program, so a path has exactly that many nodes (leaf to root).
+struct OutputProof {
+    uint32 output; // number of the program's output
+    bytes32 claimedRoot; // tensor root of it in the claim's output root
+    bytes32[] claimedPath;
+    bytes32 tracedRoot; // tensor root of the instruction that writes it in the trace root
+    bytes32[] tracedPath;
+}
+
+/// @title Disputes about claims
+/// @notice Anybody may challenge, commit and prove, in parallel; there is no slot to squat. A bond is needed to challenge
+///         (it makes the executor reveal), not to prove. To prove: commit to
+///         keccak256(abi.encode(claimId, prover, salt, keccak256(abi.encode(proof)))) once the trace is known, and send
+///         the proof in a later second. The commitment binds prover and proof, so that copying either earns nothing.
+///         A proof that shows nothing wrong reverts and changes nothing (INVARIANT I7).
+/// @dev Phases and deadlines are the market's (ClaimLife.sol); a call in the wrong phase reverts with its WrongPhase.
+interface IReferee {
+    /// @param revealEnd by when the executor owes the trace; 0 when the trace is known
+    event Challenged(bytes32 indexed claimId, address indexed challenger, uint256 bond, uint64 revealEnd);
+    event TraceRevealed(
+        bytes32 indexed claimId,
+        address indexed executor,
+        bytes32 traceRoot,
+        string uri,
+        uint64 proofEnd
+    );
+    event ProofCommitted(bytes32 indexed claimId, address indexed prover, bytes32 commitment);
+    /// @notice A wrong element was proven. `exact`, `provable` and `integrity` are in units of 2^scale.
+    /// @param claimed bits of the element in the trace
+    event ElementJudged(
+        bytes32 indexed claimId,
+        address indexed prover,
+        Verdict verdict,
+        uint32 instruction,
+        uint64 element,
+        uint64 claimed,
+        int256 exact,
+        uint256 provable,
+        uint256 integrity,
+        int256 scale
+    );
+    /// @notice An output that differs from the trace was proven.
+    event OutputJudged(
+        bytes32 indexed claimId,
+        address indexed prover,
+        uint32 output,
+        uint32 instruction,
+        bytes32 claimedRoot,
+        bytes32 tracedRoot
+    );
+    event BondReturned(bytes32 indexed claimId, address indexed challenger, uint256 amount);
+
+    error ZeroAddress();
+    error NotExecutor(bytes32 claimId, address caller);
+    error UnknownClaim(bytes32 claimId);
+    /// @notice The claim is in `phase`, in which this cannot be done.
+    error WrongPhase(bytes32 claimId, Phase phase);
+    error AlreadyCommitted(address prover, bytes32 commitment);
+    /// @notice The caller has not committed to this proof with this salt.
+    error NotCommitted(address prover, bytes32 commitment);
+    /// @notice The commitment was made in this very second; wait for the next block.
+    error CommitmentTooYoung(uint256 committedAt, uint256 time);
+    /// @notice The element is within its bands: there is nothing to settle.
+    error ElementAcceptable(uint32 instruction, uint64 element);
+    error UnknownOutput(uint32 output, uint32 outputCount);
+    error PathLengthMismatch(uint256 length, uint256 expected);
+    /// @notice A path does not lead to the claim's root.
+    error RootMismatch(bytes32 expected, bytes32 actual);
+    /// @notice The output is the trace's value: there is nothing to settle.
+    error OutputMatches(uint32 output);
+
+    /// @notice Challenges a claim while now < challengeEnd; pulls the bond from the caller (who has approved the
+    ///         StakeManager). The bond comes back unless the claim is finalised; then it is the executor's.
+    function challenge(bytes32 claimId) external;
+
+    /// @notice Answers the challenge of a lazy claim while now < revealEnd; only its executor.
+    /// @param uri where challengers find the trace
+    function revealTrace(bytes32 claimId, bytes32 traceRoot, string calldata uri) external;
+
+    /// @notice Commits the caller to a proof of a Provable claim.
+    function commitProof(bytes32 claimId, bytes32 commitment) external;
+
+    /// @notice Proves one element wrong. Fraudulent: the claim is slashed at once. Imprecise: it is void from proofEnd on,
+    ///         unless somebody proves worse before.
+    function proveElement(bytes32 claimId, bytes32 salt, ElementProof calldata proof) external;
+
+    /// @notice Proves that an output differs from the trace; the claim is slashed at once.
+    function proveOutput(bytes32 claimId, bytes32 salt, OutputProof calldata proof) external;
+
+    /// @notice Slashes a challenged claim whose trace was not revealed by revealEnd; the first challenger gets the bounty.
+    function settleUnrevealed(bytes32 claimId) external;
+
+    /// @notice Voids a claim of which an imprecise element, but no fraudulent one, was proven by proofEnd.
+    function settleImprecise(bytes32 claimId) external;
+
+    /// @notice Credits a challenger's bond back once the claim is slashed or voided; anyone may call.
+    function reclaimBond(bytes32 claimId, address challenger) external;
+
+    /// @notice The commitment that `prover` needs for a proof whose abi.encode hashes to `proofHash`.
+    function commitmentOf(
+        bytes32 claimId,
+        address prover,
+        bytes32 salt,
+        bytes32 proofHash
+    ) external pure returns (bytes32);
+
+    /// @notice When `prover` made a commitment, 0 if never.
+    function committedAt(address prover, bytes32 commitment) external view returns (uint64);
+
+    function market() external view returns (address);
+
+    function stakeManager() external view returns (address);
+
+    function modelRegistry() external view returns (address);
+
+    function verifier() external view returns (address);
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+/// @notice One account's balances in the ledger, in token units.
+struct Account {
+    uint256 free; // stake that can back a claim
+    uint256 withdrawing; // stake on its way out; backs nothing
+    uint256 locked; // collateral of open claims
+    uint256 payout; // to be collected with `claimPayout`
+    uint64 withdrawableAt; // time from which `withdraw` pays `withdrawing`
+}
+
+/// @notice Sums of all balances by kind, in token units.
+struct Totals {
+    uint256 stake; // free and withdrawing
+    uint256 locked;
+    uint256 escrow;
+    uint256 bonds;
+    uint256 payouts;
+}
+
+/// @title The only holder of tokens, and the ledger of whose they are
+/// @notice INVARIANT I1: token.balanceOf(this) = accounted() (tokens sent here past the entry points only add to the left).
+/// @dev One ERC-20 token, fixed at construction. Transfers must move exactly the amount: tokens that take a fee are
+///      refused by measurement, rebasing tokens are unsupported. Money only ever enters with its owner's own call (through
+///      the market and the referee, which pull from msg.sender) and only leaves in `withdraw` and `claimPayout`, so that
+///      no settlement depends on a transfer. Requesters, executors and challengers approve this contract.
+interface IStakeManager {
+    event Wired(address indexed market, address indexed referee);
+    event Deposited(address indexed executor, uint256 amount);
+    event WithdrawalRequested(address indexed executor, uint256 amount, uint64 withdrawableAt);
+    event WithdrawalCancelled(address indexed executor, uint256 amount);
+    event Withdrawn(address indexed executor, uint256 amount);
+    event StakeLocked(address indexed executor, uint256 amount);
+    event StakeUnlocked(address indexed executor, uint256 amount);
+    event StakeSlashed(address indexed executor, uint256 amount);
+    event EscrowTaken(bytes32 indexed requestId, address indexed requester, uint256 amount);
+    event BondTaken(bytes32 indexed claimId, address indexed challenger, uint256 amount);
+    /// @notice `amount` was added to what `account` can collect.
+    event PayoutCredited(address indexed account, uint256 amount);
+    event PayoutClaimed(address indexed account, uint256 amount);
+
+    error ZeroAddress();
+    error NotDeployer(address caller);
+    error AlreadyWired();
+    /// @notice Market or referee were built for another StakeManager, or the referee for another market.
+    error WiredElsewhere(address component);
+    /// @notice A withdrawal could overtake a claim: the delay must be longer than the longest life of a claim.
+    error WithdrawalDelayTooShort(uint256 delay, uint256 longestClaimLife);
+    error NotMarket(address caller);
+    error NotReferee(address caller);
+    error ZeroAmount();
+    /// @notice A transfer moved another amount than it was asked to.
+    error TransferMismatch(uint256 expected, uint256 actual);
+    error InsufficientFreeStake(address executor, uint256 free, uint256 needed);
+    error InsufficientLockedStake(address executor, uint256 locked, uint256 needed);
+    error NoWithdrawal(address executor);
+    error WithdrawalNotReady(uint256 time, uint256 withdrawableAt);
+    error EscrowExists(bytes32 requestId);
+    error InsufficientEscrow(bytes32 requestId, uint256 escrow, uint256 needed);
+    error BondExists(bytes32 claimId, address challenger);
+    error NoBond(bytes32 claimId, address challenger);
+    error InsufficientBonds(bytes32 claimId, uint256 bonds, uint256 needed);
+    error NoPayout(address account);
+
+    // --- anyone ---
+
+    /// @notice Adds to the caller's free stake; the tokens are pulled from the caller.
+    function deposit(uint256 amount) external;
+
+    /// @notice Moves free stake on its way out. It backs no claim from now on; a further request starts the delay anew
+    ///         for the whole.
+    function requestWithdrawal(uint256 amount) external;
+
+    /// @notice Brings all stake that is on its way out back to free stake.
+    function cancelWithdrawal() external;
+
+    /// @notice Pays the caller its withdrawing stake, from `withdrawableAt` on.
+    function withdraw() external;
+
+    /// @notice Pays `account` what it has to collect; anyone may call, only `account` is paid.
+    /// @dev With `account` = BURN_ADDRESS this carries out the burns.
+    function claimPayout(address account) external returns (uint256 amount);
+
+    // --- deployer, once ---
+
+    /// @notice Names the only contracts that may move balances; only the deployer, only once, checks the withdrawal delay.
+    function wire(address market, address referee) external;
+
+    // --- market ---
+
+    /// @notice free → locked. INVARIANT I3.
+    function lock(address executor, uint256 amount) external;
+
+    /// @notice locked → free.
+    function unlock(address executor, uint256 amount) external;
+
+    /// @notice locked → payouts: bounty, compensation and burn. INVARIANT I2: the only way stake leaves unasked.
+    function slash(
+        address executor,
+        address prover,
+        uint256 bounty,
+        address requester,
+        uint256 compensation,
+        uint256 burned
+    ) external;
+
+    /// @notice Pulls a request's escrow from the requester.
+    function takeEscrow(bytes32 requestId, address requester, uint256 amount) external;
+
+    /// @notice escrow → payouts.
+    function payEscrow(bytes32 requestId, address to, uint256 amount) external;
+
+    /// @notice All bonds of a claim → payouts of `to`.
+    function forfeitBonds(bytes32 claimId, address to) external returns (uint256 amount);
+
+    // --- referee ---
+
+    /// @notice Pulls a challenger's bond; one per claim and challenger.
+    function takeBond(bytes32 claimId, address challenger, uint256 amount) external;
+
+    /// @notice One challenger's bond → its payouts.
+    function returnBond(bytes32 claimId, address challenger) external returns (uint256 amount);
+
+    // --- views ---
+
+    function token() external view returns (address);
+
+    /// @notice Where burned tokens go: 0x…dEaD, since ERC-20 has no burn and many tokens refuse the zero address.
+    function BURN_ADDRESS() external view returns (address);
+
+    /// @notice Seconds between requesting and making a withdrawal.
+    function withdrawalDelay() external view returns (uint256);
+
+    function market() external view returns (address);
+
+    function referee() external view returns (address);
+
+    function accountOf(address account) external view returns (Account memory);
+
+    function escrowOf(bytes32 requestId) external view returns (uint256);
+
+    /// @notice Sum of the bonds that a claim holds.
+    function bondsOf(bytes32 claimId) external view returns (uint256);
+
+    function bondOf(bytes32 claimId, address challenger) external view returns (uint256);
+
+    function totals() external view returns (Totals memory);
+
+    /// @notice INVARIANT I1: what the contract owes = free stake + locked stake + escrow + bonds + unclaimed payouts.
+    function accounted() external view returns (uint256);
+}
