@@ -60,13 +60,6 @@ library ClaimLife {
         return time < claim.challengeEnd ? Phase.Open : Phase.Finalisable;
     }
 
-    /// @notice Whether a further challenge is in time.
-    function challengeable(ClaimState memory claim, uint256 time) internal pure returns (bool) {
-        Phase phase = phaseAt(claim, time);
-        bool live = phase == Phase.Open || phase == Phase.AwaitingReveal || phase == Phase.Provable;
-        return live && time < claim.challengeEnd;
-    }
-
     /// @notice End of the proof window of a trace that becomes known at `time`.
     /// @dev INVARIANT I5: never before the challenge window ends, so an early reveal shortens nothing.
     function proofEndOf(

@@ -154,7 +154,7 @@ interface IInferenceMarket {
     /// @notice The bytes are not those that the input root commits to.
     error InputsMismatch(bytes32 inputRoot, bytes32 actual);
     error CallbackGasAboveCap(uint256 gas, uint256 cap);
-    /// @notice Gas without a callback, or a callback to a contract of the protocol.
+    /// @notice A callback without gas, gas without a callback, or a callback to a contract of the protocol.
     error CallbackRefused(address callback);
 
     error UnknownRequest(bytes32 requestId);
@@ -170,6 +170,7 @@ interface IInferenceMarket {
     /// @notice The bytes are not those that the output root commits to.
     error OutputsMismatch(bytes32 outputRoot, bytes32 actual);
 
+    error UnknownTerms(uint16 termsId);
     error UnknownClaim(bytes32 claimId);
     /// @notice The claim is in `phase`, in which this cannot be done.
     error WrongPhase(bytes32 claimId, Phase phase);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {ProgramHeader} from "../program/Program.sol";
+
 /// @notice What disputes and the market need of a program; from its header.
 struct ProgramRecord {
     bytes32 instructionsRoot;
@@ -69,8 +71,9 @@ interface IModelRegistry {
     /// @notice An output names an instruction that does not exist.
     error OutputOutOfRange(uint256 port, uint32 index, uint32 instructionCount);
     error UnknownDtype(uint8 dtype);
-    /// @notice `dims` and `factors` differ in size, one of them has a zero, or the tensor is too large.
+    /// @notice `dims` and `factors` differ in their number of elements, or have none.
     error PortSizeMismatch(uint256 dims, uint256 factors);
+    error TensorTooLarge(uint256 elements);
     /// @notice `order` is no permutation of the factors.
     error PortOrderInvalid();
 
@@ -127,6 +130,9 @@ interface IModelRegistry {
 
     /// @notice SHA-256 of the ONNX file of a model's version, 0 when there is no such version.
     function artifactOf(bytes32 modelId, bytes32 programRoot) external view returns (bytes32);
+
+    /// @notice Decodes a header; reverts when its bytes are malformed.
+    function decodeHeader(bytes calldata header) external pure returns (ProgramHeader memory);
 
     function modelIdOf(address owner, bytes32 salt) external pure returns (bytes32);
 }

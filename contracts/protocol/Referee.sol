@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {Judgement, Verdict} from "../kernels/IKernel.sol";
+import {ElementProof, IVerifier, Roots} from "../proof/IVerifier.sol";
+import {ClaimState, Phase} from "./ClaimLife.sol";
+import {Dtype} from "./Dtype.sol";
+import {IInferenceMarket, Request} from "./IInferenceMarket.sol";
+import {IModelRegistry, ProgramRecord} from "./IModelRegistry.sol";
+import {IReferee, OutputProof} from "./IReferee.sol";
+import {IStakeManager} from "./IStakeManager.sol";
+import {TensorTree} from "./TensorTree.sol";
+
+/// @title Referee
+/// @notice See IReferee, which is the specification.
+contract Referee is IReferee, ReentrancyGuardTransient {
+    /// @inheritdoc IReferee
+    address public immutable market;
+    /// @inheritdoc IReferee
+    address public immutable stakeManager;
+    /// @inheritdoc IReferee
+    address public immutable modelRegistry;
+    /// @inheritdoc IReferee
+    address public immutable verifier;
+
+    /// @inheritdoc IReferee
+    mapping(address prover => mapping(bytes32 commitment => uint64)) public committedAt;
+
+    constructor(address market_, address verifier_) {
+        if (market_ == address(0) || verifier_ == address(0)) revert ZeroAddress();
+        market = market_;
+        verifier = verifier_;
+        stakeManager = IInferenceMarket(market_).stakeManager();
+        modelRegistry = IInferenceMarket(market_).modelRegistry();
+    }
+
+    /// @inheritdoc IReferee
+    function challenge(bytes32 claimId) external nonReentrant {
+        (uint256 bond, uint64 revealEnd) = IInferenceMarket(market).recordChallenge(claimId, msg.sender);
+        emit Challenged(claimId, msg.sender, bond, revealEnd);
+        IStakeManager(stakeManager).takeBond(claimId, msg.sender, bond);
+    }
+
+    /// @inheritdoc IReferee
+    function revealTrace(bytes32 claimId, bytes32 traceRoot, string calldata uri) external nonReentrant {
+        ClaimState memory claim = IInferenceMarket(market).claimOf(claimId);
+        if (msg.sender != claim.executor) revert NotExecutor(claimId, msg.sender);
+        uint64 proofEnd = IInferenceMarket(market).recordTrace(claimId, traceRoot);
+        emit TraceRevealed(claimId, msg.sender, traceRoot, uri, proofEnd);
+    }
+
+    /// @inheritdoc IReferee
+    function commitProof(bytes32 claimId, bytes32 commitment) external nonReentrant {
+        // Only once the trace is known: an executor must not be able to reveal and prove against itself in one transaction.
+        _requirePhase(claimId, Phase.Provable);
+        if (committedAt[msg.sender][commitment] != 0) revert AlreadyCommitted(msg.sender, commitment);
+        committedAt[msg.sender][commitment] = uint64(block.timestamp);
+        emit ProofCommitted(claimId, msg.sender, commitment);
+    }
+
+    /// @inheritdoc IReferee
+    function proveElement(bytes32 claimId, bytes32 salt, ElementProof calldata proof) external nonReentrant {
+        ClaimState memory claim = _requirePhase(claimId, Phase.Provable);
+        _requireCommitted(claimId, salt, keccak256(abi.encode(proof)));
+        Judgement memory judgement = IVerifier(verifier).judge(_rootsOf(claim), proof);
+        // INVARIANT I7
+        if (judgement.verdict == Verdict.Acceptable) revert ElementAcceptable(proof.index, proof.element);
+        emit ElementJudged(
+            claimId,
+            msg.sender,
+            judgement.verdict,
+            proof.index,
+            proof.element,
+            _claimedBits(proof),
+            judgement.exact,
+            judgement.provable,
+            judgement.integrity,
+            judgement.scale
+        );
+        if (judgement.verdict == Verdict.Fraudulent)
+            IInferenceMarket(market).settleSlashed(claimId, msg.sender);
+        else IInferenceMarket(market).recordImprecision(claimId, msg.sender);
+    }
+
+    /// @inheritdoc IReferee
+    function proveOutput(bytes32 claimId, bytes32 salt, OutputProof calldata proof) external nonReentrant {
+        ClaimState memory claim = _requirePhase(claimId, Phase.Provable);
+        _requireCommitted(claimId, salt, keccak256(abi.encode(proof)));
+        bytes32 programRoot = IInferenceMarket(market).requestOf(claim.requestId).programRoot;
+        ProgramRecord memory program = IModelRegistry(modelRegistry).programs(programRoot);
+        if (proof.output >= program.outputCount) revert UnknownOutput(proof.output, program.outputCount);
+        uint32 instruction = IModelRegistry(modelRegistry).outputsOf(programRoot)[proof.output].index;
+        _requireLeaf(
+            claim.outputRoot,
+            program.outputCount,
+            proof.output,
+            proof.claimedRoot,
+            proof.claimedPath
+        );
+        _requireLeaf(
+            claim.traceRoot,
+            program.instructionCount,
+            instruction,
+            proof.tracedRoot,
+            proof.tracedPath
+        );
+        // INVARIANT I7
+        if (proof.claimedRoot == proof.tracedRoot) revert OutputMatches(proof.output);
+        emit OutputJudged(
+            claimId,
+            msg.sender,
+            proof.output,
+            instruction,
+            proof.claimedRoot,
+            proof.tracedRoot
+        );
+        IInferenceMarket(market).settleSlashed(claimId, msg.sender);
+    }
+
+    /// @inheritdoc IReferee
+    function settleUnrevealed(bytes32 claimId) external nonReentrant {
+        IInferenceMarket(market).settleSlashed(claimId, address(0));
+    }
+
+    /// @inheritdoc IReferee
+    function settleImprecise(bytes32 claimId) external nonReentrant {
+        IInferenceMarket(market).settleVoided(claimId);
+    }
+
+    /// @inheritdoc IReferee
+    function reclaimBond(bytes32 claimId, address challenger) external nonReentrant {
+        Phase phase = IInferenceMarket(market).phaseOf(claimId);
+        if (phase == Phase.Unknown) revert UnknownClaim(claimId);
+        if (phase != Phase.Slashed && phase != Phase.Voided) revert WrongPhase(claimId, phase);
+        uint256 amount = IStakeManager(stakeManager).returnBond(claimId, challenger);
+        emit BondReturned(claimId, challenger, amount);
+    }
+
+    /// @inheritdoc IReferee
+    function commitmentOf(
+        bytes32 claimId,
+        address prover,
+        bytes32 salt,
+        bytes32 proofHash
+    ) public pure returns (bytes32) {
+        return keccak256(abi.encode(claimId, prover, salt, proofHash));
+    }
+
+    function _requirePhase(bytes32 claimId, Phase expected) private view returns (ClaimState memory claim) {
+        claim = IInferenceMarket(market).claimOf(claimId);
+        Phase phase = IInferenceMarket(market).phaseOf(claimId);
+        if (phase != expected) revert WrongPhase(claimId, phase);
+    }
+
+    function _requireCommitted(bytes32 claimId, bytes32 salt, bytes32 proofHash) private view {
+        bytes32 commitment = commitmentOf(claimId, msg.sender, salt, proofHash);
+        uint256 since = committedAt[msg.sender][commitment];
+        if (since == 0) revert NotCommitted(msg.sender, commitment);
+        // Time, not block number: on some chains block.number is another chain's. A later time is also a later block.
+        if (since >= block.timestamp) revert CommitmentTooYoung(since, block.timestamp);
+    }
+
+    function _rootsOf(ClaimState memory claim) private view returns (Roots memory) {
+        // The market accepts only claims of the request's program and input.
+        Request memory req = IInferenceMarket(market).requestOf(claim.requestId);
+        ProgramRecord memory program = IModelRegistry(modelRegistry).programs(req.programRoot);
+        return
+            Roots({
+                instructionsRoot: program.instructionsRoot,
+                instructionCount: program.instructionCount,
+                constantsRoot: program.constantsRoot,
+                constantCount: program.constantCount,
+                inputRoot: req.inputRoot,
+                inputCount: program.inputCount,
+                traceRoot: claim.traceRoot
+            });
+    }
+
+    function _requireLeaf(
+        bytes32 root,
+        uint256 count,
+        uint256 index,
+        bytes32 leaf,
+        bytes32[] calldata path
+    ) private view {
+        uint256 depth = TensorTree.depth(count);
+        if (path.length != depth) revert PathLengthMismatch(path.length, depth);
+        bytes32 actual = TensorTree.climb(leaf, index, path);
+        if (actual != root) revert RootMismatch(root, actual);
+    }
+
+    /// @dev Bits of the judged element, for the event only; the verifier has checked that the opening contains it.
+    function _claimedBits(ElementProof calldata proof) private pure returns (uint64 bits) {
+        // abi.encode(Instruction): offset, family, op, dtype.
+        if (proof.instruction.length < 0x80) return 0;
+        uint256 size = Dtype.sizeOf(uint8(proof.instruction[0x7f]));
+        uint256 position = uint256(proof.element) * size;
+        uint256 chunk = position / 32;
+        uint256 before;
+        for (uint256 i; i < proof.output.runs.length; ++i) {
+            uint256 first = proof.output.runs[i] >> 64;
+            uint256 count = uint64(proof.output.runs[i]);
+            if (chunk >= first && chunk - first < count) {
+                uint256 start = (before + chunk - first) * 32 + (position % 32);
+                if (start + size > proof.output.chunks.length) return 0;
+                for (uint256 b; b < size; ++b)
+                    bits |= uint64(uint8(proof.output.chunks[start + b])) << uint64(8 * b);
+                return bits;
+            }
+            before += count;
+        }
+    }
+}

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {IInferenceMarket} from "./IInferenceMarket.sol";
+import {IReferee} from "./IReferee.sol";
+import {Account, IStakeManager, Totals} from "./IStakeManager.sol";
+
+/// @title StakeManager
+/// @notice See IStakeManager, which is the specification.
+/// @dev Each entry point either moves an amount between two balances of the ledger (and their totals), or between one
+///      balance and the token. The ledger is written before the token is called.
+contract StakeManager is IStakeManager, ReentrancyGuardTransient {
+    using SafeERC20 for IERC20;
+
+    /// @inheritdoc IStakeManager
+    address public constant BURN_ADDRESS = 0x000000000000000000000000000000000000dEaD;
+
+    /// @inheritdoc IStakeManager
+    address public immutable token;
+    /// @inheritdoc IStakeManager
+    uint256 public immutable withdrawalDelay;
+    address private immutable _deployer;
+
+    /// @inheritdoc IStakeManager
+    address public market;
+    /// @inheritdoc IStakeManager
+    address public referee;
+
+    Totals private _totals;
+    mapping(address account => Account) private _accounts;
+    /// @inheritdoc IStakeManager
+    mapping(bytes32 requestId => uint256) public escrowOf;
+    /// @inheritdoc IStakeManager
+    mapping(bytes32 claimId => uint256) public bondsOf;
+    /// @inheritdoc IStakeManager
+    mapping(bytes32 claimId => mapping(address challenger => uint256)) public bondOf;
+
+    modifier onlyMarket() {
+        if (msg.sender != market) revert NotMarket(msg.sender);
+        _;
+    }
+
+    modifier onlyReferee() {
+        if (msg.sender != referee) revert NotReferee(msg.sender);
+        _;
+    }
+
+    /// @param token_ the one ERC-20 for stakes, fees and bonds
+    /// @param withdrawalDelay_ seconds; checked against the longest life of a claim when the market is wired
+    constructor(address token_, uint256 withdrawalDelay_) {
+        if (token_ == address(0)) revert ZeroAddress();
+        token = token_;
+        withdrawalDelay = withdrawalDelay_;
+        _deployer = msg.sender;
+    }
+
+    /// @inheritdoc IStakeManager
+    function wire(address market_, address referee_) external {
+        if (msg.sender != _deployer) revert NotDeployer(msg.sender);
+        if (market != address(0)) revert AlreadyWired();
+        if (market_ == address(0) || referee_ == address(0)) revert ZeroAddress();
+        if (IInferenceMarket(market_).stakeManager() != address(this)) revert WiredElsewhere(market_);
+        if (IReferee(referee_).stakeManager() != address(this)) revert WiredElsewhere(referee_);
+        if (IReferee(referee_).market() != market_) revert WiredElsewhere(referee_);
+        // Stake in withdrawal backs no claim, so this is a second fence around locked stake.
+        uint256 longest = IInferenceMarket(market_).longestClaimLife();
+        if (withdrawalDelay <= longest) revert WithdrawalDelayTooShort(withdrawalDelay, longest);
+        market = market_;
+        referee = referee_;
+        emit Wired(market_, referee_);
+    }
+
+    // --- anyone ---
+
+    /// @inheritdoc IStakeManager
+    function deposit(uint256 amount) external nonReentrant {
+        if (amount == 0) revert ZeroAmount();
+        _accounts[msg.sender].free += amount;
+        _totals.stake += amount;
+        emit Deposited(msg.sender, amount);
+        _pull(msg.sender, amount);
+    }
+
+    /// @inheritdoc IStakeManager
+    function requestWithdrawal(uint256 amount) external nonReentrant {
+        if (amount == 0) revert ZeroAmount();
+        Account storage account = _accounts[msg.sender];
+        // INVARIANT I3: only free stake can start to leave; locked stake cannot.
+        _takeFree(account, msg.sender, amount);
+        account.withdrawing += amount;
+        uint64 withdrawableAt = uint64(block.timestamp + withdrawalDelay);
+        account.withdrawableAt = withdrawableAt;
+        emit WithdrawalRequested(msg.sender, amount, withdrawableAt);
+    }
+
+    /// @inheritdoc IStakeManager
+    function cancelWithdrawal() external nonReentrant {
+        uint256 amount = _takeWithdrawing();
+        _accounts[msg.sender].free += amount;
+        emit WithdrawalCancelled(msg.sender, amount);
+    }
+
+    /// @inheritdoc IStakeManager
+    function withdraw() external nonReentrant {
+        uint64 withdrawableAt = _accounts[msg.sender].withdrawableAt;
+        uint256 amount = _takeWithdrawing();
+        if (block.timestamp < withdrawableAt) revert WithdrawalNotReady(block.timestamp, withdrawableAt);
+        _totals.stake -= amount;
+        emit Withdrawn(msg.sender, amount);
+        _push(msg.sender, amount);
+    }
+
+    /// @inheritdoc IStakeManager
+    function claimPayout(address account) external nonReentrant returns (uint256 amount) {
+        amount = _accounts[account].payout;
+        if (amount == 0) revert NoPayout(account);
+        _accounts[account].payout = 0;
+        _totals.payouts -= amount;
+        emit PayoutClaimed(account, amount);
+        _push(account, amount);
+    }
+
+    // --- market ---
+
+    /// @inheritdoc IStakeManager
+    function lock(address executor, uint256 amount) external onlyMarket nonReentrant {
+        Account storage account = _accounts[executor];
+        _takeFree(account, executor, amount);
+        account.locked += amount;
+        _totals.stake -= amount;
+        _totals.locked += amount;
+        emit StakeLocked(executor, amount);
+    }
+
+    /// @inheritdoc IStakeManager
+    function unlock(address executor, uint256 amount) external onlyMarket nonReentrant {
+        _takeLocked(executor, amount);
+        _accounts[executor].free += amount;
+        _totals.stake += amount;
+        emit StakeUnlocked(executor, amount);
+    }
+
+    /// @inheritdoc IStakeManager
+    function slash(
+        address executor,
+        address prover,
+        uint256 bounty,
+        address requester,
+        uint256 compensation,
+        uint256 burned
+    ) external onlyMarket nonReentrant {
+        uint256 amount = bounty + compensation + burned;
+        _takeLocked(executor, amount);
+        emit StakeSlashed(executor, amount);
+        _credit(prover, bounty);
+        _credit(requester, compensation);
+        _credit(BURN_ADDRESS, burned);
+    }
+
+    /// @inheritdoc IStakeManager
+    function takeEscrow(
+        bytes32 requestId,
+        address requester,
+        uint256 amount
+    ) external onlyMarket nonReentrant {
+        if (amount == 0) revert ZeroAmount();
+        if (escrowOf[requestId] != 0) revert EscrowExists(requestId);
+        escrowOf[requestId] = amount;
+        _totals.escrow += amount;
+        emit EscrowTaken(requestId, requester, amount);
+        _pull(requester, amount);
+    }
+
+    /// @inheritdoc IStakeManager
+    function payEscrow(bytes32 requestId, address to, uint256 amount) external onlyMarket nonReentrant {
+        uint256 escrow = escrowOf[requestId];
+        if (escrow < amount) revert InsufficientEscrow(requestId, escrow, amount);
+        escrowOf[requestId] = escrow - amount;
+        _totals.escrow -= amount;
+        _credit(to, amount);
+    }
+
+    /// @inheritdoc IStakeManager
+    function forfeitBonds(
+        bytes32 claimId,
+        address to
+    ) external onlyMarket nonReentrant returns (uint256 amount) {
+        amount = bondsOf[claimId];
+        bondsOf[claimId] = 0;
+        _totals.bonds -= amount;
+        _credit(to, amount);
+    }
+
+    // --- referee ---
+
+    /// @inheritdoc IStakeManager
+    function takeBond(bytes32 claimId, address challenger, uint256 amount) external onlyReferee nonReentrant {
+        if (amount == 0) revert ZeroAmount();
+        if (bondOf[claimId][challenger] != 0) revert BondExists(claimId, challenger);
+        bondOf[claimId][challenger] = amount;
+        bondsOf[claimId] += amount;
+        _totals.bonds += amount;
+        emit BondTaken(claimId, challenger, amount);
+        _pull(challenger, amount);
+    }
+
+    /// @inheritdoc IStakeManager
+    function returnBond(
+        bytes32 claimId,
+        address challenger
+    ) external onlyReferee nonReentrant returns (uint256 amount) {
+        amount = bondOf[claimId][challenger];
+        if (amount == 0) revert NoBond(claimId, challenger);
+        uint256 bonds = bondsOf[claimId];
+        if (bonds < amount) revert InsufficientBonds(claimId, bonds, amount);
+        bondOf[claimId][challenger] = 0;
+        bondsOf[claimId] = bonds - amount;
+        _totals.bonds -= amount;
+        _credit(challenger, amount);
+    }
+
+    // --- views ---
+
+    /// @inheritdoc IStakeManager
+    function accountOf(address account) external view returns (Account memory) {
+        return _accounts[account];
+    }
+
+    /// @inheritdoc IStakeManager
+    function totals() external view returns (Totals memory) {
+        return _totals;
+    }
+
+    /// @inheritdoc IStakeManager
+    function accounted() external view returns (uint256) {
+        return _totals.stake + _totals.locked + _totals.escrow + _totals.bonds + _totals.payouts;
+    }
+
+    // --- ledger ---
+
+    function _takeFree(Account storage account, address owner, uint256 amount) private {
+        uint256 free = account.free;
+        if (free < amount) revert InsufficientFreeStake(owner, free, amount);
+        account.free = free - amount;
+    }
+
+    function _takeLocked(address executor, uint256 amount) private {
+        uint256 locked = _accounts[executor].locked;
+        if (locked < amount) revert InsufficientLockedStake(executor, locked, amount);
+        _accounts[executor].locked = locked - amount;
+        _totals.locked -= amount;
+    }
+
+    function _takeWithdrawing() private returns (uint256 amount) {
+        Account storage account = _accounts[msg.sender];
+        amount = account.withdrawing;
+        if (amount == 0) revert NoWithdrawal(msg.sender);
+        account.withdrawing = 0;
+        account.withdrawableAt = 0;
+    }
+
+    function _credit(address account, uint256 amount) private {
+        if (amount == 0) return;
+        _accounts[account].payout += amount;
+        _totals.payouts += amount;
+        emit PayoutCredited(account, amount);
+    }
+
+    // --- token ---
+
+    function _pull(address from, uint256 amount) private {
+        uint256 before = IERC20(token).balanceOf(address(this));
+        IERC20(token).safeTransferFrom(from, address(this), amount);
+        _requireMoved(before, IERC20(token).balanceOf(address(this)), amount);
+    }
+
+    function _push(address to, uint256 amount) private {
+        uint256 before = IERC20(token).balanceOf(address(this));
+        IERC20(token).safeTransfer(to, amount);
+        _requireMoved(IERC20(token).balanceOf(address(this)), before, amount);
+    }
+
+    /// @dev INVARIANT I1: what came or left is what the ledger says.
+    function _requireMoved(uint256 lower, uint256 higher, uint256 amount) private pure {
+        uint256 moved = higher > lower ? higher - lower : 0;
+        if (moved != amount) revert TransferMismatch(amount, moved);
+    }
+}
