@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-/// @title A contract that is told of finalised inferences
+/// @title InferenceConsumer
+/// @notice A contract that is told of finalised inferences.
 interface IInferenceConsumer {
     /// @notice Called once by the market after the request's claim is final, with the gas that the request asked for.
     ///         A revert changes nothing but the callback. Check msg.sender.

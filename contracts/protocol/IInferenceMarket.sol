@@ -4,6 +4,16 @@ pragma solidity ^0.8.28;
 import {ClaimState, Phase} from "./ClaimLife.sol";
 import {Terms} from "./Terms.sol";
 
+/// @notice How a request stands.
+enum RequestStatus {
+    None, // no such request
+    Open, // waits for a claim
+    Claimed, // has a claim that is not settled
+    Fulfilled, // its claim was finalised
+    Refunded, // its claim was voided or slashed
+    Expired // never answered, refunded
+}
+
 /// @notice What a requester asks for. Amounts in token units, times in seconds of block time.
 struct RequestParams {
     bytes32 modelId;
@@ -18,16 +28,6 @@ struct RequestParams {
     bool outputsInline; // true: a claim must carry the output bytes
     address callback; // IInferenceConsumer told of the result; 0: nobody
     uint32 callbackGas; // gas for the callback, given whole
-}
-
-/// @notice How a request stands.
-enum RequestStatus {
-    None, // no such request
-    Open, // waits for a claim
-    Claimed, // has a claim that is not settled
-    Fulfilled, // its claim was finalised
-    Refunded, // its claim was voided or slashed
-    Expired // never answered, refunded
 }
 
 /// @notice A request as the market stores it.
@@ -71,6 +71,7 @@ struct Claim {
 /// @dev Known limits: an executor may see another's claim for an open request in the mempool and sign the same output
 ///      (name an executor to prevent it); what an executor withholds of a revealed trace cannot be demanded on-chain yet.
 interface IInferenceMarket {
+    /// @notice A request came in, its terms for the executor; see InferenceRequested for the input.
     event RequestMade(
         bytes32 indexed requestId,
         bytes32 indexed modelId,
@@ -92,8 +93,10 @@ interface IInferenceMarket {
         bytes inputs,
         string inputsUri
     );
+    /// @notice A request without a claim was refunded.
     event RequestExpired(bytes32 indexed requestId, address indexed requester, uint256 refund);
 
+    /// @notice A request was answered; the claim can be challenged until `challengeEnd`.
     /// @param proofEnd of an eager claim; 0 for a lazy one
     /// @param outputs the outputs' stored bytes, one after the other; their root is outputRoot unless empty
     event ClaimPosted(
@@ -109,6 +112,7 @@ interface IInferenceMarket {
         uint64 proofEnd,
         bytes outputs
     );
+    /// @notice A claim stood: fee and bonds to the executor, royalty to the model's owner.
     /// @param bonds failed challengers' bonds, paid to the executor on top of the fee
     event ClaimFinalised(
         bytes32 indexed claimId,
@@ -119,6 +123,7 @@ interface IInferenceMarket {
         address royaltyTo,
         uint256 royalty
     );
+    /// @notice A claim had an imprecise element: nobody earns, no stake is lost.
     /// @param cost what the prover got out of the fee
     event ClaimVoided(
         bytes32 indexed claimId,
@@ -128,6 +133,7 @@ interface IInferenceMarket {
         address requester,
         uint256 refund
     );
+    /// @notice A claim was wrong, or its trace was not revealed: the collateral is gone.
     /// @param beneficiary the prover, or the first challenger of a trace that was not revealed
     event ClaimSlashed(
         bytes32 indexed claimId,
@@ -260,7 +266,9 @@ interface IInferenceMarket {
     /// @notice The id that `requester`'s next request with these parameters will get.
     function requestIdOf(address requester, RequestParams calldata params) external view returns (bytes32);
 
+    /// @notice Who holds all tokens and keeps the ledger.
     function stakeManager() external view returns (address);
 
+    /// @notice Which programs and models there are.
     function modelRegistry() external view returns (address);
 }

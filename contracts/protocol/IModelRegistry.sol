@@ -35,6 +35,7 @@ struct Model {
 interface IModelRegistry {
     /// @notice The program's header, whole, so that a watcher needs no other source for the ports' names and layouts.
     event ProgramPublished(bytes32 indexed programRoot, address indexed publisher, bytes header);
+    /// @notice A model came into being; it has no version yet.
     event ModelCreated(
         bytes32 indexed modelId,
         address indexed owner,
@@ -43,6 +44,7 @@ interface IModelRegistry {
         string uri,
         uint128 royalty
     );
+    /// @notice A model got a version.
     /// @param artifactHash SHA-256 of the ONNX file that the program was compiled from
     event VersionAdded(
         bytes32 indexed modelId,
@@ -50,6 +52,7 @@ interface IModelRegistry {
         bytes32 artifactHash,
         string uri
     );
+    /// @notice Requests from now on pay this royalty.
     event RoyaltyChanged(bytes32 indexed modelId, uint128 royalty);
 
     /// @notice The bytes do not decode as a ProgramHeader.
@@ -134,5 +137,6 @@ interface IModelRegistry {
     /// @notice Decodes a header; reverts when its bytes are malformed.
     function decodeHeader(bytes calldata header) external pure returns (ProgramHeader memory);
 
+    /// @notice keccak256(abi.encode(owner, salt)).
     function modelIdOf(address owner, bytes32 salt) external pure returns (bytes32);
 }

@@ -23,8 +23,10 @@ struct OutputProof {
 ///         A proof that shows nothing wrong reverts and changes nothing (INVARIANT I7).
 /// @dev Phases and deadlines are the market's (ClaimLife.sol); a call in the wrong phase reverts with its WrongPhase.
 interface IReferee {
+    /// @notice A challenger bonded against a claim.
     /// @param revealEnd by when the executor owes the trace; 0 when the trace is known
     event Challenged(bytes32 indexed claimId, address indexed challenger, uint256 bond, uint64 revealEnd);
+    /// @notice The executor committed to its trace; proofs are possible until `proofEnd`.
     event TraceRevealed(
         bytes32 indexed claimId,
         address indexed executor,
@@ -32,6 +34,7 @@ interface IReferee {
         string uri,
         uint64 proofEnd
     );
+    /// @notice A prover announced a proof without showing it.
     event ProofCommitted(bytes32 indexed claimId, address indexed prover, bytes32 commitment);
     /// @notice A wrong element was proven. `exact`, `provable` and `integrity` are in units of 2^scale.
     /// @param claimed bits of the element in the trace
@@ -56,6 +59,7 @@ interface IReferee {
         bytes32 claimedRoot,
         bytes32 tracedRoot
     );
+    /// @notice A bond in a voided or slashed claim became payable to its challenger.
     event BondReturned(bytes32 indexed claimId, address indexed challenger, uint256 amount);
 
     error ZeroAddress();
@@ -104,6 +108,21 @@ interface IReferee {
     /// @notice Credits a challenger's bond back once the claim is slashed or voided; anyone may call.
     function reclaimBond(bytes32 claimId, address challenger) external;
 
+    /// @notice When `prover` made a commitment, 0 if never.
+    function committedAt(address prover, bytes32 commitment) external view returns (uint64);
+
+    /// @notice The market whose claims are judged.
+    function market() external view returns (address);
+
+    /// @notice The market's StakeManager, which takes the bonds.
+    function stakeManager() external view returns (address);
+
+    /// @notice The market's ModelRegistry, which knows the programs.
+    function modelRegistry() external view returns (address);
+
+    /// @notice The IVerifier that judges elements.
+    function verifier() external view returns (address);
+
     /// @notice The commitment that `prover` needs for a proof whose abi.encode hashes to `proofHash`.
     function commitmentOf(
         bytes32 claimId,
@@ -111,15 +130,4 @@ interface IReferee {
         bytes32 salt,
         bytes32 proofHash
     ) external pure returns (bytes32);
-
-    /// @notice When `prover` made a commitment, 0 if never.
-    function committedAt(address prover, bytes32 commitment) external view returns (uint64);
-
-    function market() external view returns (address);
-
-    function stakeManager() external view returns (address);
-
-    function modelRegistry() external view returns (address);
-
-    function verifier() external view returns (address);
 }

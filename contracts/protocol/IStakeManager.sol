@@ -26,18 +26,29 @@ struct Totals {
 ///      the market and the referee, which pull from msg.sender) and only leaves in `withdraw` and `claimPayout`, so that
 ///      no settlement depends on a transfer. Requesters, executors and challengers approve this contract.
 interface IStakeManager {
+    /// @notice Market and referee are named, for good.
     event Wired(address indexed market, address indexed referee);
+    /// @notice `amount` was added to the free stake.
     event Deposited(address indexed executor, uint256 amount);
+    /// @notice `amount` left the free stake; all that is on its way out can be withdrawn from `withdrawableAt` on.
     event WithdrawalRequested(address indexed executor, uint256 amount, uint64 withdrawableAt);
+    /// @notice `amount` came back to the free stake.
     event WithdrawalCancelled(address indexed executor, uint256 amount);
+    /// @notice `amount` was paid out.
     event Withdrawn(address indexed executor, uint256 amount);
+    /// @notice A claim was posted: free → locked.
     event StakeLocked(address indexed executor, uint256 amount);
+    /// @notice A claim was finalised or voided: locked → free.
     event StakeUnlocked(address indexed executor, uint256 amount);
+    /// @notice A claim was slashed: `amount` of locked stake is gone.
     event StakeSlashed(address indexed executor, uint256 amount);
+    /// @notice A request's fee and royalty were taken in.
     event EscrowTaken(bytes32 indexed requestId, address indexed requester, uint256 amount);
+    /// @notice A challenger's bond was taken in.
     event BondTaken(bytes32 indexed claimId, address indexed challenger, uint256 amount);
     /// @notice `amount` was added to what `account` can collect.
     event PayoutCredited(address indexed account, uint256 amount);
+    /// @notice `amount` was paid to `account`.
     event PayoutClaimed(address indexed account, uint256 amount);
 
     error ZeroAddress();
@@ -124,6 +135,7 @@ interface IStakeManager {
 
     // --- views ---
 
+    /// @notice The one ERC-20 for stakes, fees and bonds.
     function token() external view returns (address);
 
     /// @notice Where burned tokens go: 0x…dEaD, since ERC-20 has no burn and many tokens refuse the zero address.
@@ -132,19 +144,25 @@ interface IStakeManager {
     /// @notice Seconds between requesting and making a withdrawal.
     function withdrawalDelay() external view returns (uint256);
 
+    /// @notice Who may lock, unlock, slash and move escrow; 0 until wired.
     function market() external view returns (address);
 
+    /// @notice Who may take and return bonds; 0 until wired.
     function referee() external view returns (address);
 
+    /// @notice Balances of one account.
     function accountOf(address account) external view returns (Account memory);
 
+    /// @notice What the contract still holds for a request.
     function escrowOf(bytes32 requestId) external view returns (uint256);
 
     /// @notice Sum of the bonds that a claim holds.
     function bondsOf(bytes32 claimId) external view returns (uint256);
 
+    /// @notice The bond that a challenger has in a claim.
     function bondOf(bytes32 claimId, address challenger) external view returns (uint256);
 
+    /// @notice Sums of the ledger's balances over all accounts, requests and claims.
     function totals() external view returns (Totals memory);
 
     /// @notice INVARIANT I1: what the contract owes = free stake + locked stake + escrow + bonds + unclaimed payouts.

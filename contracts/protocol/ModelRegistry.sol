@@ -64,11 +64,6 @@ contract ModelRegistry is IModelRegistry {
     }
 
     /// @inheritdoc IModelRegistry
-    function decodeHeader(bytes calldata header) external pure returns (ProgramHeader memory) {
-        return abi.decode(header, (ProgramHeader));
-    }
-
-    /// @inheritdoc IModelRegistry
     function createModel(
         bytes32 salt,
         string calldata name,
@@ -141,6 +136,11 @@ contract ModelRegistry is IModelRegistry {
     /// @inheritdoc IModelRegistry
     function artifactOf(bytes32 modelId, bytes32 programRoot) external view returns (bytes32) {
         return _artifacts[modelId][programRoot];
+    }
+
+    /// @inheritdoc IModelRegistry
+    function decodeHeader(bytes calldata header) external pure returns (ProgramHeader memory) {
+        return abi.decode(header, (ProgramHeader));
     }
 
     /// @inheritdoc IModelRegistry

@@ -10,11 +10,6 @@ library TensorTree {
     /// @notice The bytes are not as long as the tensors together.
     error LengthMismatch(uint256 length, uint256 expected);
 
-    /// @notice Levels of the tree over `count` leaves.
-    function depth(uint256 count) internal pure returns (uint256 levels) {
-        while ((uint256(1) << levels) < count) ++levels;
-    }
-
     /// @notice Root of one tensor's stored bytes.
     function tensorRoot(bytes calldata data) internal view returns (bytes32 root) {
         uint256 chunks = (data.length + 31) / 32;
@@ -54,6 +49,11 @@ library TensorTree {
             node = index & 1 == 0 ? _hash(node, path[i]) : _hash(path[i], node);
             index >>= 1;
         }
+    }
+
+    /// @notice Levels of the tree over `count` leaves.
+    function depth(uint256 count) internal pure returns (uint256 levels) {
+        while ((uint256(1) << levels) < count) ++levels;
     }
 
     function _hash(bytes32 left, bytes32 right) private view returns (bytes32 node) {
