@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {Judgement, Verdict} from "../../kernels/IKernel.sol";
+import {ElementProof, IVerifier, Roots} from "../../proof/IVerifier.sol";
+
+/// @title TEST DOUBLE, not a verifier: says what it was told to
+/// @notice For tests of a claim's life only; what a verdict rests on is tested with the real Verifier. It does insist on
+///         the roots that it was told to expect.
+contract VerifierDouble is IVerifier {
+    Judgement private _judgement;
+    bytes32 private _expectedRoots;
+
+    error UnexpectedRoots();
+
+    function setVerdict(Verdict verdict) external {
+        _judgement = Judgement(verdict, -5, 3, 2, -40);
+    }
+
+    function expectRoots(Roots calldata roots) external {
+        _expectedRoots = keccak256(abi.encode(roots));
+    }
+
+    function judge(Roots calldata roots, ElementProof calldata) external view returns (Judgement memory) {
+        if (_expectedRoots != 0 && keccak256(abi.encode(roots)) != _expectedRoots) revert UnexpectedRoots();
+        return _judgement;
+    }
+}
