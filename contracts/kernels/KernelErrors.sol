@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+// Malformed input of a kernel. The TypeScript twins throw an AssayError whose code is the name in UPPER_SNAKE_CASE.
+
+/// @notice The family has no operation with this number.
+error UnknownOp(uint8 op);
+/// @notice The operation takes another number of operands.
+error OperandCount(uint256 expected, uint256 actual);
+/// @notice Operand `operand` has the wrong number of bytes.
+error OperandLength(uint256 operand, uint256 expected, uint256 actual);
+/// @notice The instruction's parameters have the wrong number of bytes.
+error ParamsLength(uint256 expected, uint256 actual);

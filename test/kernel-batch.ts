@@ -1,0 +1,89 @@
+import { type Judgement, type Kernel, type KernelInput } from "@assay/numerics";
+import { AssayError } from "@assay/tensor";
+import { network } from "hardhat";
+import { bytesToHex, decodeErrorResult, type Hex, parseAbi } from "viem";
+import { expect } from "vitest";
+
+const ERRORS = parseAbi([
+  "error UnknownOp(uint8 op)",
+  "error OperandCount(uint256 expected, uint256 actual)",
+  "error OperandLength(uint256 operand, uint256 expected, uint256 actual)",
+  "error ParamsLength(uint256 expected, uint256 actual)",
+  "error NanBound(uint32 bits)",
+  "error ElementNotInRow(uint32 bits)",
+  "error RowTooLong(uint256 length)",
+]);
+
+/** What KernelBatch returns for one input. */
+interface Answer {
+  reverted: boolean;
+  judgement: Judgement;
+  error: Hex;
+  gas: bigint;
+}
+
+export type Outcome = { error: string } | (Judgement & { gas: number });
+
+/** A kernel contract on an in-process chain that judges many inputs in a few calls. */
+export async function deployKernel(name: "ElementwiseKernel" | "NormalizationKernel") {
+  const { viem } = await network.create();
+  const kernel = await viem.deployContract(name);
+  const batch = await viem.deployContract("KernelBatch");
+
+  async function judgeAll(inputs: readonly KernelInput[], perCall = 400): Promise<Outcome[]> {
+    const outcomes: Outcome[] = [];
+    for (let start = 0; start < inputs.length; start += perCall) {
+      const part = inputs.slice(start, start + perCall).map((input) => ({
+        op: input.op,
+        params: bytesToHex(input.params),
+        claimed: input.claimed >>> 0,
+        valid: BigInt(input.valid),
+        operands: input.operands.map((operand) => bytesToHex(operand)),
+        hint: bytesToHex(input.hint),
+      }));
+      // Hardhat types contracts by their artifacts, which a fresh checkout does not have yet
+      const read = batch.read["judgeAll"] as unknown as (args: readonly unknown[]) => Promise<readonly Answer[]>;
+      for (const { reverted, judgement, error, gas } of await read([kernel.address, part]))
+        outcomes.push(reverted ? { error: errorCode(error) } : { ...judgement, gas: Number(gas) });
+    }
+    return outcomes;
+  }
+
+  /** Fails unless contract and twin agree on every integer, or on the error. */
+  async function expectTwins(
+    twin: Kernel,
+    inputs: readonly KernelInput[],
+    perCall?: number,
+  ): Promise<Outcome[]> {
+    const outcomes = await judgeAll(inputs, perCall);
+    outcomes.forEach((outcome, i) => {
+      const input = inputs[i]!;
+      const expected = twinOutcome(twin, input);
+      const { gas: _, ...actual } = { gas: 0, ...outcome };
+      if (JSON.stringify(actual, bigints) !== JSON.stringify(expected, bigints))
+        expect({ input, outcome: actual }).toEqual({ input, outcome: expected });
+    });
+    return outcomes;
+  }
+
+  return { judgeAll, expectTwins };
+}
+
+const bigints = (_: string, value: unknown) => (typeof value === "bigint" ? value.toString() : value);
+
+function twinOutcome(twin: Kernel, input: KernelInput): { error: string } | Judgement {
+  try {
+    const { verdict, exact, provable, integrity, scale } = twin.judge(input);
+    return { verdict, exact, provable, integrity, scale };
+  } catch (error) {
+    if (error instanceof AssayError) return { error: error.code };
+    throw error;
+  }
+}
+
+/** UPPER_SNAKE_CASE of a Solidity error's name; a malformed ABI encoding has no data. */
+function errorCode(data: Hex): string {
+  if (data === "0x") return "PARAMS_MALFORMED";
+  const { errorName } = decodeErrorResult({ abi: ERRORS, data });
+  return errorName.replace(/(?<!^)([A-Z])(?=[a-z])/g, "_$1").toUpperCase();
+}
