@@ -42,7 +42,9 @@ export async function deployKernel(name: "ElementwiseKernel" | "NormalizationKer
         hint: bytesToHex(input.hint),
       }));
       // Hardhat types contracts by their artifacts, which a fresh checkout does not have yet
-      const read = batch.read["judgeAll"] as unknown as (args: readonly unknown[]) => Promise<readonly Answer[]>;
+      const read = batch.read["judgeAll"] as unknown as (
+        args: readonly unknown[],
+      ) => Promise<readonly Answer[]>;
       for (const { reverted, judgement, error, gas } of await read([kernel.address, part]))
         outcomes.push(reverted ? { error: errorCode(error) } : { ...judgement, gas: Number(gas) });
     }
