@@ -1,1 +1,7 @@
-export {};
+export { canonicalise, type CompiledModel, compileModel, type CompileOptions } from "./compile-model.ts";
+export { PINNED_CONFIGURATION } from "./configuration.ts";
+export { checkInputs, type InputSpec, randomInputs } from "./inputs.ts";
+export { ModelRunner, type RunnableModel, type Runner } from "./runner.ts";
+export { discoverShapes, exposeAll, inputSpecs } from "./shapes.ts";
+export { outputsOfTrace, storedConstants, storedInputs, storedOutputs } from "./values.ts";
+export { OnnxWorker, type Tensors, type WorkerOptions } from "./worker.ts";

@@ -7,3 +7,9 @@ export {
   type Program,
   type ValueSource,
 } from "./types.ts";
+export { compile } from "./compile/compile.ts";
+export type { Shapes, ValueShape } from "./compile/graph.ts";
+export { UnsupportedModelError, type UnsupportedReason } from "./compile/unsupported.ts";
+export { type OnnxModel, type OnnxNode, type OnnxPort, readModel } from "./onnx/model.ts";
+export { exposeValues, fixInputShapes, type InputShapes } from "./onnx/surgery.ts";
+export { readTensorFile } from "./onnx/tensor.ts";

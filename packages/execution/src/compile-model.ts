@@ -1,0 +1,45 @@
+import { compile, fixInputShapes, type InputShapes, type Program } from "@assay/program";
+import { OnnxWorker, type WorkerOptions } from "./worker.ts";
+import { discoverShapes } from "./shapes.ts";
+
+/** The canonical graph: shapes fixed, constants folded and standard operators fused by onnxruntime, offline. */
+export async function canonicalise(
+  onnx: Uint8Array,
+  shapes: InputShapes = {},
+  worker?: OnnxWorker,
+): Promise<Uint8Array> {
+  const fixed = fixInputShapes(onnx, shapes);
+  return withWorker(worker, (w) => w.canonicalise(fixed));
+}
+
+export interface CompileOptions extends WorkerOptions {
+  /** Dims of the inputs whose shape the model leaves open. */
+  shapes?: InputShapes;
+}
+
+export interface CompiledModel {
+  /** The graph that is run; `program` speaks of its values. */
+  readonly canonical: Uint8Array;
+  readonly program: Program;
+}
+
+/** An ONNX model as a program, and the graph to run it with. */
+export async function compileModel(onnx: Uint8Array, options: CompileOptions = {}): Promise<CompiledModel> {
+  const { shapes, ...limits } = options;
+  const worker = new OnnxWorker(limits);
+  try {
+    const canonical = await canonicalise(onnx, shapes, worker);
+    return { canonical, program: compile(canonical, await discoverShapes(canonical, worker)) };
+  } finally {
+    await worker.close();
+  }
+}
+
+async function withWorker<T>(given: OnnxWorker | undefined, use: (worker: OnnxWorker) => Promise<T>) {
+  const worker = given ?? new OnnxWorker();
+  try {
+    return await use(worker);
+  } finally {
+    if (!given) await worker.close();
+  }
+}

@@ -1,0 +1,68 @@
+import { AssayError, DType, dtypeName, elementCount, float32Values, type Tensor } from "@assay/tensor";
+import type { Tensors } from "./worker.ts";
+
+/** What a model asks of one input. */
+export interface InputSpec {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly dims: readonly number[];
+}
+
+/** Throws `MISSING_INPUT`, `UNKNOWN_INPUT`, `INPUT_DTYPE`, `INPUT_SHAPE` or `INPUT_NAN` for what cannot be run. */
+export function checkInputs(specs: readonly InputSpec[], inputs: Tensors): void {
+  for (const name of Object.keys(inputs))
+    if (!specs.some((spec) => spec.name === name))
+      throw new AssayError("UNKNOWN_INPUT", `the model has no input "${name}"`);
+  for (const { name, dtype, dims } of specs) {
+    const given = inputs[name];
+    if (!given) throw new AssayError("MISSING_INPUT", `input "${name}" is missing`);
+    if (given.dtype !== dtype)
+      throw new AssayError(
+        "INPUT_DTYPE",
+        `input "${name}" must be ${dtypeName(dtype)}, not ${dtypeName(given.dtype)}`,
+      );
+    if (given.dims.join() !== dims.join())
+      throw new AssayError(
+        "INPUT_SHAPE",
+        `input "${name}" must be [${dims.join(", ")}], not [${given.dims.join(", ")}]`,
+      );
+    if (dtype === DType.float32 && float32Values(given).some(Number.isNaN))
+      throw new AssayError("INPUT_NAN", `input "${name}" holds a NaN`, {
+        hint: "NaN has many encodings, and engines do not agree which one comes out",
+      });
+  }
+}
+
+/** A small generator (mulberry32): probes need to differ, not to be unpredictable. */
+function generator(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Random inputs: floats in [-1, 1), integers 0 or 1 (which index any table). */
+export function randomInputs(specs: readonly InputSpec[], seed: number): Record<string, Tensor> {
+  const next = generator(seed);
+  return Object.fromEntries(
+    specs.map(({ name, dtype, dims }) => {
+      const count = elementCount(dims);
+      const bit = () => (next() < 0.5 ? 0 : 1);
+      const fill = <T>(make: () => T) => Array.from({ length: count }, make);
+      const data = {
+        [DType.float32]: () => Float32Array.from(fill(() => next() * 2 - 1)),
+        [DType.float64]: () => Float64Array.from(fill(() => next() * 2 - 1)),
+        [DType.float16]: () => Uint16Array.from(fill(() => 0x3800 + Math.floor(next() * 0x400))),
+        [DType.int64]: () => BigInt64Array.from(fill(() => BigInt(bit()))),
+        [DType.int32]: () => Int32Array.from(fill(bit)),
+        [DType.int8]: () => Int8Array.from(fill(bit)),
+        [DType.uint8]: () => Uint8Array.from(fill(bit)),
+        [DType.bool]: () => Uint8Array.from(fill(bit)),
+      }[dtype]();
+      return [name, { dtype, dims, data: new Uint8Array(data.buffer) }];
+    }),
+  );
+}

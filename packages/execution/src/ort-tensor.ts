@@ -1,0 +1,29 @@
+import { AssayError, DType, dtypeName, dtypeSize, type Tensor, tensor } from "@assay/tensor";
+import type { Tensor as OrtTensor } from "onnxruntime-common";
+
+const ARRAYS = {
+  [DType.float32]: Float32Array,
+  [DType.uint8]: Uint8Array,
+  [DType.int8]: Int8Array,
+  [DType.int32]: Int32Array,
+  [DType.int64]: BigInt64Array,
+  [DType.bool]: Uint8Array,
+  [DType.float16]: Uint16Array,
+  [DType.float64]: Float64Array,
+};
+
+/** A tensor for onnxruntime, made by `make` (each onnxruntime package brings its own class). */
+export function toOrt<T>(make: (type: string, data: ArrayBufferView, dims: number[]) => T, t: Tensor): T {
+  const bytes = t.data.slice(); // aligned, and not a view into anything shared
+  const data = new ARRAYS[t.dtype](bytes.buffer, 0, bytes.length / dtypeSize(t.dtype));
+  return make(dtypeName(t.dtype), data, [...t.dims]);
+}
+
+/** A tensor from onnxruntime. */
+export function fromOrt(name: string, t: OrtTensor): Tensor {
+  const dtype = (DType as Record<string, DType | undefined>)[t.type];
+  const data: unknown = t.data;
+  if (dtype === undefined || !ArrayBuffer.isView(data))
+    throw new AssayError("UNKNOWN_DTYPE", `the value "${name}" has the element type ${t.type}`);
+  return tensor(dtype, t.dims, new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice());
+}

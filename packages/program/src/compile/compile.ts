@@ -1,0 +1,80 @@
+import { AssayError } from "@assay/tensor";
+import { lowerings } from "../lower/index.ts";
+import { readModel } from "../onnx/model.ts";
+import type { Port, Program } from "../types.ts";
+import { Emitter } from "./emit.ts";
+import { LoweringGraph, type Shapes } from "./graph.ts";
+import { chooseLayouts } from "./layouts.ts";
+import { Unsupported, UnsupportedModelError, type UnsupportedReason } from "./unsupported.ts";
+import { identityView, type View, viewDims } from "./view.ts";
+import type { Source } from "./draft.ts";
+
+/**
+ * Compiles a canonical graph (as `@assay/execution` writes it) to a program. `shapes` holds every value's dtype and
+ * dims, as a run showed them. Pure: the same bytes give the same program.
+ *
+ * Throws `UNSUPPORTED_MODEL` with every reason, `MALFORMED_ONNX`, `UNKNOWN_SHAPE`.
+ */
+export function compile(canonical: Uint8Array, shapes: Shapes): Program {
+  const model = readModel(canonical);
+  for (const { name } of model.inputs)
+    if (!shapes.has(name)) throw new AssayError("UNKNOWN_SHAPE", `the shape of input "${name}" is not known`);
+
+  const graph = new LoweringGraph(model, shapes);
+  const reasons: UnsupportedReason[] = [];
+  for (const node of model.nodes) {
+    const collect = (reason: string) => {
+      reasons.push({ operator: node.operator, node: node.name || node.outputs[0] || "?", reason });
+      graph.assume(node.outputs);
+    };
+    const lower = node.domain === "" ? lowerings.get(node.operator) : undefined;
+    if (!lower) {
+      const named = node.domain === "" ? node.operator : `${node.domain}.${node.operator}`;
+      collect(`the operator ${named} is not supported`);
+      continue;
+    }
+    try {
+      lower(node, graph);
+    } catch (error) {
+      if (!(error instanceof Unsupported)) throw error;
+      collect(error.message);
+    }
+  }
+  if (reasons.length > 0) throw new UnsupportedModelError(reasons);
+
+  const outputs = model.outputs.map(({ name }) => ({ name, view: outputView(graph, name) }));
+  const drafts = graph.sources.flatMap(({ draft }) => draft ?? []);
+  const views = outputs.map(({ view }) => view);
+  const emitter = new Emitter(
+    chooseLayouts({ sources: graph.sources, drafts, outputs: views }),
+    graph.inputs,
+  );
+  for (const source of graph.sources) if (source.draft) emitter.emit(source);
+
+  return {
+    version: 1,
+    accuracyProfile: 1,
+    inputs: graph.inputs.map((source, index): Port => {
+      const layout = emitter.viewLayout(identityView(source, source.dims));
+      return { name: source.name, dtype: source.dtype, dims: [...source.dims], layout, index };
+    }),
+    outputs: outputs.map(({ name, view }): Port => {
+      const dims = viewDims(view);
+      const index = emitter.instructionOf(view.source);
+      return { name, dtype: view.source.dtype, dims, layout: emitter.viewLayout(view), index };
+    }),
+    instructions: emitter.instructions,
+    trace: emitter.trace,
+    constants: emitter.constants,
+    nodes: emitter.nodes,
+  };
+}
+
+function outputView(graph: LoweringGraph, name: string): View<Source> {
+  try {
+    return graph.outputView(name);
+  } catch (error) {
+    if (!(error instanceof Unsupported)) throw error;
+    throw new AssayError("MALFORMED_ONNX", `the model's output "${name}" is computed by none of its nodes`);
+  }
+}

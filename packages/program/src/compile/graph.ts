@@ -1,0 +1,240 @@
+import { DType, dtypeName, elementCount, type Tensor } from "@assay/tensor";
+import { Family } from "@assay/numerics";
+import type { OnnxModel, OnnxNode } from "../onnx/model.ts";
+import {
+  axis,
+  type ContractionSettings,
+  digits,
+  type Draft,
+  type DraftOperand,
+  type Index,
+} from "./draft.ts";
+import type { IterationAxis, Source } from "./draft.ts";
+import { refine, rowMajorPlacement } from "./refine.ts";
+import { unsupported } from "./unsupported.ts";
+import { identityView, isBijective, type View, viewDims } from "./view.ts";
+
+/** Element type and dims of one value, as a run shows them. */
+export interface ValueShape {
+  readonly dtype: number;
+  readonly dims: readonly number[];
+}
+
+/** Every value's shape, by ONNX name. */
+export type Shapes = ReadonlyMap<string, ValueShape>;
+
+/** What a lowering says of an instruction; operands are ONNX values by name. */
+export interface InstructionSpec {
+  family: Family;
+  op: number;
+  /** The iteration axes behind each output dimension; an empty list is a dimension of 1. */
+  dims: readonly (readonly IterationAxis[])[];
+  reduction?: readonly IterationAxis[];
+  operands: readonly OperandSpec[];
+  params?: ContractionSettings | Uint8Array;
+}
+
+export interface OperandSpec {
+  value: string;
+  /** One for each axis of the value. */
+  indices: readonly Index[];
+  reduced?: boolean;
+  fill?: number;
+}
+
+const MAX_DIM = 2 ** 31;
+
+/** The graph being lowered: what lowerings read and write. */
+export class LoweringGraph {
+  readonly opset: number;
+  readonly inputs: Source[] = [];
+  /** Inputs and instruction outputs, in order. */
+  readonly sources: Source[] = [];
+  readonly #shapes: Shapes;
+  readonly #constants: Map<string, Tensor>;
+  readonly #views = new Map<string, View<Source>>();
+  readonly #uses = new Map<string, number>();
+  readonly #outputs: ReadonlySet<string>;
+
+  constructor(model: OnnxModel, shapes: Shapes) {
+    this.opset = model.opset;
+    this.#shapes = shapes;
+    this.#constants = new Map(model.initialisers);
+    this.#outputs = new Set(model.outputs.map(({ name }) => name));
+    for (const node of model.nodes)
+      for (const input of node.inputs) this.#uses.set(input, (this.#uses.get(input) ?? 0) + 1);
+    for (const { name } of model.inputs) {
+      const source = this.#source("input", name, undefined);
+      this.inputs.push(source);
+      this.sources.push(source);
+    }
+  }
+
+  #source(kind: Source["kind"], name: string, draft: Draft | undefined): Source {
+    const { dtype, dims } = this.#constants.get(name) ?? this.shape(name);
+    const source: Source = {
+      kind,
+      name,
+      dtype: dtype as DType,
+      dims,
+      length: elementCount(dims),
+      draft,
+    };
+    this.#views.set(name, identityView(source, dims));
+    return source;
+  }
+
+  /** Dtype and dims of a value. */
+  shape(name: string): ValueShape {
+    const found = this.#constants.get(name) ?? this.#shapes.get(name);
+    if (!found) unsupported(`the value "${name}" has no known shape`);
+    return found;
+  }
+
+  dims(name: string): readonly number[] {
+    return this.shape(name).dims;
+  }
+
+  /** The value's tensor when it is a constant of the model. */
+  constant(name: string): Tensor | undefined {
+    return this.#constants.get(name);
+  }
+
+  /** Makes a node's output a constant of the model. */
+  defineConstant(name: string, value: Tensor): void {
+    this.#constants.set(name, value);
+  }
+
+  /** Takes an unsupported node's outputs as given, so that the nodes after it can be checked too. */
+  assume(outputs: readonly string[]): void {
+    for (const name of outputs) if (this.#shapes.has(name)) this.#source("input", name, undefined);
+  }
+
+  /** How a value is read. */
+  view(name: string): View<Source> {
+    const known = this.#views.get(name);
+    if (known) return known;
+    if (!this.#constants.has(name)) unsupported(`the value "${name}" is computed by no node before it`);
+    this.#source("constant", name, undefined);
+    return this.#views.get(name)!;
+  }
+
+  /** Makes a node's output a view of a committed value; undefined: the value is copied first and `make` tried again. */
+  define(name: string, from: string, make: (view: View<Source>) => View<Source> | undefined): void {
+    const view = make(this.view(from)) ?? make(this.materialise(from));
+    if (!view) unsupported(`its movement of "${from}" is no affine map`);
+    const [expected, actual] = [this.dims(name).join(), viewDims(view).join()];
+    if (expected !== actual)
+      throw new Error(`"${name}" has dims [${expected}], not [${actual}] (compiler bug)`);
+    this.#views.set(name, view);
+  }
+
+  /** Commits a value that so far is a view, by a copy in C order. */
+  materialise(name: string): View<Source> {
+    const view = this.view(name);
+    const axes = view.axes.map((atoms) => atoms.map(({ size }) => axis(size)));
+    const operand = { view, indices: axes.map(digits), reduced: false, fill: 0 };
+    const { dtype } = view.source;
+    this.#add(name, {
+      family: Family.Movement,
+      op: 0,
+      dtype,
+      dims: axes,
+      reduction: [],
+      operands: [operand],
+      params: new Uint8Array(),
+      nodes: [`Copy:${name}`],
+    });
+    return this.#views.get(name)!;
+  }
+
+  #add(name: string, draft: Draft): void {
+    this.sources.push(this.#source("instruction", name, draft));
+  }
+
+  #float32(name: string, what: string): void {
+    const { dtype, dims } = this.shape(name);
+    if (dtype !== DType.float32)
+      unsupported(`${what} "${name}" is ${dtypeName(dtype)}, only float32 is supported`);
+    if (elementCount(dims) === 0) unsupported(`${what} "${name}" is empty`);
+    if (elementCount(dims) >= MAX_DIM) unsupported(`${what} "${name}" has too many elements`);
+  }
+
+  #finite(name: string): void {
+    const { data } = this.constant(name)!;
+    const exponents = new DataView(data.buffer, data.byteOffset, data.length);
+    for (let at = 0; at < data.length; at += 4)
+      if ((exponents.getUint32(at, true) & 0x7f800000) === 0x7f800000)
+        unsupported(`its constant "${name}" holds a value that is not finite`);
+  }
+
+  /** Adds the instruction that computes `name`. Values that it cannot read through their views are copied first. */
+  write(name: string, node: OnnxNode, spec: InstructionSpec): void {
+    this.#float32(name, "output");
+    for (const { value } of spec.operands) {
+      this.#float32(value, "operand");
+      if (spec.family === Family.Contraction && this.constant(value)) this.#finite(value);
+    }
+    const operands = spec.operands.map(({ value, indices, reduced = false, fill = 0 }): DraftOperand => {
+      return { view: this.view(value), indices, reduced, fill };
+    });
+    const draft: Draft = {
+      family: spec.family,
+      op: spec.op,
+      dtype: DType.float32,
+      dims: spec.dims,
+      reduction: spec.reduction ?? [],
+      operands,
+      params: spec.params ?? new Uint8Array(),
+      nodes: [labelOf(node)],
+    };
+    for (;;) {
+      const found = refine(draft, undefined, ({ length }) => rowMajorPlacement(length));
+      if (!("obstacle" in found)) break;
+      const { value, ...rest } = spec.operands[found.obstacle]!;
+      const before = draft.operands[found.obstacle]!;
+      const view = this.materialise(value);
+      if (view.source === before.view.source) throw new Error(`"${value}" cannot be read (compiler bug)`);
+      draft.operands[found.obstacle] = { ...before, indices: rest.indices, view };
+    }
+    this.#add(name, draft);
+  }
+
+  /** The instruction that computes `name`, if the only reader of its value is the node being lowered. */
+  fusable(name: string): Draft | undefined {
+    if (this.#uses.get(name) !== 1 || this.#outputs.has(name)) return undefined;
+    const view = this.#views.get(name);
+    return view?.source.name === name ? view.source.draft : undefined;
+  }
+
+  /** Adds an operand to a fusable instruction; false where its axes cannot be cut to read it. */
+  addOperand(draft: Draft, value: string, indices: readonly Index[]): boolean {
+    this.#float32(value, "operand");
+    if (this.constant(value)) this.#finite(value);
+    const operand = { view: this.view(value), indices, reduced: false, fill: 0 };
+    const trial = { ...draft, operands: [...draft.operands, operand] };
+    if ("obstacle" in refine(trial, undefined, ({ length }) => rowMajorPlacement(length))) return false;
+    draft.operands = trial.operands;
+    return true;
+  }
+
+  /** Lets the instruction that computed `from` write `to` instead, now that `node` is folded into it. */
+  fuse(from: string, to: string, node: OnnxNode): void {
+    const { source } = this.view(from);
+    source.draft!.nodes.push(labelOf(node));
+    source.name = to;
+    this.#views.set(to, identityView(source, source.dims));
+  }
+
+  /** The view of a graph output onto an instruction's value, copied where it is not that whole value. */
+  outputView(name: string): View<Source> {
+    const view = this.view(name);
+    const direct = view.source.kind === "instruction" && isBijective(view, view.source.length);
+    return direct ? view : this.materialise(name);
+  }
+}
+
+/** How people call a node: `Conv:conv1`. */
+export function labelOf(node: OnnxNode): string {
+  return `${node.operator}:${node.name || node.outputs[0] || "?"}`;
+}

@@ -1,0 +1,30 @@
+import { encodeAbiParameters, hexToBytes } from "viem";
+import type { ContractionSettings } from "./draft.ts";
+
+/** Integrity multiplier in 1/256 while it is not calibrated: 4 standard deviations of a random walk of roundings. */
+export const DEFAULT_LAMBDA = 1024;
+
+/** Bits of the float32 nearest to `value`. */
+export function float32Bits(value: number): number {
+  return new Uint32Array(Float32Array.of(value).buffer)[0]!;
+}
+
+/** A parameter struct whose fields all fit in one word each. */
+export function encodeWords(words: readonly number[]): Uint8Array {
+  const types = words.map(() => ({ type: "uint256" }) as const);
+  return hexToBytes(encodeAbiParameters(types, words.map(BigInt)));
+}
+
+/** ABI bytes of the Contraction kernel's `ContractionParams`. */
+export function encodeContraction(settings: ContractionSettings): Uint8Array {
+  const { alpha, beta, divisor, clamp, lambda } = settings;
+  return encodeWords([
+    float32Bits(alpha),
+    float32Bits(beta),
+    divisor,
+    clamp ? 1 : 0,
+    clamp ? float32Bits(clamp.low) : 0,
+    clamp ? float32Bits(clamp.high) : 0,
+    lambda,
+  ]);
+}

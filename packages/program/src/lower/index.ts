@@ -1,0 +1,29 @@
+import type { LoweringGraph } from "../compile/graph.ts";
+import type { OnnxNode } from "../onnx/model.ts";
+import { activations } from "./activation.ts";
+import { constants } from "./constant.ts";
+import { convolutions } from "./conv.ts";
+import { elementwise } from "./elementwise.ts";
+import { matrixProducts } from "./matmul.ts";
+import { pools } from "./pool.ts";
+import { reductions } from "./reduce.ts";
+import { softmax } from "./softmax.ts";
+import { views } from "./view.ts";
+
+/** Lowers one ONNX node: writes an instruction, defines a view or fuses into an instruction; or says why it cannot. */
+export type Lowering = (node: OnnxNode, graph: LoweringGraph) => void;
+
+/** Every supported operator of ONNX's own domain. To add one: a file with a table like these, and its test. */
+export const lowerings: ReadonlyMap<string, Lowering> = new Map(
+  [
+    activations,
+    constants,
+    convolutions,
+    elementwise,
+    matrixProducts,
+    pools,
+    reductions,
+    softmax,
+    views,
+  ].flatMap((table: Record<string, Lowering>) => Object.entries(table)),
+);

@@ -1,0 +1,69 @@
+import { Family } from "@assay/numerics";
+import { axis, type ContractionSettings, digits, type IterationAxis } from "../compile/draft.ts";
+import type { OperandSpec } from "../compile/graph.ts";
+import { DEFAULT_LAMBDA } from "../compile/params.ts";
+import { broadcastIndices, input, onlyOutput } from "./arguments.ts";
+import { BIAS, TWO_FACTORS } from "./fusion.ts";
+import type { Lowering } from "./index.ts";
+
+/** A contraction that only sums products. */
+export function plainContraction(): ContractionSettings {
+  return { alpha: 1, beta: 1, divisor: 1, clamp: undefined, lambda: DEFAULT_LAMBDA };
+}
+
+const matMul: Lowering = (node, graph) => {
+  const output = onlyOutput(node);
+  const [a, b] = [input(node, 0), input(node, 1)];
+  const [aDims, bDims] = [graph.dims(a), graph.dims(b)];
+  const k = axis(aDims.at(-1)!);
+  const rows = aDims.length > 1 ? [axis(aDims.at(-2)!)] : [];
+  const columns = bDims.length > 1 ? [axis(bDims.at(-1)!)] : [];
+  const rank = graph.dims(output).length - rows.length - columns.length;
+  const batch = graph
+    .dims(output)
+    .slice(0, rank)
+    .map((size) => [axis(size)]);
+  const batchOf = (dims: readonly number[]) => broadcastIndices(dims.slice(0, -2), batch);
+  graph.write(output, node, {
+    family: Family.Contraction,
+    op: TWO_FACTORS,
+    dims: [...batch, ...rows.map((m) => [m]), ...columns.map((n) => [n])],
+    reduction: [k],
+    operands: [
+      { value: a, reduced: true, indices: [...batchOf(aDims), ...rows.map((m) => digits([m])), digits([k])] },
+      {
+        value: b,
+        reduced: true,
+        indices: [...batchOf(bDims), digits([k]), ...columns.map((n) => digits([n]))],
+      },
+    ],
+    params: plainContraction(),
+  });
+};
+
+const gemm: Lowering = (node, graph) => {
+  const output = onlyOutput(node);
+  const [a, b, c] = [input(node, 0), input(node, 1), node.inputs[2]];
+  const [m, n] = graph.dims(output).map(axis) as [IterationAxis, IterationAxis];
+  const transA = node.attributes.int("transA", 0) !== 0;
+  const transB = node.attributes.int("transB", 0) !== 0;
+  const k = axis(graph.dims(a)[transA ? 0 : 1]!);
+  const operands: OperandSpec[] = [
+    { value: a, reduced: true, indices: (transA ? [k, m] : [m, k]).map((x) => digits([x])) },
+    { value: b, reduced: true, indices: (transB ? [n, k] : [k, n]).map((x) => digits([x])) },
+  ];
+  const beta = c ? node.attributes.float("beta", 1) : 1;
+  // onnxruntime reads no C when beta is 0, so its NaN and infinities do not count either.
+  const biased = c !== undefined && c !== "" && beta !== 0;
+  if (biased) operands.push({ value: c, indices: broadcastIndices(graph.dims(c), [[m], [n]]) });
+  graph.write(output, node, {
+    family: Family.Contraction,
+    op: TWO_FACTORS | (biased ? BIAS : 0),
+    dims: [[m], [n]],
+    reduction: [k],
+    operands,
+    params: { ...plainContraction(), alpha: node.attributes.float("alpha", 1), beta: biased ? beta : 1 },
+  });
+};
+
+export const matrixProducts: Record<string, Lowering> = { MatMul: matMul, Gemm: gemm };
