@@ -13,3 +13,21 @@ export { UnsupportedModelError, type UnsupportedReason } from "./compile/unsuppo
 export { type OnnxModel, type OnnxNode, type OnnxPort, readModel } from "./onnx/model.ts";
 export { exposeValues, fixInputShapes, type InputShapes } from "./onnx/surgery.ts";
 export { readTensorFile } from "./onnx/tensor.ts";
+export { encodeHeader, encodeInstruction, instructionTree, PROGRAM_HEADER_ABI, programRoot } from "./encode.ts";
+export {
+  coordinatesOf,
+  elementBits,
+  kernelInput,
+  operandPositions,
+  operandRuns,
+  type ReadValue,
+} from "./accessmap.ts";
+export {
+  buildElementProof,
+  buildOutputProof,
+  type CommittedRun,
+  CommittedTensors,
+  type ElementProof,
+  type Opening,
+  type OutputProof,
+} from "./prove.ts";

@@ -1,0 +1,150 @@
+import { kernelOf } from "@assay/numerics";
+import { AssayError, CHUNK, dtypeSize, normalizeRuns, RootTree, type Run, TensorTree } from "@assay/tensor";
+import { type Hex, toHex } from "viem";
+import { kernelInput, operandRuns } from "./accessmap.ts";
+import { encodeInstruction } from "./encode.ts";
+import { Origin, type Program } from "./types.ts";
+
+/** Values of one origin (inputs, constants, outputs or trace) with their trees. */
+export class CommittedTensors {
+  readonly trees: readonly TensorTree[];
+  /** Over the tensor roots. */
+  readonly tree: RootTree;
+
+  /** @param stored each value's stored bytes; kept by reference, so they must not change */
+  constructor(stored: readonly Uint8Array[]) {
+    this.trees = stored.map((bytes) => new TensorTree(bytes));
+    this.tree = new RootTree(this.trees.map(({ root }) => root));
+  }
+
+  /** What is committed on-chain. */
+  get root(): Uint8Array {
+    return this.tree.root;
+  }
+}
+
+/** Everything an element proof is made from. */
+export interface CommittedRun {
+  inputs: CommittedTensors;
+  constants: CommittedTensors;
+  trace: CommittedTensors;
+}
+
+/** `Opening` of contracts/proof/IVerifier.sol, as viem encodes it. */
+export interface Opening {
+  runs: bigint[];
+  chunks: Hex;
+  nodes: Hex;
+  path: Hex[];
+}
+
+/** `ElementProof` of contracts/proof/IVerifier.sol, as viem encodes it. */
+export interface ElementProof {
+  index: number;
+  instruction: Hex;
+  instructionPath: Hex[];
+  element: bigint;
+  output: Opening;
+  openings: Opening[];
+  openingOf: number[];
+  hint: Hex;
+}
+
+/** `OutputProof` of contracts/protocol/IReferee.sol, as viem encodes it. */
+export interface OutputProof {
+  output: number;
+  claimedRoot: Hex;
+  claimedPath: Hex[];
+  tracedRoot: Hex;
+  tracedPath: Hex[];
+}
+
+function pathOf(tree: RootTree, leaf: number): Hex[] {
+  return tree.path(leaf).map((node) => toHex(node));
+}
+
+function open(tensors: CommittedTensors, index: number, runs: readonly Run[]): Opening {
+  const { chunks, nodes } = tensors.trees[index]!.openRuns(runs);
+  return {
+    runs: runs.map(({ first, count }) => (BigInt(first) << 64n) | BigInt(count)),
+    chunks: toHex(chunks),
+    nodes: toHex(nodes),
+    path: pathOf(tensors.tree, index),
+  };
+}
+
+/**
+ * The proof that shows element `element` of instruction `index` with everything it was computed from, ready for
+ * `Verifier.judge` and `Referee.proveElement`. It states nothing about the verdict.
+ *
+ * @param element flat index in the stored order of the instruction's output
+ * @param instructions `instructionTree(program)`
+ */
+export function buildElementProof(
+  program: Program,
+  instructions: RootTree,
+  run: CommittedRun,
+  index: number,
+  element: number,
+): ElementProof {
+  const instruction = program.instructions[index];
+  if (instruction === undefined)
+    throw new AssayError("INSTRUCTION_OUT_OF_RANGE", `the program has no instruction ${index}`);
+  const tensors = { [Origin.Input]: run.inputs, [Origin.Constant]: run.constants, [Origin.Trace]: run.trace };
+  const input = kernelInput(
+    instruction,
+    element,
+    run.trace.trees[index]!.stored,
+    (origin, value) => tensors[origin].trees[value]!.stored,
+  );
+
+  // Operands that read the same tensor share one opening.
+  const shared = new Map<string, { tensors: CommittedTensors; index: number; runs: Run[] }>();
+  const keys = instruction.operands.map((operand) => {
+    const key = `${operand.origin}:${operand.index}`;
+    const entry = shared.get(key) ?? { tensors: tensors[operand.origin], index: operand.index, runs: [] };
+    entry.runs.push(...operandRuns(instruction, operand, element));
+    shared.set(key, entry);
+    return key;
+  });
+  const order = [...shared.keys()];
+  return {
+    index,
+    instruction: toHex(encodeInstruction(instruction)),
+    instructionPath: pathOf(instructions, index),
+    element: BigInt(element),
+    output: open(run.trace, index, [
+      { first: Math.floor((element * dtypeSize(instruction.dtype)) / CHUNK), count: 1 },
+    ]),
+    // A tensor of which only padding is read is opened all the same: its first chunk ties it to its root.
+    openings: order.map((key) => {
+      const entry = shared.get(key)!;
+      const runs = entry.runs.length === 0 ? [{ first: 0, count: 1 }] : normalizeRuns(entry.runs);
+      return open(entry.tensors, entry.index, runs);
+    }),
+    openingOf: keys.map((key) => order.indexOf(key)),
+    hint: toHex(kernelOf(instruction.family).hint(input)),
+  };
+}
+
+/**
+ * The proof that output `output` of a claim is not what its trace has for it.
+ *
+ * @param outputs the tensors that the claim's output root commits to
+ */
+export function buildOutputProof(
+  program: Program,
+  outputs: CommittedTensors,
+  trace: CommittedTensors,
+  output: number,
+): OutputProof {
+  const port = program.outputs[output];
+  if (port === undefined) throw new AssayError("OUTPUT_OUT_OF_RANGE", `the program has no output ${output}`);
+  return {
+    output,
+    claimedRoot: toHex(outputs.tree.leaf(output)),
+    claimedPath: pathOf(outputs.tree, output),
+    tracedRoot: toHex(trace.tree.leaf(port.index)),
+    tracedPath: pathOf(trace.tree, port.index),
+  };
+}
