@@ -3,8 +3,6 @@ import { RootTree } from "@assay/tensor";
 import { encodeAbiParameters, hexToBytes, toHex } from "viem";
 import type { Instruction, Port, Program } from "./types.ts";
 
-const uint64s = (name: string) => ({ name, type: "uint64[]" }) as const;
-
 /** ABI of `Instruction` in contracts/program/Program.sol. */
 const INSTRUCTION = {
   type: "tuple",
@@ -12,8 +10,8 @@ const INSTRUCTION = {
     { name: "family", type: "uint8" },
     { name: "op", type: "uint8" },
     { name: "dtype", type: "uint8" },
-    uint64s("dims"),
-    uint64s("reduction"),
+    { name: "dims", type: "uint64[]" },
+    { name: "reduction", type: "uint64[]" },
     {
       name: "operands",
       type: "tuple[]",
@@ -44,8 +42,8 @@ const INSTRUCTION = {
 const PORT = [
   { name: "name", type: "string" },
   { name: "dtype", type: "uint8" },
-  uint64s("dims"),
-  uint64s("factors"),
+  { name: "dims", type: "uint64[]" },
+  { name: "factors", type: "uint64[]" },
   { name: "order", type: "uint8[]" },
   { name: "index", type: "uint32" },
 ] as const;
