@@ -13,7 +13,13 @@ export { UnsupportedModelError, type UnsupportedReason } from "./compile/unsuppo
 export { type OnnxModel, type OnnxNode, type OnnxPort, readModel } from "./onnx/model.ts";
 export { exposeValues, fixInputShapes, type InputShapes } from "./onnx/surgery.ts";
 export { readTensorFile } from "./onnx/tensor.ts";
-export { encodeHeader, encodeInstruction, instructionTree, PROGRAM_HEADER_ABI, programRoot } from "./encode.ts";
+export {
+  encodeHeader,
+  encodeInstruction,
+  instructionTree,
+  PROGRAM_HEADER_ABI,
+  programRoot,
+} from "./encode.ts";
 export {
   coordinatesOf,
   elementBits,
