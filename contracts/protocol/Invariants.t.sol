@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {ProtocolHandler} from "../test/protocol/ProtocolHandler.sol";
+import {IInferenceMarket} from "./IInferenceMarket.sol";
+import {IReferee} from "./IReferee.sol";
+
+/// @notice Invariants I1 to I5, I7 and I8 over random histories of all entry points. I2, I4, I5 and I7 are checked by the
+///         handler at every call.
+contract InvariantsTest {
+    ProtocolHandler private handler;
+
+    function setUp() public {
+        handler = new ProtocolHandler();
+    }
+
+    /// @dev The runner's convention for which contracts it calls.
+    function targetContracts() public view returns (address[] memory targets) {
+        targets = new address[](1);
+        targets[0] = address(handler);
+    }
+
+    function invariant_I1_ledgerAddsUp() public view {
+        handler.checkLedger();
+    }
+
+    function invariant_I3_lockedStakeIsTheCollateralOfOpenClaims() public view {
+        handler.checkCollateral();
+    }
+
+    /// @notice I8 (and all the others) along a history that the fuzzer chooses, ended by a stranger.
+    function testFuzz_I8_everyClaimCanBeEnded(uint256[48] calldata dice) public {
+        _play(dice);
+        handler.endEverything();
+        handler.checkCollateral();
+    }
+
+    /// @notice That histories really reach every entry point: 40 of them, with fixed dice.
+    function test_histories_reachEveryEntryPoint() public {
+        for (uint256 game; game < 40; ++game) {
+            uint256[48] memory dice;
+            for (uint256 i; i < 48; ++i) dice[i] = uint256(keccak256(abi.encode(game, i)));
+            this.play(dice);
+        }
+        handler.endEverything();
+        bytes4[12] memory selectors = [
+            IInferenceMarket.request.selector,
+            IInferenceMarket.postClaim.selector,
+            IInferenceMarket.finalise.selector,
+            IInferenceMarket.expire.selector,
+            IReferee.challenge.selector,
+            IReferee.revealTrace.selector,
+            IReferee.commitProof.selector,
+            IReferee.proveElement.selector,
+            IReferee.settleUnrevealed.selector,
+            IReferee.settleImprecise.selector,
+            IReferee.reclaimBond.selector,
+            bytes4(keccak256("withdraw()"))
+        ];
+        for (uint256 i; i < selectors.length; ++i)
+            require(handler.succeeded(selectors[i]) != 0, string(abi.encode("never succeeded", i)));
+    }
+
+    function play(uint256[48] calldata dice) external {
+        _play(dice);
+    }
+
+    function _play(uint256[48] calldata dice) private {
+        for (uint256 i; i < dice.length; ++i) _step(dice[i]);
+    }
+
+    function _step(uint256 die) private {
+        uint256 who = (die >> 8) & 0xff;
+        uint256 which = (die >> 16) & 0xffff;
+        uint256 more = die >> 64;
+        bool yes = (die >> 32) & 3 != 0;
+        uint256 move = die % 22;
+        if (move < 3) handler.request(who, uint128(more), (die >> 40) & 7 == 0);
+        else if (move < 6) handler.postClaim(who, which, more & 1 == 0, !yes && more & 2 == 0);
+        else if (move == 6) handler.deposit(who, more);
+        else if (move == 7) handler.requestWithdrawal(who, more);
+        else if (move == 8) handler.cancelWithdrawal(who);
+        else if (move == 9) handler.withdraw(who);
+        else if (move == 10) handler.claimPayout(who, which);
+        else if (move == 11) handler.finalise(who, which);
+        else if (move == 12) handler.expire(who, which);
+        else if (move < 15) handler.challenge(who, which);
+        else if (move == 15) handler.revealTrace(who, which, yes);
+        else if (move < 18) handler.proveElement(who, which, uint8(more), yes);
+        else if (move == 18) handler.settleUnrevealed(who, which);
+        else if (move == 19) handler.settleImprecise(who, which);
+        else if (move == 20) handler.reclaimBond(who, which, more);
+        else handler.pass(more);
+    }
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {ProtocolFixture} from "../test/protocol/ProtocolFixture.sol";
+import {vm} from "../test/protocol/Vm.sol";
+import {InferenceMarket} from "./InferenceMarket.sol";
+import {Account, IStakeManager} from "./IStakeManager.sol";
+import {Referee} from "./Referee.sol";
+import {StakeManager} from "./StakeManager.sol";
+
+/// @notice Stake coming and going, wiring, and who may move what.
+contract StakeManagerTest is ProtocolFixture {
+    function _refused(address caller, bytes memory data, bytes memory expected) private {
+        _reverts(address(stakes), caller, data, expected);
+    }
+
+    // --- stake ---
+
+    function test_requestWithdrawal_lockedStake_reverts() public {
+        _lazy();
+        _refused(
+            executor,
+            abi.encodeCall(IStakeManager.requestWithdrawal, (5 * COLLATERAL)),
+            abi.encodeWithSelector(
+                IStakeManager.InsufficientFreeStake.selector,
+                executor,
+                4 * COLLATERAL,
+                5 * COLLATERAL
+            )
+        );
+        vm.prank(executor);
+        stakes.requestWithdrawal(4 * COLLATERAL);
+        _pass(uint64(WITHDRAWAL_DELAY));
+        vm.prank(executor);
+        stakes.withdraw();
+        Account memory account = stakes.accountOf(executor);
+        _equal(account.locked, COLLATERAL, "locked");
+        _equal(account.free + account.withdrawing, 0, "free");
+        _equal(token.balanceOf(executor), FUNDS - COLLATERAL, "tokens");
+        _equal(token.balanceOf(address(stakes)), stakes.accounted(), "I1");
+    }
+
+    function test_requestWithdrawal_again_restartsTheDelay() public {
+        vm.prank(executor);
+        stakes.requestWithdrawal(COLLATERAL);
+        _pass(uint64(WITHDRAWAL_DELAY) - 1);
+        vm.prank(executor);
+        stakes.requestWithdrawal(COLLATERAL);
+        _pass(1);
+        uint64 ready = uint64(time - 1 + WITHDRAWAL_DELAY);
+        _refused(
+            executor,
+            abi.encodeCall(IStakeManager.withdraw, ()),
+            abi.encodeWithSelector(IStakeManager.WithdrawalNotReady.selector, time, ready)
+        );
+        _equal(stakes.accountOf(executor).withdrawing, 2 * COLLATERAL, "withdrawing");
+    }
+
+    function test_cancelWithdrawal_bringsStakeBack() public {
+        vm.prank(executor);
+        stakes.requestWithdrawal(COLLATERAL);
+        vm.prank(executor);
+        stakes.cancelWithdrawal();
+        _equal(stakes.accountOf(executor).free, 5 * COLLATERAL, "free");
+        _equal(stakes.accountOf(executor).withdrawableAt, 0, "withdrawableAt");
+    }
+
+    function test_withdraw_nothing_reverts() public {
+        bytes memory none = abi.encodeWithSelector(IStakeManager.NoWithdrawal.selector, executor);
+        _refused(executor, abi.encodeCall(IStakeManager.withdraw, ()), none);
+        _refused(executor, abi.encodeCall(IStakeManager.cancelWithdrawal, ()), none);
+        bytes memory zero = abi.encodeWithSelector(IStakeManager.ZeroAmount.selector);
+        _refused(executor, abi.encodeCall(IStakeManager.requestWithdrawal, (0)), zero);
+        _refused(executor, abi.encodeCall(IStakeManager.deposit, (0)), zero);
+    }
+
+    function test_claimPayout_nothing_reverts() public {
+        _refused(
+            anyone,
+            abi.encodeCall(IStakeManager.claimPayout, (executor)),
+            abi.encodeWithSelector(IStakeManager.NoPayout.selector, executor)
+        );
+    }
+
+    // --- privileges ---
+
+    function test_ledgerMoves_notMarketNorReferee_revert() public {
+        bytes memory market_ = abi.encodeWithSelector(IStakeManager.NotMarket.selector, executor);
+        bytes memory referee_ = abi.encodeWithSelector(IStakeManager.NotReferee.selector, executor);
+        _refused(executor, abi.encodeCall(IStakeManager.lock, (executor, 1)), market_);
+        _refused(executor, abi.encodeCall(IStakeManager.unlock, (executor, 1)), market_);
+        _refused(
+            executor,
+            abi.encodeCall(IStakeManager.slash, (requester, executor, 1, executor, 1, 1)),
+            market_
+        );
+        _refused(executor, abi.encodeCall(IStakeManager.takeEscrow, ("r", requester, 1)), market_);
+        _refused(executor, abi.encodeCall(IStakeManager.payEscrow, ("r", executor, 1)), market_);
+        _refused(executor, abi.encodeCall(IStakeManager.forfeitBonds, ("c", executor)), market_);
+        _refused(executor, abi.encodeCall(IStakeManager.takeBond, ("c", requester, 1)), referee_);
+        _refused(executor, abi.encodeCall(IStakeManager.returnBond, ("c", executor)), referee_);
+        // The referee is not the market, nor the market the referee.
+        _refused(
+            address(referee),
+            abi.encodeCall(IStakeManager.unlock, (executor, 1)),
+            abi.encodeWithSelector(IStakeManager.NotMarket.selector, address(referee))
+        );
+        _refused(
+            address(market),
+            abi.encodeCall(IStakeManager.takeBond, ("c", requester, 1)),
+            abi.encodeWithSelector(IStakeManager.NotReferee.selector, address(market))
+        );
+    }
+
+    /// @notice Even the market cannot move what is not there.
+    function test_ledgerMoves_moreThanThereIs_revert() public {
+        address market_ = address(market);
+        bytes32 requestId = _request();
+        _refused(
+            market_,
+            abi.encodeCall(IStakeManager.unlock, (executor, 1)),
+            abi.encodeWithSelector(IStakeManager.InsufficientLockedStake.selector, executor, 0, 1)
+        );
+        _refused(
+            market_,
+            abi.encodeCall(IStakeManager.slash, (executor, prover, 1, requester, 2, 3)),
+            abi.encodeWithSelector(IStakeManager.InsufficientLockedStake.selector, executor, 0, 6)
+        );
+        _refused(
+            market_,
+            abi.encodeCall(IStakeManager.payEscrow, (requestId, executor, FEE + ROYALTY + 1)),
+            abi.encodeWithSelector(
+                IStakeManager.InsufficientEscrow.selector,
+                requestId,
+                FEE + ROYALTY,
+                FEE + ROYALTY + 1
+            )
+        );
+        _refused(
+            market_,
+            abi.encodeCall(IStakeManager.takeEscrow, (requestId, requester, 1)),
+            abi.encodeWithSelector(IStakeManager.EscrowExists.selector, requestId)
+        );
+        _refused(
+            address(referee),
+            abi.encodeCall(IStakeManager.returnBond, ("c", challenger)),
+            abi.encodeWithSelector(IStakeManager.NoBond.selector, bytes32("c"), challenger)
+        );
+    }
+
+    // --- wiring ---
+
+    function _wire(StakeManager target, address market_, address referee_, bytes memory expected) private {
+        (bool ok, bytes memory error_) = address(target).call(
+            abi.encodeCall(IStakeManager.wire, (market_, referee_))
+        );
+        require(!ok && keccak256(error_) == keccak256(expected), "wrong outcome of wire");
+        require(target.market() == address(0), "wired");
+    }
+
+    function test_wire_twiceOrByAnother_reverts() public {
+        bytes memory call_ = abi.encodeCall(IStakeManager.wire, (address(market), address(referee)));
+        _refused(anyone, call_, abi.encodeWithSelector(IStakeManager.NotDeployer.selector, anyone));
+        _refused(address(this), call_, abi.encodeWithSelector(IStakeManager.AlreadyWired.selector));
+    }
+
+    function test_wire_componentsOfAnother_reverts() public {
+        StakeManager fresh = new StakeManager(address(token), WITHDRAWAL_DELAY);
+        InferenceMarket freshMarket = new InferenceMarket(address(registry), address(fresh), _terms(), 0);
+        InferenceMarket secondMarket = new InferenceMarket(address(registry), address(fresh), _terms(), 0);
+        Referee secondReferee = new Referee(address(secondMarket), address(verifier));
+        _wire(
+            fresh,
+            address(market),
+            address(referee),
+            abi.encodeWithSelector(IStakeManager.WiredElsewhere.selector, address(market))
+        );
+        _wire(
+            fresh,
+            address(freshMarket),
+            address(referee),
+            abi.encodeWithSelector(IStakeManager.WiredElsewhere.selector, address(referee))
+        );
+        _wire(
+            fresh,
+            address(freshMarket),
+            address(secondReferee),
+            abi.encodeWithSelector(IStakeManager.WiredElsewhere.selector, address(secondReferee))
+        );
+        _wire(
+            fresh,
+            address(0),
+            address(referee),
+            abi.encodeWithSelector(IStakeManager.ZeroAddress.selector)
+        );
+        fresh.wire(address(secondMarket), address(secondReferee));
+    }
+
+    function test_wire_withdrawalDelayNotAboveLongestLife_reverts() public {
+        StakeManager fresh = new StakeManager(address(token), WITHDRAWAL_DELAY - 1);
+        InferenceMarket freshMarket = new InferenceMarket(address(registry), address(fresh), _terms(), 0);
+        Referee freshReferee = new Referee(address(freshMarket), address(verifier));
+        _wire(
+            fresh,
+            address(freshMarket),
+            address(freshReferee),
+            abi.encodeWithSelector(
+                IStakeManager.WithdrawalDelayTooShort.selector,
+                WITHDRAWAL_DELAY - 1,
+                WITHDRAWAL_DELAY - 1
+            )
+        );
+    }
+}

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {Verdict} from "../../kernels/IKernel.sol";
+import {Phase} from "../../protocol/ClaimLife.sol";
+import {Claim, IInferenceMarket, RequestParams} from "../../protocol/IInferenceMarket.sol";
+import {IReferee} from "../../protocol/IReferee.sol";
+import {Account, IStakeManager} from "../../protocol/IStakeManager.sol";
+import {ProtocolFixture} from "./ProtocolFixture.sol";
+import {vm} from "./Vm.sol";
+
+/// @notice Honest and dishonest actors over all entry points of the protocol, driven by a fuzzer. Calls may fail: what is
+///         checked is what the ones that succeed do to the money and to the claims.
+/// @dev Three people, each of whom is now executor, now requester, challenger, prover or owner: collusions included.
+contract ProtocolHandler is ProtocolFixture {
+    uint256[3] private _keys = [uint256(0xE0), 0xE1, 0xE2];
+    address[3] public people;
+
+    bytes32[] public requests;
+    bytes32[] public claims;
+    mapping(bytes32 claimId => uint64) public postedAt;
+    mapping(bytes32 claimId => Phase) private _settledAs;
+    mapping(bytes32 claimId => uint64) private _settledAt;
+
+    /// @notice Successful calls by selector, so that a run that reached nothing is noticed.
+    mapping(bytes4 selector => uint256) public succeeded;
+
+    constructor() {
+        setUp();
+        for (uint256 i; i < 3; ++i) {
+            people[i] = vm.addr(_keys[i]);
+            _fund(people[i]);
+            vm.prank(people[i]);
+            stakes.deposit(3 * COLLATERAL);
+        }
+    }
+
+    // --- entry points ---
+
+    function deposit(uint256 who, uint256 amount) external {
+        _act(who, address(stakes), abi.encodeCall(IStakeManager.deposit, (amount % (2 * COLLATERAL))));
+    }
+
+    function requestWithdrawal(uint256 who, uint256 amount) external {
+        _act(
+            who,
+            address(stakes),
+            abi.encodeCall(IStakeManager.requestWithdrawal, (amount % (2 * COLLATERAL)))
+        );
+    }
+
+    function cancelWithdrawal(uint256 who) external {
+        _act(who, address(stakes), abi.encodeCall(IStakeManager.cancelWithdrawal, ()));
+    }
+
+    function withdraw(uint256 who) external {
+        _act(who, address(stakes), abi.encodeCall(IStakeManager.withdraw, ()));
+    }
+
+    function claimPayout(uint256 who, uint256 whose) external {
+        address account = whose % 4 == 3 ? stakes.BURN_ADDRESS() : people[whose % 4];
+        _act(who, address(stakes), abi.encodeCall(IStakeManager.claimPayout, (account)));
+    }
+
+    function request(uint256 who, uint128 fee, bool designated) external {
+        RequestParams memory params = _requestParams();
+        params.fee = fee % (2 * FEE);
+        params.deadline = time + 2 hours;
+        if (designated) params.executor = people[fee % 3];
+        bytes32 requestId = market.requestIdOf(people[who % 3], params);
+        if (_act(who, address(market), abi.encodeCall(IInferenceMarket.request, (params))))
+            requests.push(requestId);
+    }
+
+    function postClaim(uint256 who, uint256 which, bool eager, bool forged) external {
+        if (requests.length == 0) return;
+        Claim memory claim = _claim(requests[which % requests.length], eager ? _honestTrace() : bytes32(0));
+        claim.executor = people[who % 3];
+        bytes32 claimId = market.claimIdOf(claim);
+        bytes memory signature = _sign(forged ? 0xBAD : _keys[who % 3], claimId);
+        if (
+            _act(
+                who,
+                address(market),
+                abi.encodeCall(IInferenceMarket.postClaim, (claim, signature, _outputs()))
+            )
+        ) {
+            require(!forged, "a forged claim was accepted");
+            claims.push(claimId);
+            postedAt[claimId] = time;
+        }
+    }
+
+    function finalise(uint256 who, uint256 which) external {
+        _onClaim(who, which, address(market), IInferenceMarket.finalise.selector, "");
+    }
+
+    function expire(uint256 who, uint256 which) external {
+        if (requests.length == 0) return;
+        _act(
+            who,
+            address(market),
+            abi.encodeCall(IInferenceMarket.expire, (requests[which % requests.length]))
+        );
+    }
+
+    function challenge(uint256 who, uint256 which) external {
+        _onClaim(who, which, address(referee), IReferee.challenge.selector, "");
+    }
+
+    function revealTrace(uint256 who, uint256 which, bool byExecutor) external {
+        if (claims.length == 0) return;
+        bytes32 claimId = claims[which % claims.length];
+        if (byExecutor) {
+            address executor_ = market.claimOf(claimId).executor;
+            while (people[who % 3] != executor_) who = (who % 3) + 1;
+        }
+        _act(who, address(referee), abi.encodeCall(IReferee.revealTrace, (claimId, _honestTrace(), "")));
+    }
+
+    function proveElement(uint256 who, uint256 which, uint8 verdict, bool committed) external {
+        if (claims.length == 0) return;
+        bytes32 claimId = claims[which % claims.length];
+        who %= 3;
+        verifier.setVerdict(Verdict(verdict % 3));
+        if (committed) {
+            bytes32 proofHash = keccak256(abi.encode(_elementProof()));
+            bytes32 commitment = referee.commitmentOf(claimId, people[who], SALT, proofHash);
+            _act(who, address(referee), abi.encodeCall(IReferee.commitProof, (claimId, commitment)));
+            _pass(1);
+        }
+        Phase before = market.phaseOf(claimId);
+        bool ok = _act(
+            who,
+            address(referee),
+            abi.encodeCall(IReferee.proveElement, (claimId, SALT, _elementProof()))
+        );
+        if (!ok) return;
+        // INVARIANT I7
+        require(Verdict(verdict % 3) != Verdict.Acceptable, "I7: an acceptable element settled something");
+        require(before == Phase.Provable, "proven out of time");
+    }
+
+    function settleUnrevealed(uint256 who, uint256 which) external {
+        _onClaim(who, which, address(referee), IReferee.settleUnrevealed.selector, "");
+    }
+
+    function settleImprecise(uint256 who, uint256 which) external {
+        _onClaim(who, which, address(referee), IReferee.settleImprecise.selector, "");
+    }
+
+    function reclaimBond(uint256 who, uint256 which, uint256 whose) external {
+        _onClaim(who, which, address(referee), IReferee.reclaimBond.selector, abi.encode(people[whose % 3]));
+    }
+
+    function pass(uint256 elapsed) external {
+        _pass(uint64(elapsed % 2 hours));
+    }
+
+    // --- what must hold ---
+
+    /// @notice Everybody's absence, then anybody: every request and claim comes to an end, and every token back to a person.
+    function endEverything() external {
+        _pass(uint64(market.longestClaimLife()) + 2 hours);
+        for (uint256 i; i < claims.length; ++i) {
+            Phase phase = market.phaseOf(claims[i]);
+            if (phase == Phase.Finalisable) market.finalise(claims[i]);
+            if (phase == Phase.Voidable) referee.settleImprecise(claims[i]);
+            if (phase == Phase.Unrevealed) referee.settleUnrevealed(claims[i]);
+            require(
+                uint256(market.phaseOf(claims[i])) >= uint256(Phase.Finalised),
+                "I8: a claim does not end"
+            );
+            for (uint256 p; p < 3; ++p) {
+                bool owed =
+                    market.phaseOf(claims[i]) != Phase.Finalised && stakes.bondOf(claims[i], people[p]) != 0;
+                if (owed) referee.reclaimBond(claims[i], people[p]);
+            }
+        }
+        for (uint256 i; i < requests.length; ++i)
+            if (market.requestOf(requests[i]).claimId == 0 && stakes.escrowOf(requests[i]) != 0)
+                market.expire(requests[i]);
+        require(stakes.totals().locked == 0, "I8: locked stake left");
+        require(stakes.totals().escrow == 0, "I8: escrow left");
+        require(stakes.totals().bonds == 0, "I8: bonds left");
+        checkLedger();
+    }
+
+    /// @notice INVARIANT I1, from the parts: totals against their accounts, and the sum against the tokens.
+    function checkLedger() public view {
+        (uint256 stake, uint256 locked, uint256 payouts, uint256 escrow, uint256 bonds) = (0, 0, 0, 0, 0);
+        // The fixture's own cast holds balances too: its executor is people[0], its owner gets the royalties.
+        address[5] memory accounts = [people[0], people[1], people[2], modelOwner, stakes.BURN_ADDRESS()];
+        for (uint256 i; i < accounts.length; ++i) {
+            Account memory account = stakes.accountOf(accounts[i]);
+            stake += account.free + account.withdrawing;
+            locked += account.locked;
+            payouts += account.payout;
+        }
+        for (uint256 i; i < requests.length; ++i) escrow += stakes.escrowOf(requests[i]);
+        for (uint256 i; i < claims.length; ++i) bonds += stakes.bondsOf(claims[i]);
+        _equal(stakes.totals().stake, stake, "I1: stake");
+        _equal(stakes.totals().locked, locked, "I1: locked");
+        _equal(stakes.totals().payouts, payouts, "I1: payouts");
+        _equal(stakes.totals().escrow, escrow, "I1: escrow");
+        _equal(stakes.totals().bonds, bonds, "I1: bonds");
+        _equal(stakes.accounted(), stake + locked + payouts + escrow + bonds, "I1: accounted");
+        _equal(token.balanceOf(address(stakes)), stakes.accounted(), "I1: tokens");
+    }
+
+    /// @notice INVARIANT I3: locked stake is exactly the collateral of the executor's unsettled claims.
+    function checkCollateral() external view {
+        for (uint256 p; p < 3; ++p) {
+            uint256 owed;
+            for (uint256 i; i < claims.length; ++i)
+                if (market.claimOf(claims[i]).executor == people[p])
+                    if (uint256(market.phaseOf(claims[i])) < uint256(Phase.Finalised))
+                        owed += market.termsOf(claims[i]).collateral;
+            _equal(stakes.accountOf(people[p]).locked, owed, "I3");
+        }
+    }
+
+    // --- acting ---
+
+    function _onClaim(
+        uint256 who,
+        uint256 which,
+        address target,
+        bytes4 selector,
+        bytes memory more
+    ) private {
+        if (claims.length == 0) return;
+        _act(who, target, bytes.concat(selector, claims[which % claims.length], more));
+    }
+
+    /// @dev Calls as one of the people, and checks what the call did against I2, I4 and I5.
+    function _act(uint256 who, address target, bytes memory data) private returns (bool ok) {
+        uint256[3] memory before = _stakes();
+        vm.prank(people[who % 3]);
+        (ok, ) = target.call(data);
+        if (ok) ++succeeded[bytes4(data)];
+        uint256[3] memory slashed = _checkSettlements();
+        uint256[3] memory afterwards = _stakes();
+        for (uint256 p; p < 3; ++p) {
+            bool own = ok && p == who % 3 && bytes4(data) == IStakeManager.withdraw.selector;
+            // INVARIANT I2
+            if (!own) require(afterwards[p] + slashed[p] >= before[p], "I2: stake lost");
+            if (!ok) require(afterwards[p] == before[p], "a failed call moved stake");
+        }
+    }
+
+    function _stakes() private view returns (uint256[3] memory sums) {
+        for (uint256 p; p < 3; ++p) {
+            Account memory account = stakes.accountOf(people[p]);
+            sums[p] = account.free + account.withdrawing + account.locked;
+        }
+    }
+
+    /// @dev Notes claims that have just settled; what they slashed, by person.
+    function _checkSettlements() private returns (uint256[3] memory slashed) {
+        for (uint256 i; i < claims.length; ++i) {
+            bytes32 claimId = claims[i];
+            Phase phase = market.phaseOf(claimId);
+            // INVARIANT I4: settled once, and for good.
+            if (_settledAt[claimId] != 0) {
+                require(phase == _settledAs[claimId], "I4: settled twice");
+                continue;
+            }
+            if (uint256(phase) < uint256(Phase.Finalised)) continue;
+            (_settledAs[claimId], _settledAt[claimId]) = (phase, time);
+            // INVARIANT I5
+            if (phase == Phase.Finalised)
+                require(time >= postedAt[claimId] + CHALLENGE_WINDOW, "I5: window cut short");
+            if (phase == Phase.Slashed)
+                for (uint256 p; p < 3; ++p)
+                    if (people[p] == market.claimOf(claimId).executor) slashed[p] += COLLATERAL;
+        }
+    }
+}
