@@ -14,10 +14,17 @@ contract InvariantsTest {
         handler = new ProtocolHandler();
     }
 
-    /// @dev The runner's convention for which contracts it calls.
-    function targetContracts() public view returns (address[] memory targets) {
-        targets = new address[](1);
-        targets[0] = address(handler);
+    struct FuzzInterface {
+        address addr;
+        string[] artifacts;
+    }
+
+    /// @dev The runner's convention for what it calls, and by which interface.
+    function targetInterfaces() public view returns (FuzzInterface[] memory targets) {
+        targets = new FuzzInterface[](1);
+        targets[0].addr = address(handler);
+        targets[0].artifacts = new string[](1);
+        targets[0].artifacts[0] = "IProtocolMoves";
     }
 
     function invariant_I1_ledgerAddsUp() public view {
@@ -58,7 +65,10 @@ contract InvariantsTest {
             bytes4(keccak256("withdraw()"))
         ];
         for (uint256 i; i < selectors.length; ++i)
-            require(handler.succeeded(selectors[i]) != 0, string(abi.encode("never succeeded", i)));
+            require(
+                handler.succeeded(selectors[i]) != 0,
+                string.concat("never succeeded: ", string(bytes.concat(bytes1(uint8(97 + i)))))
+            );
     }
 
     function play(uint256[48] calldata dice) external {

@@ -9,10 +9,30 @@ import {Account, IStakeManager} from "../../protocol/IStakeManager.sol";
 import {ProtocolFixture} from "./ProtocolFixture.sol";
 import {vm} from "./Vm.sol";
 
+/// @notice The moves that the invariant runner makes: all of the handler but its checks.
+interface IProtocolMoves {
+    function deposit(uint256 who, uint256 amount) external;
+    function requestWithdrawal(uint256 who, uint256 amount) external;
+    function cancelWithdrawal(uint256 who) external;
+    function withdraw(uint256 who) external;
+    function claimPayout(uint256 who, uint256 whose) external;
+    function request(uint256 who, uint128 fee, bool designated) external;
+    function postClaim(uint256 who, uint256 which, bool eager, bool forged) external;
+    function finalise(uint256 who, uint256 which) external;
+    function expire(uint256 who, uint256 which) external;
+    function challenge(uint256 who, uint256 which) external;
+    function revealTrace(uint256 who, uint256 which, bool byExecutor) external;
+    function proveElement(uint256 who, uint256 which, uint8 verdict, bool committed) external;
+    function settleUnrevealed(uint256 who, uint256 which) external;
+    function settleImprecise(uint256 who, uint256 which) external;
+    function reclaimBond(uint256 who, uint256 which, uint256 whose) external;
+    function pass(uint256 elapsed) external;
+}
+
 /// @notice Honest and dishonest actors over all entry points of the protocol, driven by a fuzzer. Calls may fail: what is
 ///         checked is what the ones that succeed do to the money and to the claims.
 /// @dev Three people, each of whom is now executor, now requester, challenger, prover or owner: collusions included.
-contract ProtocolHandler is ProtocolFixture {
+contract ProtocolHandler is IProtocolMoves, ProtocolFixture {
     uint256[3] private _keys = [uint256(0xE0), 0xE1, 0xE2];
     address[3] public people;
 
@@ -74,7 +94,7 @@ contract ProtocolHandler is ProtocolFixture {
 
     function postClaim(uint256 who, uint256 which, bool eager, bool forged) external {
         if (requests.length == 0) return;
-        Claim memory claim = _claim(requests[which % requests.length], eager ? _honestTrace() : bytes32(0));
+        Claim memory claim = _claim(_recent(requests, which), eager ? _honestTrace() : bytes32(0));
         claim.executor = people[who % 3];
         bytes32 claimId = market.claimIdOf(claim);
         bytes memory signature = _sign(forged ? 0xBAD : _keys[who % 3], claimId);
@@ -97,11 +117,7 @@ contract ProtocolHandler is ProtocolFixture {
 
     function expire(uint256 who, uint256 which) external {
         if (requests.length == 0) return;
-        _act(
-            who,
-            address(market),
-            abi.encodeCall(IInferenceMarket.expire, (requests[which % requests.length]))
-        );
+        _act(who, address(market), abi.encodeCall(IInferenceMarket.expire, (_recent(requests, which))));
     }
 
     function challenge(uint256 who, uint256 which) external {
@@ -110,7 +126,7 @@ contract ProtocolHandler is ProtocolFixture {
 
     function revealTrace(uint256 who, uint256 which, bool byExecutor) external {
         if (claims.length == 0) return;
-        bytes32 claimId = claims[which % claims.length];
+        bytes32 claimId = _recent(claims, which);
         if (byExecutor) {
             address executor_ = market.claimOf(claimId).executor;
             while (people[who % 3] != executor_) who = (who % 3) + 1;
@@ -120,7 +136,7 @@ contract ProtocolHandler is ProtocolFixture {
 
     function proveElement(uint256 who, uint256 which, uint8 verdict, bool committed) external {
         if (claims.length == 0) return;
-        bytes32 claimId = claims[which % claims.length];
+        bytes32 claimId = _recent(claims, which);
         who %= 3;
         verifier.setVerdict(Verdict(verdict % 3));
         if (committed) {
@@ -222,6 +238,12 @@ contract ProtocolHandler is ProtocolFixture {
 
     // --- acting ---
 
+    /// @dev One of the last six: older ones are settled, mostly.
+    function _recent(bytes32[] storage ids, uint256 which) private view returns (bytes32) {
+        uint256 window = ids.length < 6 ? ids.length : 6;
+        return ids[ids.length - 1 - (which % window)];
+    }
+
     function _onClaim(
         uint256 who,
         uint256 which,
@@ -230,7 +252,7 @@ contract ProtocolHandler is ProtocolFixture {
         bytes memory more
     ) private {
         if (claims.length == 0) return;
-        _act(who, target, bytes.concat(selector, claims[which % claims.length], more));
+        _act(who, target, bytes.concat(selector, _recent(claims, which), more));
     }
 
     /// @dev Calls as one of the people, and checks what the call did against I2, I4 and I5.
