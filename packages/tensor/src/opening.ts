@@ -20,7 +20,10 @@ export function rootFromRuns(bytes: number, opening: RunOpening): Uint8Array {
     return new Uint8Array(CHUNK);
   const total = runChunks(opening.runs, count);
   if (opening.chunks.length !== total * CHUNK)
-    throw new AssayError("CHUNK_BYTES", `${total} chunks have ${total * CHUNK} bytes, not ${opening.chunks.length}`);
+    throw new AssayError(
+      "CHUNK_BYTES",
+      `${total} chunks have ${total * CHUNK} bytes, not ${opening.chunks.length}`,
+    );
   let level = opening.chunks;
   let runs = opening.runs;
   let used = 0;
@@ -85,7 +88,10 @@ export function verifyPath(
 
 function requireRoot(expected: Uint8Array, actual: Uint8Array): void {
   if (Buffer.compare(expected, actual) !== 0)
-    throw new AssayError("ROOT_MISMATCH", "the proof leads to another root: the data or the proof was changed");
+    throw new AssayError(
+      "ROOT_MISMATCH",
+      "the proof leads to another root: the data or the proof was changed",
+    );
 }
 
 function hashAll(parts: readonly Uint8Array[]): Uint8Array {

@@ -26,9 +26,15 @@ export function runChunks(runs: readonly Run[], chunks: number): number {
   let previousEnd = -1;
   for (const [index, { first, count }] of runs.entries()) {
     if (!Number.isSafeInteger(first) || !Number.isSafeInteger(count) || first < 0 || count < 1)
-      throw new AssayError("EMPTY_RUN", `run ${index} is not a run of chunks: first ${first}, count ${count}`);
+      throw new AssayError(
+        "EMPTY_RUN",
+        `run ${index} is not a run of chunks: first ${first}, count ${count}`,
+      );
     if (first < previousEnd)
-      throw new AssayError("RUNS_NOT_ASCENDING", `run ${index} starts at chunk ${first}, before ${previousEnd}`);
+      throw new AssayError(
+        "RUNS_NOT_ASCENDING",
+        `run ${index} starts at chunk ${first}, before ${previousEnd}`,
+      );
     if (first === previousEnd)
       throw new AssayError("RUNS_NOT_MAXIMAL", `run ${index} continues the run before it at chunk ${first}`);
     previousEnd = first + count;

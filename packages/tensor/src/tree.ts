@@ -95,7 +95,8 @@ export class TensorTree {
     this.count = chunkCount(stored.length);
     this.depth = depthOf(this.count);
     this.#levels = [stored];
-    for (let level = 0; level < this.depth; level++) this.#levels.push(hashLevel(this.#levels[level]!, level));
+    for (let level = 0; level < this.depth; level++)
+      this.#levels.push(hashLevel(this.#levels[level]!, level));
     this.root = this.depth === 0 ? tensorRoot(stored) : this.#levels[this.depth]!;
   }
 
@@ -103,7 +104,8 @@ export class TensorTree {
   path(leaf: number): Uint8Array[] {
     this.#require(leaf, 1);
     const path: Uint8Array[] = [];
-    for (let level = 0; level < this.depth; level++) path.push(this.#node(level, Math.floor(leaf / 2 ** level) ^ 1));
+    for (let level = 0; level < this.depth; level++)
+      path.push(this.#node(level, Math.floor(leaf / 2 ** level) ^ 1));
     return path;
   }
 
@@ -145,7 +147,10 @@ export class TensorTree {
 
   #require(first: number, count: number): void {
     if (!Number.isSafeInteger(first) || first < 0 || first + count > this.count)
-      throw new AssayError("LEAF_OUT_OF_RANGE", `the tree has ${this.count} leaves, there is no leaf ${first}`);
+      throw new AssayError(
+        "LEAF_OUT_OF_RANGE",
+        `the tree has ${this.count} leaves, there is no leaf ${first}`,
+      );
   }
 }
 
