@@ -78,7 +78,7 @@ def sup(difference, a, b, bound, pieces=1, n=40, rho=8):
 
 
 class Polynomial:
-    def __init__(self, name, coefficients, a, b, doc):
+    def __init__(self, name, coefficients, a, b, doc, result=RESULT):
         self.name, self.doc = name, doc
         largest = mp.mpf(max(abs(a), abs(b)))
         self.steps = []  # (integer coefficient, shift right before the multiplication that precedes its addition)
@@ -98,8 +98,8 @@ class Polynomial:
             rounded.append(integer / mp.mpf(2) ** scale)
             size = size * largest + abs(rounded[-1])
             assert size * 2 ** mp.mpf(scale) < mp.mpf(2) ** 254
-        self.final = scale - RESULT
-        self.floors = floors + mp.mpf(2) ** -RESULT
+        self.final = scale - result
+        self.floors = floors + mp.mpf(2) ** -result
         self.rounded = rounded[::-1]
 
     def __call__(self, v):
@@ -111,7 +111,9 @@ class Polynomial:
         for c, shift in self.steps[1:]:
             product = "mul(p, v)" if not shift else f"mul(sar({shift}, p), v)"
             lines.append(f"            p := {'add' if c >= 0 else 'sub'}({product}, {hex(abs(c))})")
-        return "\n".join(lines + [f"            p := sar({self.final}, p)", "        }", "    }"])
+        if self.final:
+            lines.append(f"            p := sar({self.final}, p)")
+        return "\n".join(lines + ["        }", "    }"])
 
     def typescript(self):
         name = "".join("_" + ch if ch.isupper() else ch.upper() for ch in self.name)
@@ -146,6 +148,14 @@ state("exp2Fraction, relative", exp2_error)
 # exp: the argument x·log2(e) is floored to 2^-60, log2(e) itself to a relative 2^-229 (|x| < 2^129 there)
 exp_error = (1 + exp2_error) * (mp.exp(mp.log(2) * mp.mpf(2) ** -59) - 1) + exp2_error
 state("exp, relative", exp_error)
+
+# the same for sums of many terms: shorter, and its result in units of 2^-180 saves a shift
+exp2_sum = Polynomial("exp2FractionShort", interpolate(lambda v: mp.mpf(2) ** v, zero, one, 8), zero, one,
+                      "2^v for 0 <= v < 1 with a relative error below 2^-39, in units of 2^-180.", result=180)
+assert sum(abs(c) * mp.mpf("2.6") ** k for k, c in enumerate(exp2_sum.rounded)) < 20
+exp2_sum_error = sup(lambda v: exp2_sum(v) * mp.mpf(2) ** -v - 1, zero, one, 122) + exp2_sum.floors
+print(f"{'exp2FractionShort, relative':34s} < 2^{float(mp.log(exp2_sum_error, 2)):.2f}")
+assert exp2_sum_error < mp.mpf(2) ** -39
 
 # --- tanh(x)/x as a polynomial in z = x² on [0, 2^-8]
 def over(f, limit):
@@ -200,7 +210,7 @@ constants = {
     "ERFC_SLOPE": (int(mp.nint(slope * mp.mpf(2) ** 120)), "in units of 2^-120"),
     "ERFC_OFFSET": (int(mp.nint(offset * mp.mpf(2) ** 60)), "in units of 2^-60"),
 }
-polynomials = [exp2, tanh_small, erf_small, erfc_scaled]
+polynomials = [exp2, exp2_sum, tanh_small, erf_small, erfc_scaled]
 newline = "\n"
 bound_lines = [f"{name}: error < 2^{b:.2f}" for name, b in bounds.items()]
 
@@ -212,7 +222,7 @@ pragma solidity ^0.8.28;
 {newline.join(f"/// @dev {doc}{newline}uint256 constant {name} = {hex(v)};" for name, (v, doc) in constants.items())}
 
 /// @title Polynomials behind ScalarMath
-/// @notice The variable is in units of 2^-60, the result in units of 2^-100. Bounds proven by the generator:
+/// @notice The variable is in units of 2^-60, the result in units of 2^-100 unless told. Bounds proven by the generator:
 {newline.join(f"///         {line}" for line in bound_lines)}
 library ScalarPolynomials {{
 {(newline * 2).join(p.solidity() for p in polynomials)}

@@ -44,38 +44,32 @@ contract NormalizationKernel is IKernel {
             judgement.verdict = _undefined(input.claimed) ? Verdict.Acceptable : Verdict.Fraudulent;
             return judgement;
         }
-        if (Float32.isNaN(x) || Float32.order(x) > Float32.order(_bits(largest))) revert ElementNotInRow(x);
+        if (Float32.isNaN(x) || _order(x) > largest) revert ElementNotInRow(x);
         if (!Float32.isFinite(input.claimed)) {
             judgement.verdict = Verdict.Fraudulent;
             return judgement;
         }
-        return
-            _judge(
-                row,
-                ScalarMath.log2eTimes(_bits(largest)),
-                x,
-                input.claimed,
-                abi.decode(input.params, (uint32))
-            );
+        return _judge(input, ScalarMath.log2eTimes(_bits(largest)), ScalarMath.log2eTimes(x));
     }
 
     /// @param top largest element·log2(e), in units of 2^-60
+    /// @param t x_j·log2(e)
     function _judge(
-        bytes calldata row,
+        KernelInput calldata input,
         int256 top,
-        uint32 x,
-        uint32 claimed,
-        uint32 lambda
+        int256 t
     ) private pure returns (Judgement memory judgement) {
-        uint256 length = row.length >> 2;
-        int256 t = ScalarMath.log2eTimes(x);
         unchecked {
-            (uint256 r, int256 n) = ScalarMath.exp2(t);
-            // r < 2^102, and the sum is at least about 2^100: the largest element's own term
-            uint256 exact = ((r << 149) / _sum(row, top >> 60)) >> uint256((top >> 60) - n);
+            // e^x_j = r·2^((t >> 60) - 100) with r < 2^102 (2^105 for a masked element, whose shift is huge); the sum
+            // is at least about 2^100, the largest element's own term
+            uint256 r = _sum(input.operands[1], t >> 60) >> 80;
+            uint256 sum = _sum(input.operands[0], top >> 60) >> 80;
+            uint256 exact = ((r << 149) / sum) >> uint256((top >> 60) - (t >> 60));
+            uint256 lambda = abi.decode(input.params, (uint32));
+            uint256 length = input.operands[0].length >> 2;
             (uint256 provable, uint256 integrity) = _bands(exact, uint256(top - t), length, lambda);
 
-            (bool negative, uint256 mantissa, int256 exponent) = Float32.decode(claimed);
+            (bool negative, uint256 mantissa, int256 exponent) = Float32.decode(input.claimed);
             int256 difference = int256(
                 mantissa << uint256(exponent - SCALE > 200 ? int256(200) : exponent - SCALE)
             );
@@ -143,7 +137,7 @@ contract NormalizationKernel is IKernel {
         uint256 pointer = _start(row);
         uint256 end = pointer + row.length;
         uint256 nans = 0;
-        largest = type(int32).min;
+        uint256 best = 0; // four keys, one in the lower half of each 64-bit lane
         for (; pointer < end; pointer += 32) {
             uint256 word = _lanes(pointer, end);
             assembly ("memory-safe") {
@@ -155,44 +149,69 @@ contract NormalizationKernel is IKernel {
                         0x007fffff007fffff007fffff007fffff007fffff007fffff007fffff007fffff
                     )
                 )
-                for {
-                    let lane := 0
-                } lt(lane, 8) {
-                    lane := add(lane, 1)
-                } {
-                    let order := sar(224, word)
-                    order := xor(order, shr(225, sar(255, order)))
-                    if sgt(order, largest) {
-                        largest := order
-                    }
-                    word := shl(32, word)
-                }
+                // unsigned keys in the elements' order: flip the sign bit, and of negative elements all bits
+                let signs := and(
+                    shr(31, word),
+                    0x0000000100000001000000010000000100000001000000010000000100000001
+                )
+                word := xor(
+                    word,
+                    add(
+                        0x8000000080000000800000008000000080000000800000008000000080000000,
+                        sub(shl(31, signs), signs)
+                    )
+                )
+                // lane by lane: bit 32 of 2^32 + best - key stays where best >= key; its multiple selects best
+                let half := 0x00000000ffffffff00000000ffffffff00000000ffffffff00000000ffffffff
+                let guard := 0x0000000100000000000000010000000000000001000000000000000100000000
+                let keys := and(word, half)
+                let keep := and(sub(add(best, guard), keys), guard)
+                keep := sub(keep, shr(32, keep))
+                best := xor(keys, and(xor(best, keys), keep))
+                keys := and(shr(32, word), half)
+                keep := and(sub(add(best, guard), keys), guard)
+                keep := sub(keep, shr(32, keep))
+                best := xor(keys, and(xor(best, keys), keep))
             }
         }
         nan = nans & 0x8000000080000000800000008000000080000000800000008000000080000000 != 0;
+        uint256 key = 0;
+        for (; best != 0; best >>= 64) key = Math.max(key, best & 0xffffffff);
+        largest = int256(key) - (1 << 31);
     }
 
-    /// @dev Σ e^x_i in units of 2^(nmax - 100), each term floored; nmax is the largest of the terms' exponents n.
+    /// @dev Σ e^x_i in units of 2^(nmax - 180), each term floored; nmax is the largest of the terms' exponents n. A
+    ///      term is 2^t with t = ScalarMath.log2eTimes(x_i). (One call site of the polynomial keeps it inline.)
     function _sum(bytes calldata row, int256 nmax) private pure returns (uint256 sum) {
         uint256 pointer = _start(row);
         uint256 end = pointer + row.length;
-        uint256 log2e = LOG2_E;
         unchecked {
-            for (; pointer < end; pointer += 32) {
+            while (pointer < end) {
                 uint256 word = _lanes(pointer, end);
-                for (uint256 lane = 0; lane < 8; ++lane) {
-                    // ScalarMath.log2eTimes and exp2 of the topmost lane. A subnormal with an implicit bit too many
-                    // does not matter: e < 65 gives t = 0
+                pointer += 32;
+                uint256 mantissas;
+                assembly ("memory-safe") {
+                    // 24-bit mantissas with the elements' signs, in two's complement
+                    let signs := and(
+                        shr(31, word),
+                        0x0000000100000001000000010000000100000001000000010000000100000001
+                    )
+                    mantissas := and(word, 0x007fffff007fffff007fffff007fffff007fffff007fffff007fffff007fffff)
+                    mantissas := or(
+                        mantissas,
+                        0x0080000000800000008000000080000000800000008000000080000000800000
+                    )
+                    mantissas := add(xor(mantissas, sub(shl(32, signs), signs)), signs)
+                    word := shl(1, word) // exponents are whole bytes now
+                }
+                for (uint256 lane = 0; lane < 32; lane += 4) {
                     int256 t;
                     assembly ("memory-safe") {
-                        let sign := sar(255, word)
-                        let m := or(and(shr(224, word), 0x7fffff), 0x800000)
-                        t := shr(sub(319, and(shr(247, word), 0xff)), mul(m, log2e))
-                        t := sub(xor(t, sign), sign)
+                        t := sar(sub(319, byte(lane, word)), mul(sar(224, mantissas), LOG2_E))
+                        mantissas := shl(32, mantissas)
                     }
-                    uint256 r = uint256(ScalarPolynomials.exp2Fraction(t & int256((1 << 60) - 1)));
-                    sum += r >> uint256(nmax - (t >> 60)); // 0 for terms far below
-                    word <<= 32;
+                    uint256 r = uint256(ScalarPolynomials.exp2FractionShort(t & int256((1 << 60) - 1)));
+                    sum += r >> uint256(nmax - (t >> 60)); // 0 where far below the largest
                 }
             }
         }

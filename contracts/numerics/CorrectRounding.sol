@@ -28,7 +28,7 @@ library CorrectRounding {
             if (distance <= 64) n <<= uint256(64 - distance);
             else if (n != 0) n = 1;
             m = (a ^ b) & SIGN == 0 ? m + n : m - n;
-            return round(m == 0 ? 0 : a & SIGN, m, e - 64);
+            return round(m == 0 ? a & b & SIGN : a & SIGN, m, e - 64);
         }
     }
 

@@ -19,11 +19,14 @@ library ScalarMath {
         r = uint256(ScalarPolynomials.exp2Fraction(t & int256((1 << 60) - 1)));
     }
 
-    /// @notice x·log2(e) in units of 2^-60, truncated towards zero; monotone in x. Any float32 but NaN.
+    /// @notice x·log2(e) in units of 2^-60, floored; never falls as x grows. Any float32 but NaN.
+    /// @dev Zeros and subnormals are read as if they were normal: they differ by less than 2^-126 from that.
     function log2eTimes(uint32 x) internal pure returns (int256 t) {
-        (uint256 m, uint256 e) = _decode(x & MAGNITUDE);
-        t = int256((m * LOG2_E) >> (319 - e));
-        if (x > MAGNITUDE) t = -t;
+        unchecked {
+            int256 m = int256(uint256((x & 0x7fffff) | 0x800000));
+            if (x > MAGNITUDE) m = -m;
+            t = (m * int256(LOG2_E)) >> (319 - ((x >> 23) & 0xff));
+        }
     }
 
     /// @notice e^x; saturates at |x| = 256.

@@ -11,7 +11,7 @@ uint256 constant ERFC_SLOPE = 0xbe66666666666666666666666666666;
 uint256 constant ERFC_OFFSET = 0x2666666666666666;
 
 /// @title Polynomials behind ScalarMath
-/// @notice The variable is in units of 2^-60, the result in units of 2^-100. Bounds proven by the generator:
+/// @notice The variable is in units of 2^-60, the result in units of 2^-100 unless told. Bounds proven by the generator:
 ///         exp2Fraction, relative: error < 2^-57.00
 ///         exp, relative: error < 2^-56.77
 ///         tanh, |x| < 1/16, relative: error < 2^-60.97
@@ -36,6 +36,21 @@ library ScalarPolynomials {
             p := add(mul(sar(180, p), v), 0xb17217f7d1cfd154cf2b0051a24924)
             p := add(mul(p, v), 0xffffffffffffffb210d0f035794546af85b8b6ac0814b)
             p := sar(80, p)
+        }
+    }
+
+    /// @notice 2^v for 0 <= v < 1 with a relative error below 2^-39, in units of 2^-180.
+    function exp2FractionShort(int256 v) internal pure returns (int256 p) {
+        assembly ("memory-safe") {
+            p := 0x1f733994252
+            p := add(mul(p, v), 0xed7489b5e1f366eb2c89a284cf)
+            p := add(mul(p, v), 0xa2b779af6bd1e66a7d2b57c1730aeaab799cc5bd04)
+            p := add(mul(p, v), 0x575681fe66096c7fb0fddc6bc539d14c0bb5a27c1b476eb529f523671c)
+            p := add(mul(sar(180, p), v), 0x2765972aa42a0a225004cc7a17f02)
+            p := add(mul(p, v), 0xe3583a22c10ce60e45558b585039ddafa9dbfe9ce010)
+            p := add(mul(p, v), 0x3d7f7c12b636a426302e6f170341315c327f4671e114e2ec3cd54893f258)
+            p := add(mul(sar(180, p), v), 0xb17217f71462b525f4b59a09dab142)
+            p := add(mul(p, v), 0x100000000012b766d0e5a1f703d966e09f2d064e842029)
         }
     }
 

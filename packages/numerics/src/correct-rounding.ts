@@ -56,7 +56,7 @@ export function add(a: number, b: number): Rounded {
   const large = x.mantissa << 64n;
   const small = distance <= 64 ? y.mantissa << BigInt(64 - distance) : y.mantissa === 0n ? 0n : 1n;
   const sum = x.negative === y.negative ? large + small : large - small;
-  return round(sum === 0n ? 0 : a & SIGN, sum, x.exponent - 64);
+  return round(sum === 0n ? a & b & SIGN : a & SIGN, sum, x.exponent - 64);
 }
 
 export function multiply(a: number, b: number): Rounded {

@@ -7,16 +7,8 @@ import {
   unknownOp,
 } from "./checks.ts";
 import { bitLength, squareRootFloor } from "./correct-rounding.ts";
-import {
-  decode32,
-  elements32,
-  INFINITY,
-  isFinite32,
-  isNaN32,
-  NEGATIVE_INFINITY,
-  order32,
-} from "./float32.ts";
-import { exp2, log2eTimes } from "./scalar-math.ts";
+import { decode32, elements32, INFINITY, isFinite32, isNaN32, NEGATIVE_INFINITY } from "./float32.ts";
+import { exp2Short, log2eTimes } from "./scalar-math.ts";
 import { type Judgement, type Kernel, type KernelInput, Verdict } from "./types.ts";
 
 /** Operations of the Normalization family. */
@@ -44,17 +36,17 @@ function judge(input: KernelInput): Judgement {
   const x = elements32(input.operands[1]!)[0]!;
   const claimed = input.claimed >>> 0;
 
-  const largest = row.some(isNaN32) ? undefined : row.reduce((a, b) => (order32(b) > order32(a) ? b : a));
+  const largest = row.some(isNaN32) ? undefined : row.reduce((a, b) => (key(b) > key(a) ? b : a));
   if (largest === undefined || largest === INFINITY || largest === NEGATIVE_INFINITY)
     return acceptIf(isNaN32(claimed) || claimed <= JUST_ABOVE_ONE || claimed === 0x80000000);
-  if (isNaN32(x) || order32(x) > order32(largest))
+  if (isNaN32(x) || key(x) > key(largest))
     throw new AssayError("ELEMENT_NOT_IN_ROW", "the element is larger than every element of its row");
   if (!isFinite32(claimed)) return acceptIf(false);
 
   const top = log2eTimes(largest);
   const t = log2eTimes(x);
-  const [r, n] = exp2(t);
-  const exact = ((r << 149n) / sum(row, top >> 60n)) >> ((top >> 60n) - n);
+  const [r, n] = exp2Short(t);
+  const exact = (((r >> 80n) << 149n) / (sum(row, top >> 60n) >> 80n)) >> ((top >> 60n) - n);
   const { provable, integrity } = bands(exact, top - t, BigInt(row.length), lambdaOf(input.params));
 
   const { negative, mantissa, exponent } = decode32(claimed);
@@ -73,13 +65,16 @@ function lambdaOf(params: Uint8Array): bigint {
   return BigInt(view.getUint32(28));
 }
 
-/** Σ e^x_i in units of 2^(nmax - 100), each term floored. */
+/** Orders all float32 but NaN, -0 below +0. */
+const key = (bits: number): number => (bits >>> 31 === 1 ? ~bits : bits | 0x80000000) >>> 0;
+
+/** Σ e^x_i in units of 2^(nmax - 180), each term floored. */
 function sum(row: Uint32Array, nmax: bigint): bigint {
   let total = 0n;
   for (const x of row) {
     const t = log2eTimes(x);
     const depth = nmax - (t >> 60n);
-    if (depth < 128n) total += exp2(t)[0] >> depth; // deeper terms are 0
+    if (depth < 200n) total += exp2Short(t)[0] >> depth; // deeper terms are 0
   }
   return total;
 }

@@ -5,6 +5,7 @@ import {
   ERFC_SCALED,
   ERFC_SLOPE,
   EXP2_FRACTION,
+  EXP2_FRACTION_SHORT,
   LOG2_E,
   type Polynomial,
   TANH_RATIO,
@@ -42,17 +43,20 @@ export function exp2(t: bigint): [r: bigint, n: bigint] {
   return [evaluate(EXP2_FRACTION, t & FRACTION), t >> 60n];
 }
 
-/** x·log2(e) in units of 2^-60, truncated towards zero; monotone in x. */
+/** 2^(t/2^60) = r·2^(n-180) with a relative error below 2^-39, for sums of many terms. */
+export function exp2Short(t: bigint): [r: bigint, n: bigint] {
+  return [evaluate(EXP2_FRACTION_SHORT, t & FRACTION), t >> 60n];
+}
+
+/** x·log2(e) in units of 2^-60, floored; zeros and subnormals are read as if they were normal. */
 export function log2eTimes(x: number): bigint {
-  const [m, e] = decode(x & 0x7fffffff);
-  const t = (m * LOG2_E) >> (319n - e);
-  return isNegative(x) ? -t : t;
+  const m = BigInt((x & 0x7fffff) | 0x800000);
+  return ((isNegative(x) ? -m : m) * LOG2_E) >> BigInt(319 - ((x >>> 23) & 0xff));
 }
 
 /** e^x; saturates at |x| = 256. */
 export function exp(x: number): Scaled {
-  const t = log2eTimes(clamp(x, 0x43800000));
-  const [mantissa, n] = exp2(isNegative(x) ? -t : t);
+  const [mantissa, n] = exp2(log2eTimes(((x & 0x80000000) | clamp(x, 0x43800000)) >>> 0));
   return { mantissa, exponent: Number(n) - 100 };
 }
 

@@ -32,6 +32,22 @@ export const EXP2_FRACTION: Polynomial = {
   shift: 80n,
 };
 
+/** 2^v for 0 <= v < 1 with a relative error below 2^-39, in units of 2^-180. */
+export const EXP2_FRACTION_SHORT: Polynomial = {
+  steps: [
+    [0x1f733994252n, 0n],
+    [0xed7489b5e1f366eb2c89a284cfn, 0n],
+    [0xa2b779af6bd1e66a7d2b57c1730aeaab799cc5bd04n, 0n],
+    [0x575681fe66096c7fb0fddc6bc539d14c0bb5a27c1b476eb529f523671cn, 0n],
+    [0x2765972aa42a0a225004cc7a17f02n, 180n],
+    [0xe3583a22c10ce60e45558b585039ddafa9dbfe9ce010n, 0n],
+    [0x3d7f7c12b636a426302e6f170341315c327f4671e114e2ec3cd54893f258n, 0n],
+    [0xb17217f71462b525f4b59a09dab142n, 180n],
+    [0x100000000012b766d0e5a1f703d966e09f2d064e842029n, 0n],
+  ],
+  shift: 0n,
+};
+
 /** tanh(x)/x as a function of v = x^2, for 0 <= x < 1/16. */
 export const TANH_RATIO: Polynomial = {
   steps: [

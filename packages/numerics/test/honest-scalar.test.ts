@@ -1,0 +1,248 @@
+import { elementwise, ElementwiseOp, type KernelInput, normalization, Verdict } from "@assay/numerics";
+import * as native from "onnxruntime-node";
+import * as wasm from "onnxruntime-web";
+import { describe, expect, it } from "vitest";
+import { oneNodeModel } from "./onnx-model.ts";
+import * as reference from "./reference/real.ts";
+import { asNumbers, bitsOf, EDGES, elementwiseInput, random, softmaxInput, valueOf } from "./samples.ts";
+
+const FUZZ = Number(process.env["ASSAY_FUZZ"] ?? 1);
+wasm.env.wasm.numThreads = 1;
+const engines = { "onnxruntime-node": native, "onnxruntime-web (WASM)": wasm };
+type Engine = keyof typeof engines;
+
+/** Bits in, bits out, through a real engine. */
+async function run(
+  engine: Engine,
+  opType: string,
+  dims: number[],
+  ...operands: Uint32Array[]
+): Promise<Uint32Array> {
+  const names = operands.map((_, i) => `x${i}`);
+  const ort = engines[engine] as typeof native;
+  const session = await ort.InferenceSession.create(oneNodeModel(opType, dims, names), {
+    executionProviders: [engine === "onnxruntime-node" ? "cpu" : "wasm"],
+    graphOptimizationLevel: "disabled",
+    intraOpNumThreads: 1,
+  });
+  const feeds = Object.fromEntries(
+    operands.map((bits, i) => [names[i]!, new ort.Tensor("float32", new Float32Array(bits.buffer), dims)]),
+  );
+  const { y } = await session.run(feeds);
+  const data = (y!.data as Float32Array).slice();
+  await session.release();
+  return new Uint32Array(data.buffer);
+}
+
+function expectVerdict(kernel: typeof elementwise, input: KernelInput, verdict: number, what: string) {
+  const judgement = kernel.judge(input);
+  if (judgement.verdict !== verdict)
+    expect.fail(
+      `${what}: claim ${valueOf(input.claimed)} is ${judgement.verdict}, ${JSON.stringify(asNumbers(judgement))}`,
+    );
+}
+
+function arguments_(op: number, count: number, seed: number): Uint32Array {
+  const next = random(seed);
+  const range =
+    op === ElementwiseOp.Exp ? 110 : op === ElementwiseOp.Sigmoid ? 40 : op === ElementwiseOp.Tanh ? 12 : 5;
+  return Uint32Array.from({ length: count }, (_, i) => {
+    if (i < EDGES.length) return EDGES[i]!;
+    if (i % 3 === 0) return next();
+    return bitsOf((next() / 2 ** 31 - 1) * range);
+  });
+}
+
+describe.each(Object.keys(engines) as Engine[])("what %s computes is Acceptable", (engine) => {
+  for (const [name, op] of Object.entries(ElementwiseOp)) {
+    if (op === ElementwiseOp.Clip) continue; // same instructions as Relu; its bounds are inputs in ONNX
+    it(name, async () => {
+      const count = 4000 * FUZZ;
+      const a = arguments_(op, count, 3 + op);
+      const b = op <= ElementwiseOp.Div ? arguments_(op, count, 99 + op).reverse() : undefined;
+      const y = await run(engine, name, [count], ...(b ? [a, b] : [a]));
+      let worst = 0;
+      y.forEach((claimed, i) => {
+        const input = elementwiseInput(op, a[i]!, b?.[i] ?? 0, claimed);
+        expectVerdict(
+          elementwise,
+          input,
+          Verdict.Acceptable,
+          `${name}(${valueOf(a[i]!)}, ${valueOf(b?.[i] ?? 0)})`,
+        );
+        const { exact, provable } = asNumbers(elementwise.judge(input));
+        if (provable > 0) worst = Math.max(worst, Math.abs(valueOf(claimed) - exact) / provable);
+      });
+      if (op >= ElementwiseOp.Exp)
+        console.log(`${name}, ${engine}: largest share of the band ${worst.toFixed(3)}`);
+    });
+  }
+
+  it.each([1, 2, 10, 1000])("Softmax over %i", async (length) => {
+    const next = random(length);
+    const spreads = [0, 1, 20, 100, 300, 1e30];
+    let worst = 0;
+    for (let round = 0; round < (length === 1000 ? 6 : 60) * FUZZ; round++) {
+      const spread = spreads[round % spreads.length]!;
+      const row = Uint32Array.from({ length }, (_, i) =>
+        i > 0 && round % 4 === 3 && next() % 3 === 0 ? 0xff800000 : bitsOf((next() / 2 ** 31 - 1) * spread),
+      );
+      const y = await run(engine, "Softmax", [1, length], row);
+      for (let j = 0; j < length; j += length === 1000 ? 97 : 1) {
+        const input = softmaxInput([...row], row[j]!, y[j]!);
+        expectVerdict(normalization, input, Verdict.Acceptable, `softmax, spread ${spread}, element ${j}`);
+        const { exact, provable } = asNumbers(normalization.judge(input));
+        worst = Math.max(worst, Math.abs(valueOf(y[j]!) - exact) / provable);
+      }
+    }
+    console.log(`Softmax over ${length}, ${engine}: largest share of the band ${worst.toFixed(3)}`);
+  });
+
+  it("Softmax of rows without a result", async () => {
+    const inf = 0x7f800000;
+    const nan = 0x7fc00000;
+    const masked = 0xff800000;
+    for (const row of [
+      [masked],
+      Array(17).fill(masked),
+      [inf, 0, 0],
+      [nan, 0],
+      [...Array(16).fill(0), nan],
+      Array(9).fill(inf),
+    ]) {
+      const y = await run(engine, "Softmax", [1, row.length], Uint32Array.from(row as number[]));
+      y.forEach((claimed, j) =>
+        expectVerdict(normalization, softmaxInput(row, row[j], claimed), Verdict.Acceptable, `row ${row}`),
+      );
+    }
+  });
+});
+
+describe("elementwise verdicts", () => {
+  const functions = {
+    Exp: Math.exp,
+    Tanh: Math.tanh,
+    Sigmoid: (x: number) => 1 / (1 + Math.exp(-x)),
+  } as const;
+  for (const [name, f] of Object.entries(functions))
+    it(`${name}: the rounded value is Acceptable, one shifted by two bands is Fraudulent`, () => {
+      const op = ElementwiseOp[name as keyof typeof functions];
+      for (const x of arguments_(op, 3000, op)) {
+        if (Number.isNaN(valueOf(x))) continue;
+        const right = bitsOf(Math.fround(f(valueOf(x))));
+        expectVerdict(
+          elementwise,
+          elementwiseInput(op, x, 0, right),
+          Verdict.Acceptable,
+          `${name}(${valueOf(x)})`,
+        );
+        const judgement = elementwise.judge(elementwiseInput(op, x, 0, right));
+        const { exact, provable } = asNumbers(judgement);
+        if (judgement.provable === 0n || Math.abs(exact) > 1e38) continue;
+        for (const wrong of [exact + 2 * provable, exact - 2 * provable])
+          expectVerdict(
+            elementwise,
+            elementwiseInput(op, x, 0, bitsOf(wrong)),
+            Verdict.Fraudulent,
+            `${name}(${valueOf(x)})`,
+          );
+      }
+    });
+
+  it("overflow, underflow and limits", () => {
+    const { Exp, Tanh, Erf, Sigmoid, Mul, Add, Div, Sqrt, Relu } = ElementwiseOp;
+    const inf = 0x7f800000;
+    const nan = 0x7fc00000;
+    const bits = bitsOf;
+    const table: [op: number, a: number, b: number, claimed: number, verdict: number][] = [
+      [Exp, bits(88.72283), 0, inf, Verdict.Fraudulent], // e^88.72283 = (1 - 2^-17)·2^128: still finite
+      [Exp, bits(88.7228394), 0, inf, Verdict.Acceptable],
+      [Exp, bits(89), 0, 0x7f7fffff, Verdict.Fraudulent],
+      [Exp, inf, 0, inf, Verdict.Acceptable],
+      [Exp, inf, 0, nan, Verdict.Fraudulent],
+      [Exp, 0xff800000, 0, 0, Verdict.Acceptable],
+      [Exp, 0xff800000, 0, bits(1e-30), Verdict.Fraudulent],
+      [Exp, bits(-100), 0, 0, Verdict.Acceptable], // a flushed tail
+      [Exp, bits(-80), 0, 0, Verdict.Fraudulent],
+      [Exp, nan, 0, nan, Verdict.Acceptable],
+      [Exp, nan, 0, bits(-1), Verdict.Fraudulent],
+      [Tanh, 0xff800000, 0, bits(-1), Verdict.Acceptable],
+      [Tanh, bits(20), 0, bits(-1), Verdict.Fraudulent],
+      [Tanh, 1, 0, 0, Verdict.Acceptable],
+      [Erf, inf, 0, bits(1), Verdict.Acceptable],
+      [Erf, nan, 0, bits(1.1), Verdict.Fraudulent],
+      [Sigmoid, 0xff800000, 0, 0, Verdict.Acceptable],
+      [Sigmoid, 0, 0, inf, Verdict.Fraudulent],
+      [Mul, bits(1e-30), bits(1e-10), 0, Verdict.Acceptable], // a flushed result
+      [Mul, bits(1e-30), bits(1e-10), 1, Verdict.Fraudulent],
+      [Mul, 1, bits(1e30), 0, Verdict.Acceptable], // a flushed operand
+      [Mul, 0, inf, nan, Verdict.Acceptable],
+      [Mul, 1, inf, nan, Verdict.Acceptable], // flushed, then 0·Inf
+      [Mul, bits(1), inf, nan, Verdict.Fraudulent],
+      [Div, bits(1), 1, inf, Verdict.Acceptable],
+      [Div, bits(1), bits(3), bits(1 / 3) + 1, Verdict.Fraudulent],
+      [Add, 0x7f7fffff, bits(2 ** 102), inf, Verdict.Fraudulent],
+      [Add, 0x7f7fffff, bits(2 ** 103), inf, Verdict.Acceptable],
+      [Add, inf, 0xff800000, nan, Verdict.Acceptable],
+      [Add, inf, 0xff800000, 0, Verdict.Fraudulent],
+      [Add, 0x80000000, 0, 0x80000000, Verdict.Acceptable],
+      [Sqrt, bits(-1), 0, nan, Verdict.Acceptable],
+      [Sqrt, 0x80000000, 0, 0, Verdict.Acceptable],
+      [Relu, nan, 0, 0, Verdict.Acceptable],
+      [Relu, nan, 0, bits(1), Verdict.Fraudulent],
+      [Relu, bits(-3), 0, 0x80000000, Verdict.Acceptable],
+      [Relu, bits(3), 0, 0, Verdict.Fraudulent],
+    ];
+    for (const [op, a, b, claimed, verdict] of table)
+      expectVerdict(
+        elementwise,
+        elementwiseInput(op, a, b, claimed),
+        verdict,
+        `op ${op} of ${valueOf(a)}, ${valueOf(b)}`,
+      );
+  });
+});
+
+describe("softmax verdicts", () => {
+  it.each([1, 2, 10, 1000])("agree with the reference and separate the bands at K = %i", (length) => {
+    const next = random(length + 1);
+    for (let round = 0; round < (length === 1000 ? 2 : 40) * FUZZ; round++) {
+      const spread = [0, 2, 50, 150][round % 4]!;
+      const row = Array.from({ length }, () =>
+        next() % 8 === 0 ? 0xff800000 : bitsOf((next() / 2 ** 31 - 1) * spread),
+      );
+      row[0] = bitsOf(spread / 3);
+      const j = next() % length;
+      const [n, d] = reference.softmax(row, j);
+      const judgement = normalization.judge(softmaxInput(row, row[j]!, 0));
+      const units = (n << 149n) / d;
+      const difference = judgement.exact > units ? judgement.exact - units : units - judgement.exact;
+      // the kernel's own error is far inside one u = 2^-24 of slack
+      expect(difference <= (units >> 37n) + 2n).toBe(true);
+
+      const { exact, provable } = asNumbers(judgement);
+      const [nearest, far] = [bitsOf(Number(units) * 2 ** -149), bitsOf(exact + 2 * provable)];
+      expectVerdict(normalization, softmaxInput(row, row[j]!, nearest), Verdict.Acceptable, "nearest");
+      expectVerdict(normalization, softmaxInput(row, row[j]!, far), Verdict.Fraudulent, "two bands off");
+      const tight = normalization.judge(softmaxInput(row, row[j]!, 0, 64));
+      expect(tight.integrity <= tight.provable).toBe(true);
+      if (length === 1000 && exact > 1e-6) {
+        const between = bitsOf(exact + (asNumbers(tight).integrity + provable) / 2);
+        expectVerdict(
+          normalization,
+          softmaxInput(row, row[j]!, between, 64),
+          Verdict.Imprecise,
+          "between the bands",
+        );
+      }
+    }
+  });
+
+  it("ignores any hint", () => {
+    const input = softmaxInput([bitsOf(1), bitsOf(2)], bitsOf(1), bitsOf(0.25));
+    const judgement = normalization.judge(input);
+    for (const hint of [[], [0], [255, 255], Array<number>(32).fill(1)])
+      expect(normalization.judge({ ...input, hint: Uint8Array.from(hint) })).toEqual(judgement);
+    expect(normalization.hint(input)).toEqual(new Uint8Array());
+  });
+});
