@@ -1,1 +1,135 @@
-export {};
+export { type AssayClient, TRANSACTION_GAS_CAP } from "./client.ts";
+export {
+  type Deployment,
+  DEPLOYMENT_FILE,
+  parseDeployment,
+  readDeployment,
+  writeDeployment,
+} from "./deployment.ts";
+export { claimId, claimTypedData, claimTypes, type SignedClaim } from "./claim.ts";
+export { type CommitmentParameters, elementCommitment, outputCommitment } from "./commitment.ts";
+export { ContractError, decodeContractError, toAssayError } from "./errors.ts";
+export {
+  type AssayEvent,
+  type AssayEventName,
+  type AssayEventOf,
+  decodeEvents,
+  eventIn,
+  eventSources,
+} from "./events.ts";
+export {
+  type Bytes,
+  type Claim,
+  type ElementProofArgs,
+  type Model,
+  type OutputProofArgs,
+  type Phase,
+  type PortRecord,
+  type ProgramRecord,
+  type RequestParams,
+  type RequestStatus,
+  type Settlement,
+  type StakeAccount,
+  type StakeTotals,
+  type Terms,
+  ZERO_ROOT,
+} from "./types.ts";
+export { addVersion, type AddVersionParameters, type AddVersionReturnType } from "./actions/add-version.ts";
+export { approve, type ApproveParameters, type ApproveReturnType } from "./actions/approve.ts";
+export { balanceOf, type BalanceOfParameters } from "./actions/balance-of.ts";
+export {
+  cancelWithdrawal,
+  type CancelWithdrawalParameters,
+  type CancelWithdrawalReturnType,
+} from "./actions/cancel-withdrawal.ts";
+export { challenge, type ChallengeParameters, type ChallengeReturnType } from "./actions/challenge.ts";
+export {
+  claimPayout,
+  type ClaimPayoutParameters,
+  type ClaimPayoutReturnType,
+} from "./actions/claim-payout.ts";
+export {
+  commitProof,
+  type CommitProofParameters,
+  type CommitProofReturnType,
+} from "./actions/commit-proof.ts";
+export {
+  createModel,
+  type CreateModelParameters,
+  type CreateModelReturnType,
+} from "./actions/create-model.ts";
+export { deposit, type DepositParameters, type DepositReturnType } from "./actions/deposit.ts";
+export { expire, type ExpireParameters, type ExpireReturnType } from "./actions/expire.ts";
+export { finalise, type FinaliseParameters, type FinaliseReturnType } from "./actions/finalise.ts";
+export { getClaim, type GetClaimParameters, type GetClaimReturnType } from "./actions/get-claim.ts";
+export { getEvents, getHistory, type GetEventsParameters } from "./actions/get-events.ts";
+export { getModel, type GetModelParameters } from "./actions/get-model.ts";
+export { getProgram, type GetProgramParameters, type GetProgramReturnType } from "./actions/get-program.ts";
+export { getRequest, type GetRequestParameters, type GetRequestReturnType } from "./actions/get-request.ts";
+export { getTerms, type GetTermsParameters } from "./actions/get-terms.ts";
+export { getTotals, type GetTotalsParameters } from "./actions/get-totals.ts";
+export { getVersion, type GetVersionParameters, type GetVersionReturnType } from "./actions/get-version.ts";
+export {
+  mintDevTokens,
+  type MintDevTokensParameters,
+  type MintDevTokensReturnType,
+} from "./actions/mint-dev-tokens.ts";
+export { postClaim, type PostClaimParameters, type PostClaimReturnType } from "./actions/post-claim.ts";
+export {
+  proveElement,
+  type ProveElementParameters,
+  type ProveElementReturnType,
+} from "./actions/prove-element.ts";
+export {
+  proveOutput,
+  type ProveOutputParameters,
+  type ProveOutputReturnType,
+} from "./actions/prove-output.ts";
+export {
+  publishProgram,
+  type PublishProgramParameters,
+  type PublishProgramReturnType,
+} from "./actions/publish-program.ts";
+export {
+  reclaimBond,
+  type ReclaimBondParameters,
+  type ReclaimBondReturnType,
+} from "./actions/reclaim-bond.ts";
+export {
+  requestWithdrawal,
+  type RequestWithdrawalParameters,
+  type RequestWithdrawalReturnType,
+} from "./actions/request-withdrawal.ts";
+export { request, type RequestParameters, type RequestReturnType } from "./actions/request.ts";
+export {
+  revealTrace,
+  type RevealTraceParameters,
+  type RevealTraceReturnType,
+} from "./actions/reveal-trace.ts";
+export { setRoyalty, type SetRoyaltyParameters, type SetRoyaltyReturnType } from "./actions/set-royalty.ts";
+export {
+  settleImprecise,
+  type SettleImpreciseParameters,
+  type SettleImpreciseReturnType,
+} from "./actions/settle-imprecise.ts";
+export {
+  settleUnrevealed,
+  type SettleUnrevealedParameters,
+  type SettleUnrevealedReturnType,
+} from "./actions/settle-unrevealed.ts";
+export { signClaim, type SignClaimParameters, type SignClaimReturnType } from "./actions/sign-claim.ts";
+export { stakeOf, type StakeOfParameters } from "./actions/stake-of.ts";
+export {
+  watchEvents,
+  type Cursor,
+  type WatchStep,
+  type WatchEventsParameters,
+} from "./actions/watch-events.ts";
+export { withdraw, type WithdrawParameters, type WithdrawReturnType } from "./actions/withdraw.ts";
+export { devTokenAbi } from "./abi/dev-token.ts";
+export { errorsAbi } from "./abi/errors.ts";
+export { inferenceMarketAbi } from "./abi/inference-market.ts";
+export { modelRegistryAbi } from "./abi/model-registry.ts";
+export { refereeAbi } from "./abi/referee.ts";
+export { stakeManagerAbi } from "./abi/stake-manager.ts";
+export { verifierAbi } from "./abi/verifier.ts";

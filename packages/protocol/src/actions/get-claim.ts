@@ -1,0 +1,67 @@
+import type { Address, Hash } from "viem";
+import { inferenceMarketAbi } from "../abi/inference-market.ts";
+import { type AssayClient, read } from "../client.ts";
+import type { Deployment } from "../deployment.ts";
+import { type Phase, phaseName, type Settlement, settlementName, type Terms } from "../types.ts";
+import { getRequest, type GetRequestReturnType } from "./get-request.ts";
+
+export interface GetClaimParameters {
+  deployment: Deployment;
+  claimId: Hash;
+}
+
+export interface GetClaimReturnType {
+  claimId: Hash;
+  /** At the chain's latest block. */
+  phase: Phase;
+  settlement: Settlement;
+  executor: Address;
+  outputRoot: Hash;
+  /** Meaningful once `proofEnd` is not 0. */
+  traceRoot: Hash;
+  challengeEnd: bigint;
+  /** Zero address: unchallenged. */
+  firstChallenger: Address;
+  /** 0: no reveal was ever owed. */
+  revealEnd: bigint;
+  /** 0: the trace is unknown. */
+  proofEnd: bigint;
+  /** Zero address: nothing imprecise was proven. */
+  imprecisionProver: Address;
+  terms: Terms;
+  request: GetRequestReturnType;
+}
+
+/**
+ * A claim with its phase, terms and request.
+ * Errors: `UnknownClaim`.
+ *
+ * @example
+ * const { phase, challengeEnd } = await getClaim(client, { deployment, claimId });
+ */
+export async function getClaim(
+  client: AssayClient,
+  { deployment, claimId }: GetClaimParameters,
+): Promise<GetClaimReturnType> {
+  const call = { address: deployment.inferenceMarket, abi: inferenceMarketAbi, args: [claimId] } as const;
+  const [claim, phase, terms] = await Promise.all([
+    read(client, { ...call, functionName: "claimOf" }),
+    read(client, { ...call, functionName: "phaseOf" }),
+    read(client, { ...call, functionName: "termsOf" }),
+  ]);
+  return {
+    claimId,
+    phase: phaseName(phase),
+    settlement: settlementName(claim.settlement),
+    executor: claim.executor,
+    outputRoot: claim.outputRoot,
+    traceRoot: claim.traceRoot,
+    challengeEnd: claim.challengeEnd,
+    firstChallenger: claim.firstChallenger,
+    revealEnd: claim.revealEnd,
+    proofEnd: claim.proofEnd,
+    imprecisionProver: claim.imprecisionProver,
+    terms,
+    request: await getRequest(client, { deployment, requestId: claim.requestId }),
+  };
+}

@@ -1,0 +1,99 @@
+import {
+  type Abi,
+  type Account,
+  type Address,
+  type Chain,
+  type Client,
+  type ContractFunctionArgs,
+  type ContractFunctionName,
+  type ContractFunctionReturnType,
+  type TransactionReceipt,
+  type Transport,
+  encodeFunctionData,
+} from "viem";
+import {
+  estimateGas,
+  readContract as viemReadContract,
+  sendTransaction,
+  waitForTransactionReceipt,
+} from "viem/actions";
+import { AssayError } from "@assay/tensor";
+import { toAssayError } from "./errors.ts";
+
+/** Any viem client: reads need no account, writes send from its account. */
+export type AssayClient = Client<Transport, Chain | undefined, Account | undefined>;
+
+/** EIP-7825: no transaction may have more gas. */
+export const TRANSACTION_GAS_CAP = 2n ** 24n;
+
+interface Call<abi extends Abi, name extends ContractFunctionName<abi>> {
+  address: Address;
+  abi: abi;
+  functionName: name;
+}
+
+/** viem's `readContract` with errors turned into {@link AssayError}s. */
+export async function read<
+  const abi extends Abi,
+  name extends ContractFunctionName<abi, "pure" | "view">,
+  const args extends ContractFunctionArgs<abi, "pure" | "view", name>,
+>(
+  client: AssayClient,
+  call: Call<abi, name> & { args: args },
+): Promise<ContractFunctionReturnType<abi, "pure" | "view", name, args>> {
+  try {
+    return await viemReadContract(client, call as never);
+  } catch (error) {
+    throw toAssayError(error);
+  }
+}
+
+/**
+ * Sends a transaction from the client's account and waits until it is in a block. The gas estimate runs it first, so
+ * that a call which would revert costs nothing and names its reason.
+ */
+export async function write<
+  const abi extends Abi,
+  name extends ContractFunctionName<abi, "nonpayable">,
+  const args extends ContractFunctionArgs<abi, "nonpayable", name>,
+>(client: AssayClient, call: Call<abi, name> & { args: args }): Promise<TransactionReceipt> {
+  const account = client.account;
+  if (account === undefined)
+    throw new AssayError("ACCOUNT_MISSING", `${call.functionName} needs an account to send from`, {
+      hint: "create the viem client with `account`",
+    });
+  try {
+    const data = encodeFunctionData(call as never);
+    const estimate = await estimateGas(client, { account, to: call.address, data });
+    // A tenth more: the estimate holds for the latest block, the transaction runs in the next one.
+    const gas =
+      estimate + estimate / 10n < TRANSACTION_GAS_CAP ? estimate + estimate / 10n : TRANSACTION_GAS_CAP;
+    const hash = await sendTransaction(client, { account, chain: null, to: call.address, data, gas });
+    const receipt = await waitForTransactionReceipt(client, {
+      hash,
+      pollingInterval: pollingInterval(client),
+    });
+    if (receipt.status === "success") return receipt;
+    await explainRevert(client, call.address, data, receipt);
+    throw new AssayError("TRANSACTION_REVERTED", `${call.functionName} reverted in transaction ${hash}`, {
+      hint: "the state changed between sending and inclusion; read it and try again",
+    });
+  } catch (error) {
+    throw toAssayError(error);
+  }
+}
+
+/** A development chain answers at once: waiting a whole block time for each receipt would be most of a run. */
+function pollingInterval(client: AssayClient): number {
+  return client.chain?.id === 31337 ? Math.min(client.pollingInterval, 100) : client.pollingInterval;
+}
+
+/** Runs a reverted transaction again on its own block's state, which throws its custom error when it still fails. */
+async function explainRevert(
+  client: AssayClient,
+  to: Address,
+  data: `0x${string}`,
+  receipt: TransactionReceipt,
+): Promise<void> {
+  await estimateGas(client, { account: receipt.from, to, data, blockNumber: receipt.blockNumber });
+}

@@ -1,0 +1,49 @@
+import {
+  type Address,
+  type ContractEventName,
+  type Log,
+  type ParseEventLogsReturnType,
+  parseEventLogs,
+  type TransactionReceipt,
+} from "viem";
+import { AssayError } from "@assay/tensor";
+import { inferenceMarketAbi } from "./abi/inference-market.ts";
+import { modelRegistryAbi } from "./abi/model-registry.ts";
+import { refereeAbi } from "./abi/referee.ts";
+import { stakeManagerAbi } from "./abi/stake-manager.ts";
+import type { Deployment } from "./deployment.ts";
+
+/** All functions and events of the four contracts that emit events. */
+const eventsAbi = [...modelRegistryAbi, ...stakeManagerAbi, ...inferenceMarketAbi, ...refereeAbi] as const;
+
+/** A decoded event; `eventName` tells which, `args` are its arguments. */
+export type AssayEvent = ParseEventLogsReturnType<
+  typeof eventsAbi,
+  ContractEventName<typeof eventsAbi>,
+  true
+>[number];
+export type AssayEventName = AssayEvent["eventName"];
+export type AssayEventOf<name extends AssayEventName> = Extract<AssayEvent, { eventName: name }>;
+
+/** The contracts whose events make up the protocol's history. */
+export function eventSources(deployment: Deployment): Address[] {
+  return [deployment.modelRegistry, deployment.stakeManager, deployment.inferenceMarket, deployment.referee];
+}
+
+/** Decodes logs of the four contracts, in their order; unknown ones are left out. */
+export function decodeEvents(logs: Log[]): AssayEvent[] {
+  return parseEventLogs({ abi: eventsAbi, logs }) as AssayEvent[];
+}
+
+/** The one event of this name in a receipt of an action that always emits it. */
+export function eventIn<name extends AssayEventName>(
+  receipt: TransactionReceipt,
+  name: name,
+): AssayEventOf<name> {
+  const event = decodeEvents(receipt.logs).find((candidate) => candidate.eventName === name);
+  if (event === undefined)
+    throw new AssayError("EVENT_MISSING", `transaction ${receipt.transactionHash} has no ${name} event`, {
+      hint: "does the deployment file name Assay's contracts?",
+    });
+  return event as AssayEventOf<name>;
+}
