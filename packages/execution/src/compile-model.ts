@@ -1,6 +1,15 @@
-import { compile, fixInputShapes, type InputShapes, type Program } from "@assay/program";
+import {
+  CommittedTensors,
+  compile,
+  encodeHeader,
+  fixInputShapes,
+  type InputShapes,
+  type Program,
+  programRoot,
+} from "@assay/program";
 import { OnnxWorker, type WorkerOptions } from "./worker.ts";
 import { discoverShapes } from "./shapes.ts";
+import { storedConstants } from "./values.ts";
 
 /** The canonical graph: shapes fixed, constants folded and standard operators fused by onnxruntime, offline. */
 export async function canonicalise(
@@ -21,15 +30,30 @@ export interface CompiledModel {
   /** The graph that is run; `program` speaks of its values. */
   readonly canonical: Uint8Array;
   readonly program: Program;
+  readonly constants: CommittedTensors;
+  /** Canonical bytes of the program's header: what `publishProgram` takes. */
+  readonly header: Uint8Array;
+  /** The model's identity. */
+  readonly root: Uint8Array;
 }
 
-/** An ONNX model as a program, and the graph to run it with. */
+/**
+ * An ONNX model as a program, and the graph to run it with.
+ *
+ * @example
+ * const model = await compileModel(await readFile("model.onnx"), { shapes: { pixels: [1, 1, 8, 8] } });
+ * const runner = new ModelRunner(model);
+ * const outputs = await runner.run({ pixels });
+ */
 export async function compileModel(onnx: Uint8Array, options: CompileOptions = {}): Promise<CompiledModel> {
   const { shapes, ...limits } = options;
   const worker = new OnnxWorker(limits);
   try {
     const canonical = await canonicalise(onnx, shapes, worker);
-    return { canonical, program: compile(canonical, await discoverShapes(canonical, worker)) };
+    const program = compile(canonical, await discoverShapes(canonical, worker));
+    const constants = new CommittedTensors(storedConstants(program, canonical));
+    const header = encodeHeader(program, constants.root);
+    return { canonical, program, constants, header, root: programRoot(header) };
   } finally {
     await worker.close();
   }

@@ -1,12 +1,14 @@
+import { ElementwiseOp } from "@assay/numerics";
 import { encodeWords, float32Bits } from "../compile/params.ts";
 import { unsupported } from "../compile/unsupported.ts";
 import { input, scalar } from "./arguments.ts";
-import { Scalar, writeElementwise } from "./elementwise.ts";
+import { writeElementwise } from "./elementwise.ts";
 import { fuseClamp } from "./fusion.ts";
 import type { Lowering } from "./index.ts";
 
 const relu: Lowering = (node, graph) => {
-  if (!fuseClamp(node, graph, 0, Infinity)) writeElementwise(node, graph, Scalar.Relu, [input(node, 0)]);
+  if (!fuseClamp(node, graph, 0, Infinity))
+    writeElementwise(node, graph, ElementwiseOp.Relu, [input(node, 0)]);
 };
 
 // What onnxruntime takes for an absent bound: the largest finite float32, which also catches infinities.
@@ -22,7 +24,7 @@ const clip: Lowering = (node, graph) => {
   if (!(low <= high)) unsupported(`its bounds [${low}, ${high}] are not ordered`);
   if (fuseClamp(node, graph, low, high)) return;
   const params = encodeWords([float32Bits(low), float32Bits(high)]);
-  writeElementwise(node, graph, Scalar.Clip, [input(node, 0)], params);
+  writeElementwise(node, graph, ElementwiseOp.Clip, [input(node, 0)], params);
 };
 
 export const activations: Record<string, Lowering> = { Relu: relu, Clip: clip };

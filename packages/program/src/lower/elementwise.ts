@@ -1,26 +1,10 @@
-import { Family } from "@assay/numerics";
+import { ElementwiseOp, Family } from "@assay/numerics";
 import { axis } from "../compile/draft.ts";
 import type { LoweringGraph } from "../compile/graph.ts";
 import type { OnnxNode } from "../onnx/model.ts";
 import { broadcastIndices, input, onlyOutput } from "./arguments.ts";
 import { fuseBias } from "./fusion.ts";
 import type { Lowering } from "./index.ts";
-
-/** Operation numbers of the Elementwise kernel. */
-export const Scalar = {
-  Add: 0,
-  Sub: 1,
-  Mul: 2,
-  Div: 3,
-  Relu: 4,
-  Clip: 5,
-  Neg: 6,
-  Sqrt: 7,
-  Exp: 8,
-  Sigmoid: 9,
-  Tanh: 10,
-  Erf: 11,
-} as const;
 
 /** Writes one scalar function of broadcast operands. */
 export function writeElementwise(
@@ -50,18 +34,18 @@ function binary(op: number): Lowering {
 }
 
 const add: Lowering = (node, graph) => {
-  if (!fuseBias(node, graph)) binary(Scalar.Add)(node, graph);
+  if (!fuseBias(node, graph)) binary(ElementwiseOp.Add)(node, graph);
 };
 
 export const elementwise: Record<string, Lowering> = {
   Add: add,
-  Sub: binary(Scalar.Sub),
-  Mul: binary(Scalar.Mul),
-  Div: binary(Scalar.Div),
-  Neg: unary(Scalar.Neg),
-  Sqrt: unary(Scalar.Sqrt),
-  Exp: unary(Scalar.Exp),
-  Sigmoid: unary(Scalar.Sigmoid),
-  Tanh: unary(Scalar.Tanh),
-  Erf: unary(Scalar.Erf),
+  Sub: binary(ElementwiseOp.Sub),
+  Mul: binary(ElementwiseOp.Mul),
+  Div: binary(ElementwiseOp.Div),
+  Neg: unary(ElementwiseOp.Neg),
+  Sqrt: unary(ElementwiseOp.Sqrt),
+  Exp: unary(ElementwiseOp.Exp),
+  Sigmoid: unary(ElementwiseOp.Sigmoid),
+  Tanh: unary(ElementwiseOp.Tanh),
+  Erf: unary(ElementwiseOp.Erf),
 };

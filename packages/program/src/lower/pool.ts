@@ -1,11 +1,10 @@
-import { Family } from "@assay/numerics";
+import { Family, ReductionOp } from "@assay/numerics";
 import { axis, type ContractionSettings, digits, windowIndex } from "../compile/draft.ts";
 import { float32Bits } from "../compile/params.ts";
 import { unsupported } from "../compile/unsupported.ts";
 import { input, onlyOutput } from "./arguments.ts";
 import type { Lowering } from "./index.ts";
 import { plainContraction } from "./matmul.ts";
-import { ReductionOp } from "./reduce.ts";
 import { type Window, windows } from "./window.ts";
 
 type Pooling =

@@ -1,4 +1,4 @@
-import { Family } from "@assay/numerics";
+import { Family, ReductionOp } from "@assay/numerics";
 import { axis, digits } from "../compile/draft.ts";
 import { float32Bits } from "../compile/params.ts";
 import type { OnnxNode } from "../onnx/model.ts";
@@ -6,9 +6,6 @@ import type { LoweringGraph } from "../compile/graph.ts";
 import { input, integers, normalAxis, onlyOutput } from "./arguments.ts";
 import type { Lowering } from "./index.ts";
 import { plainContraction } from "./matmul.ts";
-
-/** Operation numbers of the Reduction kernel. */
-export const ReductionOp = { Max: 0, Min: 1 } as const;
 
 function reducedAxes(node: OnnxNode, graph: LoweringGraph, rank: number): Set<number> {
   const given = node.inputs[1]
@@ -33,7 +30,7 @@ function reduce(kind: "mean" | "sum" | "max" | "min"): Lowering {
     const fill = contraction ? 0 : float32Bits(kind === "max" ? -Infinity : Infinity);
     graph.write(output, node, {
       family: contraction ? Family.Contraction : Family.Reduction,
-      op: kind === "min" ? ReductionOp.Min : 0,
+      op: contraction ? 0 : kind === "max" ? ReductionOp.Max : ReductionOp.Min,
       dims: axes.flatMap((a, i) => (!reduced.has(i) ? [[a]] : keep ? [[]] : [])),
       reduction: axes.filter((_, i) => reduced.has(i)),
       operands: [{ value: x, reduced: true, fill, indices: axes.map((a) => digits([a])) }],

@@ -1,4 +1,4 @@
-import { Family } from "@assay/numerics";
+import { Family, NormalizationOp } from "@assay/numerics";
 import { axis, digits } from "../compile/draft.ts";
 import { DEFAULT_LAMBDA, encodeWords } from "../compile/params.ts";
 import { input, normalAxis, onlyOutput } from "./arguments.ts";
@@ -16,7 +16,7 @@ const softmaxNode: Lowering = (node, graph) => {
   const row = dims.map(axis);
   graph.write(output, node, {
     family: Family.Normalization,
-    op: 0,
+    op: NormalizationOp.Softmax,
     dims: axes.map((a) => [a]),
     reduction: row.filter((_, i) => inRow(i)),
     operands: [
