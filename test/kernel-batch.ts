@@ -1,4 +1,4 @@
-import { type Judgement, type Kernel, type KernelInput } from "@assay/numerics";
+import { type Family, type Judgement, type Kernel, type KernelInput } from "@assay/numerics";
 import { AssayError } from "@assay/tensor";
 import { network } from "hardhat";
 import { bytesToHex, decodeErrorResult, type Hex, parseAbi } from "viem";
@@ -12,6 +12,15 @@ const ERRORS = parseAbi([
   "error NanBound(uint32 bits)",
   "error ElementNotInRow(uint32 bits)",
   "error RowTooLong(uint256 length)",
+  "error HintLength(uint256 expected, uint256 actual)",
+  "error EmaxOutOfRange(uint256 emax, uint256 lowest, uint256 highest)",
+  "error EmaxTooSmall(uint256 emax)",
+  "error TooManyTerms(uint256 terms, uint256 limit)",
+  "error ValidTooLarge(uint256 valid, uint256 terms)",
+  "error UnknownActivation(uint8 activation)",
+  "error BadClamp(uint32 low, uint32 high)",
+  "error BadCoefficient(uint32 bits)",
+  "error DivisorTooLarge(uint256 divisor, uint256 limit)",
 ]);
 
 /** What KernelBatch returns for one input. */
@@ -25,7 +34,7 @@ interface Answer {
 export type Outcome = { error: string } | (Judgement & { gas: number });
 
 /** A kernel contract on an in-process chain that judges many inputs in a few calls. */
-export async function deployKernel(name: "ElementwiseKernel" | "NormalizationKernel") {
+export async function deployKernel(name: `${keyof typeof Family}Kernel`) {
   const { viem } = await network.create();
   const kernel = await viem.deployContract(name);
   const batch = await viem.deployContract("KernelBatch");

@@ -21,9 +21,8 @@ contract ReductionKernel is IKernel {
             revert OperandLength(0, (elements.length & ~uint256(3)) + 4, elements.length);
 
         Scan memory scan = _scan(elements, input.op == MIN, input.claimed);
-        judgement.verdict = _accepts(scan, input.op == MIN, input.claimed)
-            ? Verdict.Acceptable
-            : Verdict.Fraudulent;
+        judgement.verdict =
+            _accepts(scan, input.op == MIN, input.claimed) ? Verdict.Acceptable : Verdict.Fraudulent;
         if (!scan.nan && Float32.isFinite(scan.extreme)) {
             (bool negative, uint256 mantissa, int256 exponent) = Float32.decode(scan.extreme);
             judgement.exact = negative ? -int256(mantissa) : int256(mantissa);
@@ -41,17 +40,22 @@ contract ReductionKernel is IKernel {
 
     function _accepts(Scan memory scan, bool smallest, uint32 claimed) private pure returns (bool) {
         // Kernels start from the neutral element, which may be the most extreme finite number instead of an infinity.
-        bool start = claimed == (smallest ? Float32.INFINITY : Float32.NEGATIVE_INFINITY) ||
-            claimed == (smallest ? Float32.LARGEST : Float32.LARGEST | Float32.SIGN);
+        bool start =
+            claimed == (smallest ? Float32.INFINITY : Float32.NEGATIVE_INFINITY) ||
+                claimed == (smallest ? Float32.LARGEST : Float32.LARGEST | Float32.SIGN);
         // Whether a NaN wins or loses against a number depends on the instruction and the order of the operands: any
         // partial result may come out.
         if (scan.nan)
-            return Float32.isNaN(claimed) || scan.found || start || (Float32.isZero(claimed) && scan.subnormal);
+            return
+                Float32.isNaN(claimed) || scan.found || start || (Float32.isZero(claimed) && scan.subnormal);
         if (Float32.isNaN(claimed)) return false;
         if (Float32.order(claimed) == Float32.order(scan.extreme)) return true;
         if (!Float32.isFinite(scan.extreme)) return start && !_wins(scan.extreme, smallest);
         // Hardware that reads subnormals as zero finds all of them and the zeros equal: any of them may come out.
-        return Float32.isTiny(scan.extreme) && Float32.isTiny(claimed) && (scan.found || Float32.isZero(claimed));
+        return
+            Float32.isTiny(scan.extreme) &&
+            Float32.isTiny(claimed) &&
+            (scan.found || Float32.isZero(claimed));
     }
 
     /// @dev True when `extreme` is an infinity on the winning side, which no start value can beat.
@@ -61,7 +65,11 @@ contract ReductionKernel is IKernel {
 
     /// @dev Keys turn sign and magnitude into one unsigned order, 2^31 + order, in which the two zeros are equal.
     ///      Searching the smallest is searching the largest after flipping all signs.
-    function _scan(bytes calldata elements, bool smallest, uint32 claimed) private pure returns (Scan memory scan) {
+    function _scan(
+        bytes calldata elements,
+        bool smallest,
+        uint32 claimed
+    ) private pure returns (Scan memory scan) {
         uint256 extreme;
         uint256 nan;
         uint256 found;

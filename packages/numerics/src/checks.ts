@@ -20,7 +20,11 @@ export function requireOperandCount(operands: readonly Uint8Array[], expected: n
     throw new AssayError("OPERAND_COUNT", `expected ${expected} operands, got ${operands.length}`);
 }
 
-export function requireOperandLength(operands: readonly Uint8Array[], operand: number, expected: number): void {
+export function requireOperandLength(
+  operands: readonly Uint8Array[],
+  operand: number,
+  expected: number,
+): void {
   const actual = operands[operand]!.length;
   if (actual !== expected)
     throw new AssayError("OPERAND_LENGTH", `operand ${operand} has ${actual} bytes, not ${expected}`);
@@ -28,5 +32,8 @@ export function requireOperandLength(operands: readonly Uint8Array[], operand: n
 
 export function requireParamsLength(input: Pick<KernelInput, "params">, expected: number): void {
   if (input.params.length !== expected)
-    throw new AssayError("PARAMS_LENGTH", `the parameters have ${input.params.length} bytes, not ${expected}`);
+    throw new AssayError(
+      "PARAMS_LENGTH",
+      `the parameters have ${input.params.length} bytes, not ${expected}`,
+    );
 }

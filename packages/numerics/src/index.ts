@@ -1,6 +1,14 @@
 export { Family, type Judgement, type Kernel, type KernelInput, Verdict } from "./types.ts";
 export { elementwise, ElementwiseOp } from "./elementwise.ts";
 export { normalization, NormalizationOp } from "./normalization.ts";
-export { kernelOf } from "./kernels.ts";
+export {
+  contraction,
+  ContractionOp,
+  type ContractionParams,
+  decodeContractionParams,
+  encodeContractionParams,
+  encodeEmax,
+} from "./contraction.ts";
+export { kernelOf, kernels } from "./kernels.ts";
 export { movement } from "./movement.ts";
 export { reduction, ReductionOp } from "./reduction.ts";

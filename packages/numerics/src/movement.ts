@@ -1,4 +1,10 @@
-import { acceptIf, requireOperandCount, requireOperandLength, requireParamsLength, unknownOp } from "./checks.ts";
+import {
+  acceptIf,
+  requireOperandCount,
+  requireOperandLength,
+  requireParamsLength,
+  unknownOp,
+} from "./checks.ts";
 import { elements32, isNaN32 } from "./float32.ts";
 import type { Kernel } from "./types.ts";
 

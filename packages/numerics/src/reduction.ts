@@ -1,4 +1,10 @@
-import { requireOperandCount, requireOperandLength, requireParamsLength, ruled, unknownOp } from "./checks.ts";
+import {
+  requireOperandCount,
+  requireOperandLength,
+  requireParamsLength,
+  ruled,
+  unknownOp,
+} from "./checks.ts";
 import {
   decode32,
   elements32,

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {DotProduct} from "../numerics/DotProduct.sol";
+import {Float32} from "../numerics/Float32.sol";
+import {IKernel, Judgement, KernelInput, Verdict} from "./IKernel.sol";
+import {OperandCount, OperandLength, ParamsLength, UnknownOp} from "./KernelErrors.sol";
+
+/// @notice Parameters of the Contraction family: y = act((alpha·Σ)/divisor + beta·bias).
+struct ContractionParams {
+    uint32 alpha; // float32 bits
+    uint32 beta; // float32 bits
+    uint32 divisor; // 1: none; 0: the number of points that are not padding
+    uint8 activation; // 0: none; 1: clamp to [low, high]
+    uint32 low; // float32 bits
+    uint32 high; // float32 bits
+    uint32 lambda; // integrity multiplier in 1/256
+}
+
+/// @notice The hint must be abi.encode(uint256 emax).
+error HintLength(uint256 expected, uint256 actual);
+/// @notice emax is outside what any float32 operands need.
+error EmaxOutOfRange(uint256 emax, uint256 lowest, uint256 highest);
+/// @notice Some product has a larger exponent than the hint says.
+error EmaxTooSmall(uint256 emax);
+/// @notice The reduction box is larger than the accumulator holds.
+error TooManyTerms(uint256 terms, uint256 limit);
+/// @notice `valid` exceeds the number of terms.
+error ValidTooLarge(uint256 valid, uint256 terms);
+/// @notice No activation has this code.
+error UnknownActivation(uint8 activation);
+/// @notice Clamp bounds must be ordered, and neither NaN nor subnormal.
+error BadClamp(uint32 low, uint32 high);
+/// @notice alpha or beta is NaN or infinite.
+error BadCoefficient(uint32 bits);
+/// @notice The divisor is not exact in float32.
+error DivisorTooLarge(uint256 divisor, uint256 limit);
+
+/// @title Contraction: a scaled sum of one or two factors, with bias and clamp
+/// @dev Op bit 0: two factors; bit 1: the last operand is the bias. The step numbers refer to the theorem in
+///      docs/numerics/contraction.md, which proves every line. Twin: packages/numerics/src/contraction.ts.
+contract ContractionKernel is IKernel {
+    uint256 private constant MAX_DIVISOR = 1 << 24;
+    uint256 private constant MAX_LAMBDA = 1 << 20;
+
+    /// @dev The instruction and its operands, checked.
+    struct Call {
+        ContractionParams params;
+        bool twoFactors;
+        bool hasBias;
+        uint32 bias;
+        uint256 terms; // K
+        uint256 divisor;
+        bool empty; // an average over nothing: 0/0
+    }
+
+    /// @dev Enclosure of divisor·T and what the bands are made of, all in units of 2^scale.
+    struct Enclosure {
+        int256 scale;
+        int256 low;
+        int256 high;
+        uint256 magnitude; // ≥ |alpha|·M + divisor·|beta·bias|
+        uint256 absolute; // what flushed results and operands can change
+        bool canOverflow;
+    }
+
+    /// @inheritdoc IKernel
+    function judge(KernelInput calldata input) external pure returns (Judgement memory judgement) {
+        Call memory call = _check(input);
+        uint256 emax = _emax(input.hint);
+        bytes calldata a = input.operands[0];
+        bytes calldata b = call.twoFactors ? input.operands[1] : input.hint[:0];
+        DotProduct.Sum memory sum = DotProduct.accumulate(a, b, emax);
+
+        // 1. NaN and infinities among the operands
+        bool clamped = call.params.activation == 1;
+        bool finite = Float32.isFinite(input.claimed);
+        if (sum.nonFinite || !Float32.isFinite(call.bias))
+            return _ruled(clamped || !finite || !_mustBeNonFinite(call, sum.nonFinite, input.valid, a));
+        if (!sum.fits) revert EmaxTooSmall(emax);
+
+        Enclosure memory e = _enclose(call, sum, emax, a, b);
+
+        // 2. overflow
+        if (!finite)
+            return _ruled(call.empty || e.canOverflow || _canOverflowScaled(call.params.alpha, a, b));
+        (bool atLow, bool atHigh) = (false, false);
+        if (clamped) {
+            int256 y = Float32.order(input.claimed);
+            int256 low = Float32.order(call.params.low);
+            int256 high = Float32.order(call.params.high);
+            if (y < low || y > high) return _outside(call, e);
+            (atLow, atHigh) = (y == low, y == high);
+            if (
+                (atLow || atHigh) &&
+                (call.empty || e.canOverflow || _canOverflowScaled(call.params.alpha, a, b))
+            ) return _ruled(true);
+        }
+
+        // 6. verdict
+        judgement = _outside(call, e);
+        (int256 floor, int256 ceiling) = _claimed(input.claimed, call.divisor, e.scale);
+        (uint256 provable, uint256 integrity) = _bands(call, e);
+        if ((ceiling >= e.low - int256(provable) || atHigh) && (floor <= e.high + int256(provable) || atLow))
+            judgement.verdict = Verdict.Imprecise;
+        if (
+            (ceiling >= e.low - int256(integrity) || atHigh) && (floor <= e.high + int256(integrity) || atLow)
+        ) judgement.verdict = Verdict.Acceptable;
+    }
+
+    function _check(KernelInput calldata input) private pure returns (Call memory call) {
+        if (input.op > 3) revert UnknownOp(input.op);
+        call.twoFactors = input.op & 1 != 0;
+        call.hasBias = input.op & 2 != 0;
+        if (input.params.length != 224) revert ParamsLength(224, input.params.length);
+        call.params = abi.decode(input.params, (ContractionParams));
+        _checkParams(call.params);
+
+        uint256 count = 1 + (call.twoFactors ? 1 : 0) + (call.hasBias ? 1 : 0);
+        if (input.operands.length != count) revert OperandCount(count, input.operands.length);
+        uint256 length = input.operands[0].length;
+        if (length == 0 || length & 3 != 0) revert OperandLength(0, (length & ~uint256(3)) + 4, length);
+        call.terms = length >> 2;
+        if (call.terms > DotProduct.MAX_TERMS) revert TooManyTerms(call.terms, DotProduct.MAX_TERMS);
+        if (call.twoFactors && input.operands[1].length != length)
+            revert OperandLength(1, length, input.operands[1].length);
+        if (call.hasBias) {
+            bytes calldata bias = input.operands[count - 1];
+            if (bias.length != 4) revert OperandLength(count - 1, 4, bias.length);
+            call.bias = Float32.at(bias, 0);
+        }
+
+        if (input.valid > call.terms) revert ValidTooLarge(input.valid, call.terms);
+        call.divisor = call.params.divisor == 0 ? input.valid : call.params.divisor;
+        if (call.divisor == 0) (call.empty, call.divisor) = (true, 1);
+    }
+
+    function _checkParams(ContractionParams memory params) private pure {
+        if (!Float32.isFinite(params.alpha)) revert BadCoefficient(params.alpha);
+        if (!Float32.isFinite(params.beta)) revert BadCoefficient(params.beta);
+        if (params.divisor > MAX_DIVISOR) revert DivisorTooLarge(params.divisor, MAX_DIVISOR);
+        if (params.activation > 1) revert UnknownActivation(params.activation);
+        if (params.activation == 1) {
+            (uint32 low, uint32 high) = (params.low, params.high);
+            bool bad = Float32.isNaN(low) || Float32.isNaN(high) || Float32.order(low) > Float32.order(high);
+            if (bad || Float32.isSubnormal(low) || Float32.isSubnormal(high)) revert BadClamp(low, high);
+        }
+    }
+
+    function _emax(bytes calldata hint) private pure returns (uint256 emax) {
+        if (hint.length != 32) revert HintLength(32, hint.length);
+        emax = uint256(bytes32(hint));
+        if (emax < DotProduct.MIN_EMAX || emax > DotProduct.MAX_EMAX)
+            revert EmaxOutOfRange(emax, DotProduct.MIN_EMAX, DotProduct.MAX_EMAX);
+    }
+
+    /// @dev Whether no honest result can be finite, some operand not being so. Hardware may skip a product with alpha
+    ///      or beta 0 and the products of padding, which is always in the first operand.
+    function _mustBeNonFinite(
+        Call memory call,
+        bool nonFinite,
+        uint256 valid,
+        bytes calldata a
+    ) private pure returns (bool) {
+        if (!Float32.isFinite(call.bias) && !Float32.isZero(call.params.beta)) return true;
+        if (!nonFinite || Float32.isZero(call.params.alpha)) return false;
+        return valid == call.terms || DotProduct.largestExponent(a) == 255;
+    }
+
+    /// @dev Steps 3 to 5 of the theorem.
+    function _enclose(
+        Call memory call,
+        DotProduct.Sum memory sum,
+        uint256 emax,
+        bytes calldata a,
+        bytes calldata b
+    ) private pure returns (Enclosure memory e) {
+        // 3. the unit: the sum's own, unless bias or flushed results would not fit their words in it
+        (bool negative, uint256 alpha, int256 alphaScale) = Float32.decode(call.params.alpha);
+        int256 sumScale = int256(emax) - 363 + alphaScale;
+        int256 flushScale = alphaScale + 24 > 0 ? alphaScale - 102 : -126; // 2^flushScale ≥ 2^-126·max(1, |alpha|)
+        (bool biasNegative, uint256 bias, int256 biasScale) = _bias(call);
+        e.scale = _max(sumScale, flushScale - 87);
+        if (bias != 0) e.scale = _max(e.scale, biasScale - 128);
+        uint256 drop = uint256(e.scale - sumScale);
+        uint256 dividedBias = bias * call.divisor;
+
+        // 4. enclosure of divisor·T, and the magnitude its roundings are relative to
+        {
+            int256 scaled = int256(alpha) * (int256(sum.positive) - int256(sum.negative));
+            if (negative) scaled = -scaled;
+            int256 slack = int256(alpha * (call.terms << 49));
+            e.low = _shiftDown(scaled - slack, drop);
+            e.high = _shiftUp(scaled + slack, drop);
+        }
+        {
+            int256 signed = biasNegative ? -int256(dividedBias) : int256(dividedBias);
+            (int256 floor, int256 ceiling) = _rescale(signed, biasScale - e.scale);
+            e.low += floor;
+            e.high += ceiling;
+        }
+        uint256 magnitude = sum.positive + sum.negative;
+        uint256 biasMagnitude = _rescaleUp(dividedBias, biasScale - e.scale);
+        e.magnitude = _rescaleUp(alpha * magnitude, -int256(drop)) + biasMagnitude;
+
+        // 5. flushed results, and operands that may be read as zero
+        e.absolute = _rescaleUp(5 * (call.terms + 1) * call.divisor, flushScale - e.scale);
+        uint256 threshold = _threshold(call.params.alpha);
+        if (sum.subnormal || threshold > 1) {
+            uint256 small = alpha * DotProduct.sumSmall(a, b, emax, threshold);
+            e.absolute += _rescaleUp(small + (small + 127) / 128, -int256(drop));
+        }
+        if (Float32.isSubnormal(call.bias) || Float32.isSubnormal(call.params.beta))
+            e.absolute += biasMagnitude;
+
+        e.canOverflow =
+            _reaches125(magnitude, int256(emax) - 363) ||
+            _reaches125(alpha * magnitude, sumScale) ||
+            _reaches125(bias, biasScale);
+    }
+
+    /// @dev |beta·bias| = mantissa·2^scale.
+    function _bias(Call memory call) private pure returns (bool negative, uint256 mantissa, int256 scale) {
+        if (!call.hasBias) return (false, 0, 0);
+        (bool n1, uint256 m1, int256 s1) = Float32.decode(call.params.beta);
+        (bool n2, uint256 m2, int256 s2) = Float32.decode(call.bias);
+        return (n1 != n2, m1 * m2, s1 + s2);
+    }
+
+    /// @dev Factors with a smaller biased exponent may become subnormal when alpha is multiplied into them; an alpha
+    ///      so small that it may itself underflow on the way endangers every term.
+    function _threshold(uint32 alpha) private pure returns (uint256) {
+        uint256 exponent = (alpha >> 23) & 0xff;
+        if (exponent < 32) return 255;
+        return exponent >= 127 ? 1 : 128 - exponent;
+    }
+
+    function _bands(
+        Call memory call,
+        Enclosure memory e
+    ) private pure returns (uint256 provable, uint256 integrity) {
+        ContractionParams memory params = call.params;
+        uint256 roundings = call.terms - 1;
+        if (call.twoFactors) roundings += 1;
+        if (params.alpha != Float32.ONE) roundings += 2;
+        if (call.divisor != 1) roundings += 2;
+        if (call.hasBias) roundings += params.beta == Float32.ONE ? 1 : 2;
+        provable = Math.ceilDiv(roundings * e.magnitude, (1 << 24) - roundings) + e.absolute;
+        uint256 root = Math.sqrt(call.terms << 32, Math.Rounding.Ceil);
+        integrity =
+            Math.ceilDiv(Math.min(params.lambda, MAX_LAMBDA) * root * e.magnitude, 1 << 48) + e.absolute;
+        integrity = Math.min(integrity, provable);
+    }
+
+    /// @dev Floor and ceiling of claimed·divisor.
+    function _claimed(
+        uint32 bits,
+        uint256 divisor,
+        int256 scale
+    ) private pure returns (int256 floor, int256 ceiling) {
+        (bool negative, uint256 mantissa, int256 exponent) = Float32.decode(bits);
+        int256 signed = int256(mantissa * divisor);
+        // A claim that needs a larger shift is beyond everything it is compared with at this one, too.
+        int256 shift = exponent - scale;
+        return _rescale(negative ? -signed : signed, shift > 206 ? int256(206) : shift);
+    }
+
+    /// @dev A Fraudulent judgement with its integers, divided by the divisor.
+    function _outside(
+        Call memory call,
+        Enclosure memory e
+    ) private pure returns (Judgement memory judgement) {
+        (uint256 provable, uint256 integrity) = _bands(call, e);
+        int256 middle = _shiftDown(e.low + e.high, 1);
+        uint256 halfWidth = uint256(e.high - middle);
+        uint256 remainder = call.divisor == 1 ? 0 : 1;
+        judgement.verdict = Verdict.Fraudulent;
+        judgement.exact = middle / int256(call.divisor);
+        judgement.provable = Math.ceilDiv(provable + halfWidth, call.divisor) + remainder;
+        judgement.integrity = Math.ceilDiv(integrity + halfWidth, call.divisor) + remainder;
+        judgement.scale = e.scale;
+    }
+
+    function _ruled(bool acceptable) private pure returns (Judgement memory judgement) {
+        judgement.verdict = acceptable ? Verdict.Acceptable : Verdict.Fraudulent;
+    }
+
+    /// @dev Whether alpha multiplied into a factor beforehand can overflow.
+    function _canOverflowScaled(
+        uint32 alpha,
+        bytes calldata a,
+        bytes calldata b
+    ) private pure returns (bool) {
+        uint256 exponent = (alpha >> 23) & 0xff;
+        if (alpha == Float32.ONE || exponent < 127) return false;
+        return
+            DotProduct.largestExponent(a) + exponent > 379 || DotProduct.largestExponent(b) + exponent > 379;
+    }
+
+    /// @dev Whether value·2^scale ≥ 2^125.
+    function _reaches125(uint256 value, int256 scale) private pure returns (bool) {
+        return value != 0 && int256(Math.log2(value)) + scale >= 125;
+    }
+
+    /// @dev Floor and ceiling of value·2^shift.
+    function _rescale(int256 value, int256 shift) private pure returns (int256 floor, int256 ceiling) {
+        if (shift >= 0) {
+            floor = value * int256(1 << uint256(shift));
+            return (floor, floor);
+        }
+        return (_shiftDown(value, uint256(-shift)), _shiftUp(value, uint256(-shift)));
+    }
+
+    /// @dev Ceiling of value·2^shift.
+    function _rescaleUp(uint256 value, int256 shift) private pure returns (uint256) {
+        if (shift >= 0) return value * (1 << uint256(shift));
+        uint256 down = uint256(-shift);
+        uint256 floor = value >> down;
+        return floor << down == value ? floor : floor + 1;
+    }
+
+    function _shiftDown(int256 value, uint256 shift) private pure returns (int256) {
+        return value >> shift;
+    }
+
+    function _shiftUp(int256 value, uint256 shift) private pure returns (int256) {
+        return -(-value >> shift);
+    }
+
+    function _max(int256 x, int256 y) private pure returns (int256) {
+        return x > y ? x : y;
+    }
+}

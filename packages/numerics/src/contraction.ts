@@ -1,0 +1,345 @@
+import { AssayError } from "@assay/tensor";
+import {
+  requireOperandCount,
+  requireOperandLength,
+  requireParamsLength,
+  ruled,
+  unknownOp,
+} from "./checks.ts";
+import { bitLength, squareRootFloor } from "./correct-rounding.ts";
+import {
+  accumulate,
+  bestEmax,
+  largestExponent,
+  MAX_EMAX,
+  MAX_TERMS,
+  MIN_EMAX,
+  type Sum,
+  sumSmall,
+} from "./dot-product.ts";
+import {
+  decode32,
+  elements32,
+  isFinite32,
+  isNaN32,
+  isSubnormal32,
+  isZero32,
+  ONE,
+  order32,
+} from "./float32.ts";
+import { type Judgement, type Kernel, type KernelInput, Verdict } from "./types.ts";
+
+// Twin of contracts/kernels/ContractionKernel.sol, function by function; the step numbers refer to the theorem in
+// docs/numerics/contraction.md.
+
+/** Bits of a Contraction instruction's op. */
+export const ContractionOp = { TwoFactors: 1, Bias: 2 } as const;
+
+/** Parameters of the family: y = act((alpha·Σ)/divisor + beta·bias). Twin of the Solidity struct. */
+export interface ContractionParams {
+  /** float32 bits, as are beta, low and high. */
+  alpha: number;
+  beta: number;
+  /** 1: none; 0: the number of points that are not padding. */
+  divisor: number;
+  /** 0: none; 1: clamp to [low, high]. */
+  activation: number;
+  low: number;
+  high: number;
+  /** Integrity multiplier in 1/256. */
+  lambda: number;
+}
+
+const MAX_DIVISOR = 1 << 24;
+const MAX_LAMBDA = 1 << 20;
+const FIELDS = ["alpha", "beta", "divisor", "activation", "low", "high", "lambda"] as const;
+
+/** ABI bytes of the parameters. */
+export function encodeContractionParams(params: ContractionParams): Uint8Array {
+  const bytes = new Uint8Array(32 * FIELDS.length);
+  const view = new DataView(bytes.buffer);
+  FIELDS.forEach((field, i) => view.setUint32(32 * i + 28, params[field]));
+  return bytes;
+}
+
+/** Inverse of {@link encodeContractionParams}; throws on bytes that the contract's abi.decode rejects. */
+export function decodeContractionParams(bytes: Uint8Array): ContractionParams {
+  requireParamsLength({ params: bytes }, 32 * FIELDS.length);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const values = FIELDS.map((field, i) => {
+    const used = field === "activation" ? 1 : 4;
+    if (bytes.subarray(32 * i, 32 * (i + 1) - used).some((byte) => byte !== 0))
+      throw new AssayError("PARAMS_MALFORMED", `the Contraction parameter ${field} does not fit its type`);
+    return [field, view.getUint32(32 * i + 28)];
+  });
+  return Object.fromEntries(values) as ContractionParams;
+}
+
+interface Call {
+  params: ContractionParams;
+  a: Uint8Array;
+  b: Uint8Array | undefined;
+  hasBias: boolean;
+  bias: number;
+  terms: number;
+  divisor: bigint;
+  empty: boolean;
+}
+
+interface Enclosure {
+  scale: number;
+  low: bigint;
+  high: bigint;
+  magnitude: bigint;
+  absolute: bigint;
+  canOverflow: boolean;
+}
+
+export const contraction: Kernel = {
+  judge(input) {
+    const call = check(input);
+    const emax = decodeEmax(input.hint);
+    const sum = accumulate(call.a, call.b, emax);
+
+    // 1. NaN and infinities among the operands
+    const clamped = call.params.activation === 1;
+    const finite = isFinite32(input.claimed);
+    if (sum.nonFinite || !isFinite32(call.bias))
+      return rule(clamped || !finite || !mustBeNonFinite(call, sum.nonFinite, input.valid));
+    if (!sum.fits) throw new AssayError("EMAX_TOO_SMALL", `some product has a larger exponent than ${emax}`);
+
+    const e = enclose(call, sum, emax);
+
+    // 2. overflow
+    if (!finite) return rule(call.empty || e.canOverflow || canOverflowScaled(call));
+    let atLow = false;
+    let atHigh = false;
+    if (clamped) {
+      const y = order32(input.claimed);
+      const low = order32(call.params.low);
+      const high = order32(call.params.high);
+      if (y < low || y > high) return outside(call, e);
+      atLow = y === low;
+      atHigh = y === high;
+      if ((atLow || atHigh) && (call.empty || e.canOverflow || canOverflowScaled(call))) return rule(true);
+    }
+
+    // 6. verdict
+    const judgement = outside(call, e);
+    const { floor, ceiling } = claimedInterval(input.claimed, call.divisor, e.scale);
+    const within = (band: bigint): boolean =>
+      (ceiling >= e.low - band || atHigh) && (floor <= e.high + band || atLow);
+    const { provable, integrity } = bands(call, e);
+    if (within(provable)) judgement.verdict = Verdict.Imprecise;
+    if (within(integrity)) judgement.verdict = Verdict.Acceptable;
+    return judgement;
+  },
+
+  hint(input) {
+    const { a, b } = check(input);
+    return encodeEmax(bestEmax(a, b));
+  },
+};
+
+/** The hint: abi.encode(uint256 emax). */
+export function encodeEmax(emax: number): Uint8Array {
+  const hint = new Uint8Array(32);
+  new DataView(hint.buffer).setUint32(28, emax);
+  return hint;
+}
+
+function check(input: Omit<KernelInput, "hint">): Call {
+  if (input.op > 3) throw unknownOp(input.op);
+  const twoFactors = (input.op & ContractionOp.TwoFactors) !== 0;
+  const hasBias = (input.op & ContractionOp.Bias) !== 0;
+  const params = decodeContractionParams(input.params);
+  checkParams(params);
+
+  const count = 1 + Number(twoFactors) + Number(hasBias);
+  requireOperandCount(input.operands, count);
+  const length = input.operands[0]!.length;
+  if (length === 0 || length % 4 !== 0) requireOperandLength(input.operands, 0, length - (length % 4) + 4);
+  const terms = length / 4;
+  if (terms > MAX_TERMS)
+    throw new AssayError("TOO_MANY_TERMS", `a contraction sums at most ${MAX_TERMS} products, not ${terms}`);
+  if (twoFactors) requireOperandLength(input.operands, 1, length);
+  let bias = 0;
+  if (hasBias) {
+    requireOperandLength(input.operands, count - 1, 4);
+    bias = elements32(input.operands[count - 1]!)[0]!;
+  }
+
+  if (input.valid > terms)
+    throw new AssayError("VALID_TOO_LARGE", `${input.valid} of ${terms} points cannot be valid`);
+  const divisor = BigInt(params.divisor === 0 ? input.valid : params.divisor);
+  const empty = divisor === 0n;
+  return {
+    params,
+    a: input.operands[0]!,
+    b: twoFactors ? input.operands[1]! : undefined,
+    hasBias,
+    bias,
+    terms,
+    divisor: empty ? 1n : divisor,
+    empty,
+  };
+}
+
+function checkParams({ alpha, beta, divisor, activation, low, high }: ContractionParams): void {
+  for (const bits of [alpha, beta])
+    if (!isFinite32(bits)) throw new AssayError("BAD_COEFFICIENT", "alpha and beta must be finite");
+  if (divisor > MAX_DIVISOR)
+    throw new AssayError("DIVISOR_TOO_LARGE", `the divisor ${divisor} exceeds ${MAX_DIVISOR}`);
+  if (activation > 1) throw new AssayError("UNKNOWN_ACTIVATION", `there is no activation ${activation}`);
+  if (activation === 1) {
+    const bad = isNaN32(low) || isNaN32(high) || order32(low) > order32(high);
+    if (bad || isSubnormal32(low) || isSubnormal32(high))
+      throw new AssayError("BAD_CLAMP", "clamp bounds must be ordered, and neither NaN nor subnormal");
+  }
+}
+
+function decodeEmax(hint: Uint8Array): number {
+  if (hint.length !== 32)
+    throw new AssayError("HINT_LENGTH", `a Contraction's hint has 32 bytes, not ${hint.length}`);
+  const emax = hint.reduce((value, byte) => value * 256 + byte, 0);
+  if (emax < MIN_EMAX || emax > MAX_EMAX)
+    throw new AssayError("EMAX_OUT_OF_RANGE", `emax must be in [${MIN_EMAX}, ${MAX_EMAX}]`);
+  return emax;
+}
+
+function mustBeNonFinite(call: Call, nonFinite: boolean, valid: number): boolean {
+  if (!isFinite32(call.bias) && !isZero32(call.params.beta)) return true;
+  if (!nonFinite || isZero32(call.params.alpha)) return false;
+  return valid === call.terms || largestExponent(call.a) === 255;
+}
+
+/** Steps 3 to 5 of the theorem. */
+function enclose(call: Call, sum: Sum, emax: number): Enclosure {
+  // 3. the unit: the sum's own, unless bias or flushed results would not fit their words in it
+  const { negative, mantissa: alpha, exponent: alphaScale } = decode32(call.params.alpha);
+  const sumScale = emax - 363 + alphaScale;
+  const flushScale = alphaScale + 24 > 0 ? alphaScale - 102 : -126; // 2^flushScale ≥ 2^-126·max(1, |alpha|)
+  const bias = scaledBias(call);
+  let scale = Math.max(sumScale, flushScale - 87);
+  if (bias.mantissa !== 0n) scale = Math.max(scale, bias.scale - 128);
+  const drop = scale - sumScale;
+  const dividedBias = bias.mantissa * call.divisor;
+
+  // 4. enclosure of divisor·T, and the magnitude its roundings are relative to
+  const scaled = (negative ? -alpha : alpha) * (sum.positive - sum.negative);
+  const slack = alpha * (BigInt(call.terms) << 49n);
+  const biasRange = rescale(bias.negative ? -dividedBias : dividedBias, bias.scale - scale);
+  const low = shiftDown(scaled - slack, drop) + biasRange.floor;
+  const high = shiftUp(scaled + slack, drop) + biasRange.ceiling;
+  const sumMagnitude = sum.positive + sum.negative;
+  const biasMagnitude = rescale(dividedBias, bias.scale - scale).ceiling;
+  const magnitude = rescale(alpha * sumMagnitude, -drop).ceiling + biasMagnitude;
+
+  // 5. flushed results, and operands that may be read as zero
+  let absolute = rescale(5n * BigInt(call.terms + 1) * call.divisor, flushScale - scale).ceiling;
+  const least = threshold(call.params.alpha);
+  if (sum.subnormal || least > 1) {
+    const small = alpha * sumSmall(call.a, call.b, emax, least);
+    absolute += rescale(small + (small + 127n) / 128n, -drop).ceiling;
+  }
+  if (isSubnormal32(call.bias) || isSubnormal32(call.params.beta)) absolute += biasMagnitude;
+
+  const canOverflow =
+    reaches125(sumMagnitude, emax - 363) ||
+    reaches125(alpha * sumMagnitude, sumScale) ||
+    reaches125(bias.mantissa, bias.scale);
+  return { scale, low, high, magnitude, absolute, canOverflow };
+}
+
+function scaledBias(call: Call): { negative: boolean; mantissa: bigint; scale: number } {
+  if (!call.hasBias) return { negative: false, mantissa: 0n, scale: 0 };
+  const beta = decode32(call.params.beta);
+  const bias = decode32(call.bias);
+  return {
+    negative: beta.negative !== bias.negative,
+    mantissa: beta.mantissa * bias.mantissa,
+    scale: beta.exponent + bias.exponent,
+  };
+}
+
+function threshold(alpha: number): number {
+  const exponent = (alpha >>> 23) & 0xff;
+  if (exponent < 32) return 255;
+  return exponent >= 127 ? 1 : 128 - exponent;
+}
+
+function bands(call: Call, e: Enclosure): { provable: bigint; integrity: bigint } {
+  const { params } = call;
+  let roundings = call.terms - 1;
+  if (call.b) roundings += 1;
+  if (params.alpha !== ONE) roundings += 2;
+  if (call.divisor !== 1n) roundings += 2;
+  if (call.hasBias) roundings += params.beta === ONE ? 1 : 2;
+  const n = BigInt(roundings);
+  const provable = ceilDiv(n * e.magnitude, (1n << 24n) - n) + e.absolute;
+  const root = squareRootCeil(BigInt(call.terms) << 32n);
+  const lambda = BigInt(Math.min(params.lambda, MAX_LAMBDA));
+  const integrity = ceilDiv(lambda * root * e.magnitude, 1n << 48n) + e.absolute;
+  return { provable, integrity: integrity < provable ? integrity : provable };
+}
+
+/** Floor and ceiling of claimed·divisor. */
+function claimedInterval(bits: number, divisor: bigint, scale: number): Interval {
+  const { negative, mantissa, exponent } = decode32(bits);
+  const value = mantissa * divisor;
+  // A claim that needs a larger shift is beyond everything it is compared with at this one, too.
+  return rescale(negative ? -value : value, Math.min(exponent - scale, 206));
+}
+
+/** A Fraudulent judgement with its integers, divided by the divisor. */
+function outside(call: Call, e: Enclosure): Judgement {
+  const { provable, integrity } = bands(call, e);
+  const middle = shiftDown(e.low + e.high, 1);
+  const halfWidth = e.high - middle;
+  const remainder = call.divisor === 1n ? 0n : 1n;
+  return {
+    verdict: Verdict.Fraudulent,
+    exact: middle / call.divisor,
+    provable: ceilDiv(provable + halfWidth, call.divisor) + remainder,
+    integrity: ceilDiv(integrity + halfWidth, call.divisor) + remainder,
+    scale: BigInt(e.scale),
+  };
+}
+
+function rule(acceptable: boolean): Judgement {
+  return ruled(acceptable ? Verdict.Acceptable : Verdict.Fraudulent);
+}
+
+/** Whether alpha multiplied into a factor beforehand can overflow. */
+function canOverflowScaled(call: Call): boolean {
+  const exponent = (call.params.alpha >>> 23) & 0xff;
+  if (call.params.alpha === ONE || exponent < 127) return false;
+  return largestExponent(call.a) + exponent > 379 || largestExponent(call.b) + exponent > 379;
+}
+
+function reaches125(value: bigint, scale: number): boolean {
+  return value !== 0n && bitLength(value) - 1 + scale >= 125;
+}
+
+interface Interval {
+  floor: bigint;
+  ceiling: bigint;
+}
+
+/** Floor and ceiling of value·2^shift. */
+function rescale(value: bigint, shift: number): Interval {
+  if (shift >= 0) {
+    const exact = value << BigInt(shift);
+    return { floor: exact, ceiling: exact };
+  }
+  return { floor: shiftDown(value, -shift), ceiling: shiftUp(value, -shift) };
+}
+
+const shiftDown = (value: bigint, shift: number): bigint => value >> BigInt(shift);
+const shiftUp = (value: bigint, shift: number): bigint => -(-value >> BigInt(shift));
+const ceilDiv = (value: bigint, divisor: bigint): bigint => (value + divisor - 1n) / divisor;
+
+function squareRootCeil(value: bigint): bigint {
+  const root = squareRootFloor(value);
+  return root * root < value ? root + 1n : root;
+}
