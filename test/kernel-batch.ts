@@ -1,4 +1,4 @@
-import { type Family, type Judgement, type Kernel, type KernelInput } from "@assay/numerics";
+import type { Family, Judgement, Kernel, KernelInput } from "@assay/numerics";
 import { AssayError } from "@assay/tensor";
 import { network } from "hardhat";
 import { bytesToHex, decodeErrorResult, type Hex, parseAbi } from "viem";
@@ -51,9 +51,7 @@ export async function deployKernel(name: `${keyof typeof Family}Kernel`) {
         hint: bytesToHex(input.hint),
       }));
       // Hardhat types contracts by their artifacts, which a fresh checkout does not have yet
-      const read = batch.read["judgeAll"] as unknown as (
-        args: readonly unknown[],
-      ) => Promise<readonly Answer[]>;
+      const read = batch.read.judgeAll as unknown as (args: readonly unknown[]) => Promise<readonly Answer[]>;
       for (const { reverted, judgement, error, gas } of await read([kernel.address, part]))
         outcomes.push(reverted ? { error: errorCode(error) } : { ...judgement, gas: Number(gas) });
     }

@@ -12,7 +12,7 @@ import {
   valueOf,
 } from "../packages/numerics/test/samples.ts";
 
-const FUZZ = Number(process.env["ASSAY_FUZZ"] ?? 1);
+const FUZZ = Number(process.env.ASSAY_FUZZ ?? 1);
 
 describe("ElementwiseKernel and its twin", () => {
   let kernel: Awaited<ReturnType<typeof deployKernel>>;

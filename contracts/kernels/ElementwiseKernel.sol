@@ -13,6 +13,15 @@ error NanBound(uint32 bits);
 /// @title Elementwise: one scalar function of one or two elements
 /// @dev Rules and proofs: docs/numerics/elementwise.md. Twin: packages/numerics/src/elementwise.ts.
 contract ElementwiseKernel is IKernel {
+    /// @dev An exact operation with its operands; `low` and `high` are Clip's.
+    struct Call {
+        uint8 op;
+        uint32 a;
+        uint32 b;
+        uint32 low;
+        uint32 high;
+    }
+
     uint8 private constant ADD = 0;
     uint8 private constant SUB = 1;
     uint8 private constant MUL = 2;
@@ -30,15 +39,6 @@ contract ElementwiseKernel is IKernel {
     int256 private constant FINEST = -200;
     /// @dev Slack above 1 for what saturating functions return for NaN: 1 + 2^-20.
     uint32 private constant JUST_ABOVE_ONE = 0x3f800008;
-
-    /// @dev An exact operation with its operands; `low` and `high` are Clip's.
-    struct Call {
-        uint8 op;
-        uint32 a;
-        uint32 b;
-        uint32 low;
-        uint32 high;
-    }
 
     /// @inheritdoc IKernel
     function judge(KernelInput calldata input) external pure returns (Judgement memory) {

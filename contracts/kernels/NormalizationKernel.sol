@@ -4,6 +4,8 @@ pragma solidity ^0.8.28;
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {Float32} from "../numerics/Float32.sol";
 import {ScalarMath} from "../numerics/ScalarMath.sol";
+// Assembly uses LOG2_E, which solhint does not see.
+// solhint-disable-next-line no-unused-import
 import {LOG2_E, ScalarPolynomials} from "../numerics/ScalarPolynomials.sol";
 import {IKernel, Judgement, KernelInput, Verdict} from "./IKernel.sol";
 import {OperandCount, OperandLength, ParamsLength, UnknownOp} from "./KernelErrors.sol";
@@ -15,7 +17,7 @@ error RowTooLong(uint256 length);
 
 /// @title Normalization: softmax of a row
 /// @notice y = e^(x_j - m) / Σ e^(x_i - m), m the largest element. Operands: the row, and the element x_j.
-/// @dev Op Softmax 0. Rules and proof: docs/numerics/softmax.md. Twin: packages/numerics/src/normalization.ts.
+/// @dev Op Softmax 0. Rules and proof: docs/numerics/normalization.md. Twin: packages/numerics/src/normalization.ts.
 contract NormalizationKernel is IKernel {
     uint8 private constant SOFTMAX = 0;
 
@@ -24,7 +26,7 @@ contract NormalizationKernel is IKernel {
     uint256 private constant MAX_LENGTH = 1 << 20;
     /// @dev 1 + 2^-10: no way of computing a softmax exceeds it, whatever NaN or infinities are in the row.
     uint32 private constant JUST_ABOVE_ONE = 0x3f802000;
-    /// @dev Constant part of the error bound, in units of u = 2^-24; docs/numerics/softmax.md counts them.
+    /// @dev Constant part of the error bound, in units of u = 2^-24; docs/numerics/normalization.md counts them.
     uint256 private constant ROUNDINGS = 13;
 
     /// @inheritdoc IKernel

@@ -6,7 +6,7 @@ import { oneNodeModel } from "./onnx-model.ts";
 import * as reference from "./reference/real.ts";
 import { asNumbers, bitsOf, EDGES, elementwiseInput, random, softmaxInput, valueOf } from "./samples.ts";
 
-const FUZZ = Number(process.env["ASSAY_FUZZ"] ?? 1);
+const FUZZ = Number(process.env.ASSAY_FUZZ ?? 1);
 wasm.env.wasm.numThreads = 1;
 const engines = { "onnxruntime-node": native, "onnxruntime-web (WASM)": wasm };
 type Engine = keyof typeof engines;
@@ -102,17 +102,23 @@ describe.each(Object.keys(engines) as Engine[])("what %s computes is Acceptable"
     const inf = 0x7f800000;
     const nan = 0x7fc00000;
     const masked = 0xff800000;
-    for (const row of [
+    const rows: number[][] = [
       [masked],
-      Array(17).fill(masked),
+      Array<number>(17).fill(masked),
       [inf, 0, 0],
       [nan, 0],
-      [...Array(16).fill(0), nan],
-      Array(9).fill(inf),
-    ]) {
-      const y = await run(engine, "Softmax", [1, row.length], Uint32Array.from(row as number[]));
+      [...Array<number>(16).fill(0), nan],
+      Array<number>(9).fill(inf),
+    ];
+    for (const row of rows) {
+      const y = await run(engine, "Softmax", [1, row.length], Uint32Array.from(row));
       y.forEach((claimed, j) =>
-        expectVerdict(normalization, softmaxInput(row, row[j], claimed), Verdict.Acceptable, `row ${row}`),
+        expectVerdict(
+          normalization,
+          softmaxInput(row, row[j]!, claimed),
+          Verdict.Acceptable,
+          `row ${row.join()}`,
+        ),
       );
     }
   });

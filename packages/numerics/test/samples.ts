@@ -1,5 +1,5 @@
 import { AssayError } from "@assay/tensor";
-import { type Judgement, type Kernel, type KernelInput } from "@assay/numerics";
+import type { Judgement, Kernel, KernelInput } from "@assay/numerics";
 
 /** Xorshift: 32 random bits a call, the same on every run. */
 export function random(seed: number): () => number {

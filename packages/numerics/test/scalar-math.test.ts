@@ -4,7 +4,7 @@ import * as scalar from "../src/scalar-math.ts";
 import * as reference from "./reference/real.ts";
 import { bitsOf, EDGES, random, valueOf } from "./samples.ts";
 
-const FUZZ = Number(process.env["ASSAY_FUZZ"] ?? 1);
+const FUZZ = Number(process.env.ASSAY_FUZZ ?? 1);
 const PROVEN = -52; // docs/numerics/accuracy.md
 
 describe("scalar functions stay below their proven relative error", () => {
