@@ -13,7 +13,7 @@ async function canonicalise(model: Uint8Array): Promise<Uint8Array> {
   const folder = await mkdtemp(join(tmpdir(), "assay-"));
   try {
     const path = join(folder, "canonical.onnx");
-    const session = await ort.InferenceSession.create(model.slice(), {
+    const session = await ort.InferenceSession.create(new Uint8Array(model), {
       ...PINNED_CONFIGURATION.session,
       graphOptimizationLevel: PINNED_CONFIGURATION.canonicalLevel,
       optimizedModelFilePath: path,
@@ -32,7 +32,11 @@ async function answer(request: WorkerRequest): Promise<unknown> {
     case "canonicalise":
       return canonicalise(request.model);
     case "load": {
-      const session = await ort.InferenceSession.create(request.model.slice(), PINNED_CONFIGURATION.session);
+      const session = await ort.InferenceSession.create(
+        new Uint8Array(request.model),
+        PINNED_CONFIGURATION.session,
+      );
+      await sessions.get(request.session)?.release();
       sessions.set(request.session, session);
       return;
     }

@@ -14,7 +14,7 @@ const ARRAYS = {
 
 /** A tensor for onnxruntime, made by `make` (each onnxruntime package brings its own class). */
 export function toOrt<T>(make: (type: string, data: ArrayBufferView, dims: number[]) => T, t: Tensor): T {
-  const bytes = t.data.slice(); // aligned, and not a view into anything shared
+  const bytes = new Uint8Array(t.data); // aligned, and (unlike slice of a Buffer) a copy
   const data = new ARRAYS[t.dtype](bytes.buffer, 0, bytes.length / dtypeSize(t.dtype));
   return make(dtypeName(t.dtype), data, [...t.dims]);
 }

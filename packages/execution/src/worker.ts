@@ -40,9 +40,10 @@ export class OnnxWorker {
     this.#options = options;
   }
 
-  /** Names a model for {@link run}; it is loaded when first run, and again after a crash. */
+  /** Names a model for {@link run}; it is loaded when first run, and again after a crash. Replaces an earlier one. */
   register(session: string, model: Uint8Array): void {
     this.#models.set(session, model);
+    this.#loaded.delete(session);
   }
 
   /** onnxruntime's version in the child. */

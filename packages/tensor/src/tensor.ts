@@ -33,6 +33,6 @@ export function float32Tensor(dims: readonly number[], values: ArrayLike<number>
 /** The elements of a float32 tensor (a copy when the bytes are not 4-byte aligned). */
 export function float32Values(t: Tensor): Float32Array {
   if (t.dtype !== 1) throw new AssayError("TENSOR_DTYPE", `expected float32, got ${dtypeName(t.dtype)}`);
-  const bytes = t.data.byteOffset % 4 === 0 ? t.data : t.data.slice();
+  const bytes = t.data.byteOffset % 4 === 0 ? t.data : new Uint8Array(t.data);
   return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
 }

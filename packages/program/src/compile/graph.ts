@@ -121,6 +121,7 @@ export class LoweringGraph {
 
   /** Makes a node's output a view of a committed value; undefined: the value is copied first and `make` tried again. */
   define(name: string, from: string, make: (view: View<Source>) => View<Source> | undefined): void {
+    if (elementCount(this.dims(name)) === 0) unsupported("its output is empty");
     const view = make(this.view(from)) ?? make(this.materialise(from));
     if (!view) unsupported(`its movement of "${from}" is no affine map`);
     const [expected, actual] = [this.dims(name).join(), viewDims(view).join()];

@@ -43,7 +43,7 @@ export function fromTensorProto(proto: TensorProto): Tensor {
   if (dims.some((dim) => dim < 0 || !Number.isSafeInteger(dim)))
     throw new AssayError("MALFORMED_ONNX", `tensor "${proto.name}" has the shape [${dims.join(", ")}]`);
   const raw = proto.rawData.length > 0 || elementCount(dims) === 0;
-  const data = raw ? proto.rawData.slice() : typedData(proto, dtype);
+  const data = raw ? new Uint8Array(proto.rawData) : typedData(proto, dtype);
   if (data.length !== elementCount(dims) * dtypeSize(dtype))
     throw new AssayError("MALFORMED_ONNX", `tensor "${proto.name}" has ${data.length} bytes of data`, {
       hint: `its shape [${dims.join(", ")}] needs ${elementCount(dims) * dtypeSize(dtype)}`,
