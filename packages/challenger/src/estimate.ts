@@ -1,0 +1,230 @@
+/**
+ * Float64 estimates of single elements. The audit uses them to wave through what is clearly acceptable; verdicts only
+ * ever come from the exact kernels.
+ *
+ * Why waving through is safe. Let y be the exact result, e its float64 estimate, c the claimed value.
+ * - Contraction. Products of float32 are exact in float64, so |e − y| ≤ (K + 4)·2^-53·M' with M' = |α|·M/divisor +
+ *   |β·bias| and M = Σ|a·b|. Both bands are at least B = min(K, λ·√K)·u·|α|·M/divisor with u = 2^-24 (K: points that are
+ *   not padding). We require |c − e| ≤ B/2 and, so that the rest holds, 2^-50·K·M' ≤ B/4: then |c − y| < B. A bias whose
+ *   rounding matters next to B just fails the test and goes to the kernel. Clamped results: see `clampedClear`.
+ * - Add, Sub, Mul, Div, Sqrt: rounding the float64 result to float32 is the correctly rounded float32 result (53 ≥
+ *   2·24 + 2), which every band contains; so are Copy, Neg, Relu, Clip, Max and Min without NaN and zeros.
+ * - Exp, Tanh, Sigmoid, Erf: half the published accuracy is used, 2^-50 relative is granted to the float64 function.
+ * Anything with NaN, infinities, overflow or subnormals is never waved through: those rules are the kernels'.
+ */
+import { Family } from "@assay/numerics";
+import type { Instruction } from "@assay/program";
+import type { OperandReader } from "./reader.ts";
+
+/** Estimates an element from what the operands' readers have loaded. */
+export interface Estimator {
+  /** The element in float64; an honest executor's value is near it. */
+  value(valid: number): number;
+  /** Whether the claimed bits are acceptable beyond doubt. False says nothing. */
+  clear(claimed: number, valid: number): boolean;
+}
+
+const U = 2 ** -24;
+const ULP = 2 ** -23;
+/** No intermediate of a float32 evaluation can overflow below this. */
+const HUGE = 2 ** 126;
+const SMALLEST_NORMAL = 2 ** -126;
+
+const scratch = new Uint32Array(1);
+const scratchFloat = new Float32Array(scratch.buffer);
+
+/** The number behind float32 bits. */
+export function fromBits(bits: number): number {
+  scratch[0] = bits;
+  return scratchFloat[0]!;
+}
+
+/** Bits of the float32 nearest to a number. */
+export function toBits(value: number): number {
+  scratchFloat[0] = value;
+  return scratch[0]!;
+}
+
+/** Estimator of an instruction, or undefined when it has none (its elements then all go to the kernel). */
+export function estimator(instruction: Instruction, readers: readonly OperandReader[]): Estimator | undefined {
+  switch (instruction.family) {
+    case Family.Contraction:
+      return contraction(instruction, readers);
+    case Family.Elementwise:
+      return elementwise(instruction, readers);
+    case Family.Reduction:
+      return extremum(instruction, readers);
+    case Family.Normalization:
+      return instruction.op === 0 ? softmax(readers) : undefined;
+    case Family.Movement:
+      return instruction.op === 0 ? sameBits(readers[0]!, (x) => x) : undefined;
+  }
+}
+
+/** Word `index` of ABI-encoded static parameters. */
+function word(params: Uint8Array, index: number): number {
+  return new DataView(params.buffer, params.byteOffset, params.byteLength).getUint32(index * 32 + 28);
+}
+
+function contraction(instruction: Instruction, readers: readonly OperandReader[]): Estimator {
+  const factors = (instruction.op & 1) === 0 ? 1 : 2;
+  const a = readers[0]!.floats;
+  const b = factors === 2 ? readers[1]!.floats : undefined;
+  const bias = (instruction.op & 2) === 0 ? undefined : readers[factors]!.floats;
+  const { params } = instruction;
+  const alpha = fromBits(word(params, 0));
+  const beta = fromBits(word(params, 1));
+  const divisor = word(params, 2);
+  const clamped = word(params, 3) === 1;
+  const [low, high] = [fromBits(word(params, 4)), fromBits(word(params, 5))];
+  const lambda = word(params, 6) / 256;
+  let sum = 0;
+  let magnitude = 0;
+
+  const evaluate = (valid: number) => {
+    sum = 0;
+    magnitude = 0;
+    for (let k = 0; k < a.length; k++) {
+      const product = b === undefined ? a[k]! : a[k]! * b[k]!;
+      sum += product;
+      magnitude += Math.abs(product);
+    }
+    const scale = alpha / (divisor === 0 ? valid : divisor);
+    sum *= scale;
+    magnitude *= Math.abs(scale);
+    if (bias !== undefined) sum += beta * bias[0]!;
+  };
+
+  return {
+    value(valid) {
+      evaluate(valid);
+      return clamped ? Math.min(Math.max(sum, low), high) : sum;
+    },
+    clear(claimed, valid) {
+      evaluate(valid);
+      const biasSize = bias === undefined ? 0 : Math.abs(beta * bias[0]!);
+      const band = Math.min(valid, lambda * Math.sqrt(valid)) * U * magnitude;
+      if (!(magnitude + biasSize < HUGE && Math.abs(alpha) < HUGE)) return false; // also catches NaN
+      if (!(2 ** -50 * valid * (magnitude + biasSize) <= band / 4)) return false;
+      // Unscaled partial sums must be far from overflow, too.
+      if (!(magnitude * Math.max(1, divisor === 0 ? valid : divisor) < HUGE * Math.abs(alpha))) return false;
+      const c = fromBits(claimed);
+      return clamped ? clampedClear(c, sum, band / 2, low, high) : Math.abs(c - sum) <= band / 2;
+    },
+  };
+}
+
+/**
+ * Whether c is in [act(y − B), act(y + B)] for every y within the rounding of `estimate`, act clamping to [low, high]:
+ * strictly between the limits act changes nothing; at a limit the band only has to reach past it.
+ */
+function clampedClear(c: number, estimate: number, slack: number, low: number, high: number): boolean {
+  if (c > low && c < high) return Math.abs(c - estimate) <= slack;
+  if (c === low) return estimate <= low + slack;
+  return c === high && Number.isFinite(c) && estimate >= high - slack;
+}
+
+function elementwise(instruction: Instruction, readers: readonly OperandReader[]): Estimator | undefined {
+  const x = readers[0]!.floats;
+  const y = readers[1]?.floats;
+  switch (instruction.op) {
+    case 0:
+      return rounded(() => x[0]! + y![0]!);
+    case 1:
+      return rounded(() => x[0]! - y![0]!);
+    case 2:
+      return rounded(() => x[0]! * y![0]!);
+    case 3:
+      return rounded(() => x[0]! / y![0]!);
+    case 4:
+      return rounded(() => Math.max(x[0]!, 0));
+    case 5: {
+      const [low, high] = [fromBits(word(instruction.params, 0)), fromBits(word(instruction.params, 1))];
+      return rounded(() => Math.min(Math.max(x[0]!, low), high));
+    }
+    case 6:
+      return rounded(() => -x[0]!);
+    case 7:
+      return rounded(() => Math.sqrt(x[0]!));
+    case 8:
+      return accurate(() => Math.exp(x[0]!), 1 * ULP, 0);
+    case 9:
+      return accurate(() => 1 / (1 + Math.exp(-x[0]!)), 0, 2 ** -23);
+    case 10:
+      return accurate(() => Math.tanh(x[0]!), 4 * ULP, 0);
+    case 11:
+      return accurate(() => erf(x[0]!), 1 * ULP, 0);
+    default:
+      return undefined;
+  }
+}
+
+/** An operation whose honest result is the float64 one rounded to float32. */
+function rounded(compute: () => number): Estimator {
+  return {
+    value: compute,
+    clear(claimed) {
+      const expected = Math.fround(compute());
+      return Math.abs(expected) >= SMALLEST_NORMAL && Number.isFinite(expected) && toBits(expected) === claimed;
+    },
+  };
+}
+
+/** A function with a relative and an absolute tolerance, both already halved. */
+function accurate(compute: () => number, relative: number, absolute: number): Estimator {
+  return {
+    value: compute,
+    clear(claimed) {
+      const expected = compute();
+      if (!(Math.abs(expected) >= 2 * SMALLEST_NORMAL && Math.abs(expected) < HUGE)) return false;
+      return Math.abs(fromBits(claimed) - expected) <= relative * Math.abs(expected) + absolute;
+    },
+  };
+}
+
+/** A value that is one of the operand's, or a sign or limit away from it, bit for bit. */
+function sameBits(reader: OperandReader, map: (bits: number) => number): Estimator {
+  return {
+    value: () => fromBits(map(reader.bits[0]!)),
+    clear: (claimed) => map(reader.bits[0]!) === claimed && !Number.isNaN(fromBits(claimed)),
+  };
+}
+
+function extremum(instruction: Instruction, readers: readonly OperandReader[]): Estimator {
+  const x = readers[0]!.floats;
+  const value = () => {
+    let best = x[0]!;
+    // Math.max and Math.min pass NaN on, as the comparison alone would not.
+    if (instruction.op === 0) for (let k = 1; k < x.length; k++) best = Math.max(best, x[k]!);
+    else for (let k = 1; k < x.length; k++) best = Math.min(best, x[k]!);
+    return best;
+  };
+  return rounded(value);
+}
+
+function softmax(readers: readonly OperandReader[]): Estimator {
+  const row = readers[0]!.floats;
+  const x = readers[1]!.floats;
+  const value = () => {
+    let top = -Infinity;
+    for (let k = 0; k < row.length; k++) top = Math.max(top, row[k]!);
+    let sum = 0;
+    for (let k = 0; k < row.length; k++) sum += Math.exp(row[k]! - top);
+    return Math.exp(x[0]! - top) / sum;
+  };
+  // The rounding of the result alone is u·y and in every band: half of it is taken.
+  return accurate(value, U / 2, 0);
+}
+
+/** erf by 2/√π·e^(−x²)·Σ 2^n·x^(2n+1)/(2n+1)!!: all terms have one sign, so nothing cancels. */
+export function erf(x: number): number {
+  if (Math.abs(x) >= 6) return Math.sign(x);
+  const square = x * x;
+  let term = x;
+  let sum = x;
+  for (let n = 1; n < 200 && Math.abs(term) > Math.abs(sum) * 2 ** -54; n++) {
+    term *= (2 * square) / (2 * n + 1);
+    sum += term;
+  }
+  return (2 / Math.sqrt(Math.PI)) * Math.exp(-square) * sum;
+}
