@@ -1,4 +1,4 @@
-import { Family, type Judgement, type Kernel, type KernelInput, Verdict } from "@assay/numerics";
+import { type Judgement, type Kernel, type KernelInput, Verdict } from "@assay/numerics";
 import type { Program } from "@assay/program";
 import { AssayError, elementCount } from "@assay/tensor";
 import { estimator } from "./estimate.ts";
@@ -13,7 +13,7 @@ export interface AuditOptions {
    * computed it itself on the same operands.
    */
   own?: readonly Uint8Array[];
-  kernels: Record<Family, Kernel>;
+  kernelOf(family: number): Kernel;
   /** Go on after the first fraudulent element, and report all that is wrong. */
   all?: boolean;
   signal?: AbortSignal;
@@ -102,7 +102,7 @@ function elementJudge(
 ): (element: number, claimed: number, report: AuditReport) => Judgement | undefined {
   const instruction = options.program.instructions[index]!;
   const readers = operandReaders(instruction, options.values);
-  const kernel = options.kernels[instruction.family];
+  const kernel = options.kernelOf(instruction.family);
   const estimate = estimator(instruction, readers);
   const coordinates = new Float64Array(instruction.dims.length);
   return (element, claimed, report) => {

@@ -109,6 +109,7 @@ function contraction(instruction: Instruction, readers: readonly OperandReader[]
       // Unscaled partial sums must be far from overflow, too.
       if (!(magnitude * Math.max(1, divisor === 0 ? valid : divisor) < HUGE * Math.abs(alpha))) return false;
       const c = fromBits(claimed);
+      if (Object.is(c, -0)) return false;
       return clamped ? clampedClear(c, sum, band / 2, low, high) : Math.abs(c - sum) <= band / 2;
     },
   };

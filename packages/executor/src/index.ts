@@ -1,1 +1,3 @@
-export {};
+export { type Executor, startExecutor } from "./executor.ts";
+export type { ExecutorBackend, ExecutorOptions } from "./options.ts";
+export type { JobState } from "./state.ts";

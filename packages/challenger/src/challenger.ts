@@ -1,0 +1,212 @@
+import {
+  Chain,
+  defaultLogger,
+  errorFields,
+  followBlocks,
+  JobRunner,
+  loadModels,
+  ModelBackend,
+  pause,
+  type Store,
+} from "@assay/service";
+import { AssayError } from "@assay/tensor";
+import type { Hex } from "viem";
+import type { ChallengerOptions, Checker, DisputeOptions } from "./options.ts";
+import {
+  addCase,
+  type Case,
+  caseOf,
+  type CaseState,
+  countCases,
+  openCases,
+  openChallengerStore,
+} from "./state.ts";
+import { step, type StepContext } from "./steps.ts";
+
+/** A running challenger. */
+export interface Challenger {
+  /** Claims by state. */
+  status(): Promise<Partial<Record<CaseState, number>>>;
+  /** What has become of a claim. */
+  caseOf(claimId: Hex): Promise<Case | undefined>;
+  /** Finishes the steps in progress and stops. What is not done goes on at the next start. */
+  stop(): Promise<void>;
+}
+
+interface Session {
+  context: StepContext;
+  close(): Promise<void>;
+}
+
+async function openSession(options: DisputeOptions, store: Store, sample: () => boolean): Promise<Session> {
+  const log = (options.log ?? defaultLogger("challenger")).child({ challenger: options.account.address });
+  const chain = new Chain({ rpc: options.rpc, addresses: options.deployment, account: options.account });
+  const checkers = new Map<Hex, Checker>();
+  const abort = new AbortController();
+  const backendOf = options.backend ?? ((model) => new ModelBackend(model));
+  const close = async () => {
+    abort.abort();
+    await Promise.all([...checkers.values()].map(({ backend }) => backend.close()));
+    await store.close();
+  };
+  try {
+    await chain.connect();
+    for (const [root, model] of await loadModels(options.models, chain)) {
+      checkers.set(root, { model, backend: backendOf(model) });
+      log.info({ programRoot: root }, "watching program");
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const context: StepContext = {
+    chain,
+    store,
+    checkers,
+    second: ({ model }) => backendOf(model),
+    crossCheck: options.crossCheck ?? true,
+    sample,
+    maxBonds: options.maxBonds,
+    startBlock: options.startBlock ?? 0n,
+    collectPayouts: options.collectPayouts ?? true,
+    traceUri: options.traceUri ?? (() => undefined),
+    log,
+    signal: abort.signal,
+  };
+  return { context, close };
+}
+
+/**
+ * Watches claims: runs each again and disputes those whose outputs differ (and a sample of the others). Throws when it
+ * cannot begin; once it runs, errors are logged and tried again.
+ *
+ * @example
+ * const challenger = await startChallenger({
+ *   rpc: "http://127.0.0.1:8545", deployment, account, models: [{ onnx: "digits.onnx" }],
+ *   dataDir: ".assay/challenger", sampling: 0.05, maxBonds: 100n * 10n ** 18n,
+ * });
+ */
+export async function startChallenger(options: ChallengerOptions): Promise<Challenger> {
+  const sampling = options.sampling ?? 0;
+  if (!(sampling >= 0 && sampling <= 1))
+    throw new AssayError("OPTION_INVALID", `sampling must be between 0 and 1, not ${sampling}`);
+  const store = await openChallengerStore(options.dataDir);
+  const session = await openSession(options, store, () => Math.random() < sampling);
+  const { context } = session;
+  const { log } = context;
+  const jobs = new JobRunner(log, options.pollInterval ?? 1000);
+  const stop = new AbortController();
+  const loop = runLoop(context, jobs, options, stop.signal);
+  log.info({ sampling }, "challenger started");
+  let stopped: Promise<void> | undefined;
+  return {
+    status: () => countCases(store),
+    caseOf: (claimId) => caseOf(store, claimId),
+    stop() {
+      stopped ??= (async () => {
+        stop.abort();
+        await loop;
+        await jobs.idle();
+        await session.close();
+        log.info("challenger stopped");
+      })();
+      return stopped;
+    },
+  };
+}
+
+async function runLoop(
+  context: StepContext,
+  jobs: JobRunner,
+  options: ChallengerOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const { chain, store, checkers, log } = context;
+  while (!signal.aborted) {
+    try {
+      await followBlocks({
+        store,
+        source: chain,
+        startBlock: context.startBlock,
+        confirmations: BigInt(options.confirmations ?? 0),
+        range: 2000n,
+        read: (from, to) => chain.claims(from, to),
+        async write(claims, tx) {
+          for (const claim of claims)
+            if (checkers.has(claim.programRoot) && (await addCase(tx, claim, "seen")))
+              log.info({ claimId: claim.claimId, executor: claim.executor }, "claim seen");
+        },
+        onReorg: (from) => log.warn({ from: from.toString() }, "chain reorganised; reading again"),
+      });
+    } catch (error) {
+      log.warn(errorFields(error), "cannot read the chain; trying again");
+    }
+    for (const item of await openCases(store))
+      if (!signal.aborted) jobs.offer(item.claimId, () => step(context, item));
+    await pause(options.pollInterval ?? 1000, signal);
+  }
+}
+
+export interface DisputeResult {
+  /**
+   * `agreed`: its outputs are ours, nothing was done. `settled`: slashed, voided or finalised (see reason).
+   * `unproven`: challenged, and nothing wrong was found. `skipped`: not challenged (see reason).
+   */
+  state: "agreed" | "settled" | "unproven" | "skipped";
+  reason: string | null;
+  /** What was proven. */
+  finding: Record<string, unknown> | null;
+}
+
+/**
+ * Disputes one claim, once: what the challenger does for every claim. Resolves when the claim is settled or there is
+ * nothing (more) to do about it.
+ *
+ * @example
+ * const { state, reason, finding } = await disputeClaim({ rpc, deployment, account, models, claimId });
+ */
+export async function disputeClaim(
+  options: DisputeOptions & {
+    claimId: Hex;
+    /** Challenge even when the outputs are our own. */
+    force?: boolean;
+    /** Milliseconds after which to give up waiting (for a reveal, say). Default: never. */
+    timeout?: number;
+  },
+): Promise<DisputeResult> {
+  const store = await openChallengerStore();
+  const session = await openSession(options, store, () => options.force ?? false);
+  const { context } = session;
+  const { chain } = context;
+  const interval = options.pollInterval ?? 1000;
+  const giveUp = Date.now() + (options.timeout ?? Infinity);
+  try {
+    const [claim] = await chain.claims(context.startBlock, (await chain.head()).number, options.claimId);
+    if (claim === undefined)
+      throw new AssayError("CLAIM_NOT_FOUND", `there is no claim ${options.claimId}`, {
+        hint: "check the id, the deployment and the block to start at",
+      });
+    if (!context.checkers.has(claim.programRoot))
+      throw new AssayError("MODEL_MISSING", `the claim is about program ${claim.programRoot}`, {
+        hint: "give the ONNX file of that program",
+      });
+    await addCase(store, claim, "seen");
+    const jobs = new JobRunner(context.log, interval);
+    for (;;) {
+      const item = (await caseOf(store, claim.claimId))!;
+      const { state, reason, finding } = item;
+      if (state === "agreed" || state === "settled" || state === "unproven" || state === "skipped")
+        return { state, reason, finding };
+      if (Date.now() >= giveUp)
+        throw new AssayError("TIMEOUT", `the dispute is still ${state} after ${options.timeout} ms`, {
+          hint: "run it again to go on: nothing that is on the chain is lost",
+        });
+      jobs.offer(claim.claimId, () => step(context, item));
+      await jobs.idle();
+      const after = await caseOf(store, claim.claimId);
+      if (after?.state === state) await pause(interval);
+    }
+  } finally {
+    await session.close();
+  }
+}

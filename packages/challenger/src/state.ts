@@ -1,0 +1,139 @@
+import { type ClaimSeen, CURSOR_SCHEMA, openStore, type Queryable, type Store } from "@assay/service";
+import type { Address, Hex } from "viem";
+
+/**
+ * How far the work on a claim has come. `seen` → `suspect` (its outputs are not ours, or it was sampled) → `challenged`
+ * (a trace is owed or known) → `proving` (salt and proof stored, nothing committed yet) → `proven` → `settled`; or
+ * `agreed`, `skipped` or `lost`, with the reason. Every step can be taken again after a crash: it looks at the chain
+ * first, and the stored proof is the one that is committed to.
+ */
+export type CaseState =
+  | "seen"
+  | "suspect"
+  | "challenged"
+  | "proving"
+  | "proven"
+  | "unproven"
+  | "settled"
+  | "agreed"
+  | "skipped";
+
+export interface Case {
+  claimId: Hex;
+  requestId: Hex;
+  executor: Address;
+  programRoot: Hex;
+  inputRoot: Hex;
+  outputRoot: Hex;
+  state: CaseState;
+  /** Why nothing (more) was done, or how the claim was settled. */
+  reason: string | null;
+  /** Bond of ours in it, in token units; null: none. */
+  bond: string | null;
+  proofKind: "element" | "output" | null;
+  salt: Hex | null;
+  /** ABI-encoded proof. */
+  proof: Uint8Array | null;
+  /** What the proof shows, for people. */
+  finding: Record<string, unknown> | null;
+}
+
+const MIGRATIONS = [
+  CURSOR_SCHEMA,
+  `create table dispute (
+    claim_id text primary key,
+    request_id text not null,
+    executor text not null,
+    program_root text not null,
+    input_root text not null,
+    output_root text not null,
+    state text not null,
+    reason text,
+    bond text,
+    proof_kind text,
+    salt text,
+    proof bytea,
+    finding jsonb,
+    updated_at timestamptz not null default now()
+  );
+  create index dispute_state on dispute (state)`,
+];
+
+const COLUMNS = `claim_id as "claimId", request_id as "requestId", executor, program_root as "programRoot",
+  input_root as "inputRoot", output_root as "outputRoot", state, reason, bond, proof_kind as "proofKind", salt, proof,
+  finding`;
+
+/** Without a folder: in memory, for one dispute from a script. */
+export function openChallengerStore(dataDir?: string): Promise<Store> {
+  return openStore({ ...(dataDir === undefined ? {} : { dataDir }), migrations: MIGRATIONS });
+}
+
+/** Adds a claim; one already known stays as it is. */
+export async function addCase(store: Queryable, claim: ClaimSeen, state: CaseState): Promise<boolean> {
+  const inserted = await store.query(
+    `insert into dispute (claim_id, request_id, executor, program_root, input_root, output_root, state)
+     values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing returning 1`,
+    [
+      claim.claimId,
+      claim.requestId,
+      claim.executor,
+      claim.programRoot,
+      claim.inputRoot,
+      claim.outputRoot,
+      state,
+    ],
+  );
+  return inserted.rows.length > 0;
+}
+
+const CLOSED = "('settled', 'agreed', 'skipped')";
+
+export async function openCases(store: Queryable): Promise<Case[]> {
+  const cases = await store.query<Case>(
+    `select ${COLUMNS} from dispute where state not in ${CLOSED} order by updated_at`,
+  );
+  return cases.rows;
+}
+
+export async function caseOf(store: Queryable, claimId: Hex): Promise<Case | undefined> {
+  return (await store.query<Case>(`select ${COLUMNS} from dispute where claim_id = $1`, [claimId])).rows[0];
+}
+
+export async function countCases(store: Queryable): Promise<Partial<Record<CaseState, number>>> {
+  const counts = await store.query<{ state: CaseState; count: number }>(
+    "select state, count(*)::int as count from dispute group by state",
+  );
+  return Object.fromEntries(counts.rows.map(({ state, count }) => [state, count]));
+}
+
+/** Sum of the bonds that are out, in token units. */
+export async function bondsOut(store: Queryable): Promise<bigint> {
+  const sum = await store.query<{ sum: string }>(
+    `select coalesce(sum(bond::numeric), 0)::text as sum from dispute where state not in ${CLOSED}`,
+  );
+  return BigInt(sum.rows[0]!.sum);
+}
+
+const FIELDS = {
+  state: "state",
+  reason: "reason",
+  bond: "bond",
+  proofKind: "proof_kind",
+  salt: "salt",
+  proof: "proof",
+  finding: "finding",
+} as const;
+
+/** Changes a case in one statement, so that a crash leaves either all of it or nothing. */
+export async function updateCase(
+  store: Queryable,
+  claimId: Hex,
+  change: Partial<Pick<Case, keyof typeof FIELDS>>,
+): Promise<void> {
+  const keys = Object.keys(change) as (keyof typeof FIELDS)[];
+  const set = keys.map((key, i) => `${FIELDS[key]} = $${i + 2}`).join(", ");
+  await store.query(`update dispute set ${set}, updated_at = now() where claim_id = $1`, [
+    claimId,
+    ...keys.map((key) => (key === "finding" ? JSON.stringify(change[key]) : change[key])),
+  ]);
+}

@@ -1,0 +1,158 @@
+import {
+  Chain,
+  defaultLogger,
+  errorFields,
+  followBlocks,
+  JobRunner,
+  loadModels,
+  type Logger,
+  ModelBackend,
+  pause,
+  readNote,
+  type Store,
+  writeNote,
+} from "@assay/service";
+import { AssayError } from "@assay/tensor";
+import type { AddressInfo } from "node:net";
+import type { Hex } from "viem";
+import type { ExecutorBackend, ExecutorOptions } from "./options.ts";
+import { createServer } from "./server.ts";
+import { addJob, countJobs, type JobState, openExecutorStore, openJobs } from "./state.ts";
+import { step, type StepContext } from "./steps.ts";
+import { TraceFiles } from "./trace-files.ts";
+
+/** A running executor. */
+export interface Executor {
+  /** Address of its HTTP server. */
+  readonly url: string;
+  /** Jobs by state. */
+  status(): Promise<Partial<Record<JobState, number>>>;
+  /** Finishes the steps in progress and stops. What is not done goes on at the next start. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Serves models: runs requests, posts claims, reveals traces when challenged, finalises and collects. Throws when it
+ * cannot begin (`WRONG_CHAIN`, `PROGRAM_NOT_PUBLISHED`, `STAKE_TOO_LOW`, `STORE_LOCKED`, …); once it runs, errors are
+ * logged and tried again.
+ *
+ * @example
+ * const executor = await startExecutor({
+ *   rpc: "http://127.0.0.1:8545", deployment, account, models: [{ onnx: "digits.onnx" }],
+ *   dataDir: ".assay/executor", http: { port: 8700 },
+ * });
+ */
+export async function startExecutor(options: ExecutorOptions): Promise<Executor> {
+  const log = (options.log ?? defaultLogger("executor")).child({ executor: options.account.address });
+  const chain = new Chain({ rpc: options.rpc, addresses: options.deployment, account: options.account });
+  await chain.connect();
+  const store = await openExecutorStore(options.dataDir);
+  const backends = new Map<Hex, ExecutorBackend>();
+  const abort = new AbortController();
+  const traces = new TraceFiles(options.dataDir);
+  const server = createServer({ store, traces, backends, log });
+  const closeAll = async () => {
+    await server.close();
+    await Promise.all([...backends.values()].map((backend) => backend.close()));
+    await store.close();
+  };
+  try {
+    await checkStore(store, chain);
+    await checkStake(chain, store);
+    for (const [root, model] of await loadModels(options.models, chain)) {
+      backends.set(root, options.backend?.(model) ?? new ModelBackend(model));
+      log.info({ programRoot: root, instructions: model.program.instructions.length }, "serving program");
+    }
+    const host = options.http.host ?? "127.0.0.1";
+    await server.listen({ host, port: options.http.port });
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+  const { address, port } = server.server.address() as AddressInfo;
+  const url = options.http.publicUrl ?? `http://${address.includes(":") ? `[${address}]` : address}:${port}`;
+  log.info({ url }, "executor started");
+
+  const context: StepContext = {
+    chain,
+    store,
+    traces,
+    backends,
+    publicUrl: () => url.replace(/\/$/, ""),
+    minFee: options.minFee ?? 0n,
+    minSeconds: BigInt(options.minSeconds ?? 10),
+    collectPayouts: options.collectPayouts ?? true,
+    log,
+    signal: abort.signal,
+  };
+  const jobs = new JobRunner(log, options.pollInterval ?? 1000);
+  const loop = runLoop(context, jobs, options);
+  let stopped: Promise<void> | undefined;
+  return {
+    url,
+    status: () => countJobs(store),
+    stop() {
+      stopped ??= (async () => {
+        abort.abort();
+        await loop;
+        await jobs.idle();
+        await closeAll();
+        log.info("executor stopped");
+      })();
+      return stopped;
+    },
+  };
+}
+
+async function runLoop(context: StepContext, jobs: JobRunner, options: ExecutorOptions): Promise<void> {
+  const { chain, store, backends, log, signal } = context;
+  while (!signal.aborted) {
+    try {
+      await followBlocks({
+        store,
+        source: chain,
+        startBlock: options.startBlock ?? 0n,
+        confirmations: BigInt(options.confirmations ?? 0),
+        range: 2000n,
+        read: (from, to) => chain.requests(from, to),
+        async write(requests, tx) {
+          for (const request of requests)
+            if (backends.has(request.programRoot) && (await addJob(tx, request)))
+              log.info({ requestId: request.requestId }, "request seen");
+        },
+        onReorg: (from) => log.warn({ from: from.toString() }, "chain reorganised; reading again"),
+      });
+    } catch (error) {
+      log.warn(errorFields(error), "cannot read the chain; trying again");
+    }
+    for (const job of await openJobs(store))
+      if (!signal.aborted) jobs.offer(job.requestId, () => step(context, job));
+    await pause(options.pollInterval ?? 1000, signal);
+  }
+}
+
+/** A data folder belongs to one account on one deployment. */
+async function checkStore(store: Store, chain: Chain): Promise<void> {
+  const mine = `${chain.addresses.chainId}:${chain.addresses.inferenceMarket}:${chain.account.address}`.toLowerCase();
+  const owner = await readNote(store, "owner");
+  if (owner === undefined) await writeNote(store, "owner", mine);
+  else if (owner !== mine)
+    throw new AssayError("STORE_FOREIGN", `the data folder belongs to ${owner}, not ${mine}`, {
+      hint: "use another data folder for each account and deployment",
+    });
+}
+
+async function checkStake(chain: Chain, store: Store): Promise<void> {
+  const { collateral } = await chain.readMarket("terms", []);
+  const { free, locked } = await chain.stake(chain.account.address);
+  const counts = await countJobs(store);
+  const open = (counts.posted ?? 0) + (counts.challenged ?? 0) + (counts.revealed ?? 0);
+  // An executor with open claims must come back to defend them, whatever is left of its stake.
+  if (free < collateral && open === 0)
+    throw new AssayError(
+      "STAKE_TOO_LOW",
+      `${chain.account.address} has ${free} of free stake (${locked} locked); a claim needs ${collateral}`,
+      { hint: "deposit stake (`assay stake deposit`), then start again" },
+    );
+}
+

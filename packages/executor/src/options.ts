@@ -1,0 +1,41 @@
+import type { Addresses, Backend, Logger, Model, ModelSource } from "@assay/service";
+import type { Account } from "viem";
+
+/** How an executor computes: `run` makes the claim, `trace` its evidence. */
+export interface ExecutorBackend extends Backend {
+  /** Whether to reveal the trace of a challenged claim. Absent: always. */
+  reveals?(claimId: string): boolean;
+}
+
+export interface ExecutorOptions {
+  /** HTTP URL of the node. */
+  rpc: string;
+  deployment: Addresses;
+  /** Signs claims and pays for transactions; must have stake. */
+  account: Account;
+  models: readonly ModelSource[];
+  /** Folder for state and traces. One executor process per folder. */
+  dataDir: string;
+  http: {
+    port: number;
+    /** Default 127.0.0.1. */
+    host?: string;
+    /** Address under which challengers reach this server; default http://host:port. */
+    publicUrl?: string;
+  };
+  /** Least fee, in token units, for which to run a model. Default 0. */
+  minFee?: bigint;
+  /** Requests with less time than this to their deadline are ignored. Default 10 seconds. */
+  minSeconds?: number;
+  /** Block to start at when nothing was seen yet; give the deployment's. Default 0. */
+  startBlock?: bigint;
+  /** Blocks to stay behind the head. Default 0. */
+  confirmations?: number;
+  /** Milliseconds between two looks at the chain. Default 1000. */
+  pollInterval?: number;
+  /** Collect payouts once a claim is settled. Default true. */
+  collectPayouts?: boolean;
+  log?: Logger;
+  /** What runs a model. Default: onnxruntime in a child process. */
+  backend?: (model: Model) => ExecutorBackend;
+}

@@ -1,0 +1,228 @@
+import { type Claim, signClaim, ZERO_ROOT } from "@assay/protocol";
+import {
+  type Chain,
+  checkedInputs,
+  claimPath,
+  fetchBytes,
+  inputSizes,
+  join,
+  type Logger,
+  Phase,
+  phaseName,
+  revertName,
+  rootOf,
+  type Store,
+  tracedOutputs,
+} from "@assay/service";
+import { AssayError } from "@assay/tensor";
+import { type Hex, toHex } from "viem";
+import type { ExecutorBackend } from "./options.ts";
+import { type Job, updateJob } from "./state.ts";
+import type { TraceFiles } from "./trace-files.ts";
+
+export interface StepContext {
+  chain: Chain;
+  store: Store;
+  traces: TraceFiles;
+  backends: ReadonlyMap<Hex, ExecutorBackend>;
+  publicUrl: () => string;
+  minFee: bigint;
+  minSeconds: bigint;
+  collectPayouts: boolean;
+  log: Logger;
+  signal: AbortSignal;
+}
+
+/** Errors of a request that no second try will mend. */
+const HOPELESS = new Set(["INPUTS_MISMATCH", "INPUT_NAN", "INPUT_DTYPE", "INPUT_SHAPE", "MISSING_INPUT"]);
+
+/** Takes a job one step further. Throws what is worth another try. */
+export async function step(context: StepContext, job: Job): Promise<void> {
+  const log = context.log.child({ requestId: job.requestId, ...(job.claimId && { claimId: job.claimId }) });
+  const inner = { ...context, log };
+  const backend = context.backends.get(job.programRoot);
+  if (backend === undefined) return; // the model is not served any more (or not yet again)
+  switch (job.state) {
+    case "seen":
+      return consider(inner, job);
+    case "running":
+      return run(inner, job, backend);
+    case "signed":
+      return post(inner, job);
+    case "posted":
+    case "challenged":
+    case "revealed":
+      return follow(inner, job, backend);
+    case "settled":
+    case "ignored":
+      return;
+  }
+}
+
+async function ignore({ store, log }: StepContext, job: Job, reason: string): Promise<void> {
+  log.info({ reason }, "request ignored");
+  await updateJob(store, job.requestId, { state: "ignored", reason });
+}
+
+/** Whether the request can still be answered, and is worth it. */
+async function consider(context: StepContext, job: Job): Promise<void> {
+  const { chain, log } = context;
+  const request = await chain.request(job.requestId);
+  if (request === undefined) return; // reorganised away; it may come back
+  const self = chain.account.address;
+  if (request.status !== 1) return ignore(context, job, "it is not open any more");
+  if (BigInt(request.executor) !== 0n && request.executor !== self)
+    return ignore(context, job, `it names another executor, ${request.executor}`);
+  if (request.fee < context.minFee) return ignore(context, job, `its fee, ${request.fee}, is too low`);
+  if ((await chain.now()) + context.minSeconds >= request.deadline)
+    return ignore(context, job, "too little time is left to its deadline");
+  log.info({ programRoot: job.programRoot, fee: request.fee.toString() }, "request accepted");
+  await updateJob(context.store, job.requestId, { state: "running" });
+}
+
+async function run(context: StepContext, job: Job, backend: ExecutorBackend): Promise<void> {
+  const { chain, store, log } = context;
+  try {
+    const inputs = checkedInputs(backend.program, job.inputRoot, await inputBytes(context, job, backend));
+    const started = performance.now();
+    const outputs = await backend.run(inputs);
+    const claim = claimOf(chain, job, rootOf(outputs));
+    const { claimId, signature } = await signClaim({
+      account: chain.account,
+      chainId: chain.addresses.chainId,
+      market: chain.addresses.inferenceMarket,
+      claim,
+    });
+    // From here on this is the one claim for the request, whatever happens before it is posted.
+    await updateJob(store, job.requestId, {
+      state: "signed",
+      outputs: join(outputs),
+      outputRoot: claim.outputRoot,
+      signature,
+      claimId,
+    });
+    log.info({ claimId, milliseconds: Math.round(performance.now() - started) }, "model run, claim signed");
+  } catch (error) {
+    if (error instanceof AssayError && HOPELESS.has(error.code)) return ignore(context, job, error.message);
+    const request = await chain.request(job.requestId);
+    if (request !== undefined && (await chain.now()) >= request.deadline)
+      return ignore(context, job, `it could not be answered before its deadline: ${(error as Error).message}`);
+    throw error;
+  }
+}
+
+/** The request's input bytes; those behind a URI are fetched once and kept, for a challenge may come later. */
+async function inputBytes(
+  { store, signal }: StepContext,
+  job: Job,
+  backend: ExecutorBackend,
+): Promise<Uint8Array> {
+  if (job.inputs.length > 0 || job.inputsUri === "") return job.inputs;
+  const limit = inputSizes(backend.program).reduce((sum, size) => sum + size, 0);
+  const inputs = await fetchBytes(job.inputsUri, { limit, signal });
+  checkedInputs(backend.program, job.inputRoot, inputs);
+  await updateJob(store, job.requestId, { inputs });
+  return inputs;
+}
+
+function claimOf(chain: Chain, job: Job, outputRoot: Hex): Claim {
+  return {
+    requestId: job.requestId,
+    programRoot: job.programRoot,
+    inputRoot: job.inputRoot,
+    outputRoot,
+    traceRoot: ZERO_ROOT,
+    executor: chain.account.address,
+  };
+}
+
+async function post(context: StepContext, job: Job): Promise<void> {
+  const { chain, store, log } = context;
+  if ((await chain.claim(job.claimId!)) === undefined) {
+    const request = await chain.request(job.requestId);
+    if (request === undefined) return; // reorganised away; it may come back
+    if (request.status !== 1) return ignore(context, job, "another executor was first, or it has expired");
+    if ((await chain.now()) >= request.deadline) return ignore(context, job, "its deadline has passed");
+    const hash = await chain.market("postClaim", [
+      claimOf(chain, job, job.outputRoot!),
+      job.signature!,
+      toHex(job.outputs!),
+    ]);
+    log.info({ transaction: hash }, "claim posted");
+  }
+  await updateJob(store, job.requestId, { state: "posted" });
+}
+
+/** Does what the phase of a posted claim asks for. */
+async function follow(context: StepContext, job: Job, backend: ExecutorBackend): Promise<void> {
+  const { chain, store, log } = context;
+  const claimId = job.claimId!;
+  const phase = await chain.phase(claimId);
+  switch (phase) {
+    case Phase.Unknown:
+      // Reorganised away: the stored claim is posted again, byte for byte.
+      return updateJob(store, job.requestId, { state: "signed" });
+    case Phase.Open:
+      return;
+    case Phase.AwaitingReveal:
+      return reveal(context, job, backend);
+    case Phase.Unrevealed:
+      if (job.reason === null) {
+        const reason = "the trace was not revealed in time";
+        log.error({ reason }, "claim will be slashed");
+        await updateJob(store, job.requestId, { reason });
+      }
+      return;
+    case Phase.Provable:
+      if (job.state !== "revealed") await updateJob(store, job.requestId, { state: "revealed" });
+      return;
+    case Phase.Finalisable:
+    case Phase.Voidable:
+      try {
+        if (phase === Phase.Finalisable) await chain.market("finalise", [claimId]);
+        else await chain.referee("settleImprecise", [claimId]);
+      } catch (error) {
+        // The chain's time runs a little behind the clock, or somebody else was first.
+        if (revertName(error) !== "WrongPhase") throw error;
+      }
+      return;
+    case Phase.Finalised:
+    case Phase.Voided:
+    case Phase.Slashed: {
+      const reason = phaseName(phase).toLowerCase();
+      const paid = context.collectPayouts ? await chain.collect() : undefined;
+      log[phase === Phase.Slashed ? "error" : "info"](
+        { settlement: reason, ...(paid && { collected: paid.amount.toString(), transaction: paid.hash }) },
+        "claim settled",
+      );
+      await updateJob(store, job.requestId, { state: "settled", reason });
+      await context.traces.remove(claimId);
+      return;
+    }
+  }
+}
+
+async function reveal(context: StepContext, job: Job, backend: ExecutorBackend): Promise<void> {
+  const { chain, store, traces, log } = context;
+  const claimId = job.claimId!;
+  if (backend.reveals?.(claimId) === false) return;
+  if (job.state === "posted") {
+    log.warn("claim challenged; running again with every intermediate");
+    await updateJob(store, job.requestId, { state: "challenged" });
+  }
+  let { traceRoot } = job;
+  if (traceRoot === null || !(await traces.has(claimId))) {
+    const inputs = checkedInputs(backend.program, job.inputRoot, job.inputs);
+    const trace = await backend.trace(inputs);
+    // Withholding it would lose the same stake for certain, so a trace is revealed even then.
+    if (Buffer.compare(join(tracedOutputs(backend.program, trace)), job.outputs!) !== 0)
+      log.error("the traced run's outputs differ from the claimed ones: this claim can be proven wrong");
+    traceRoot = rootOf(trace);
+    await traces.write(claimId, trace);
+    await updateJob(store, job.requestId, { traceRoot });
+  }
+  const uri = context.publicUrl() + claimPath(claimId);
+  const hash = await chain.referee("revealTrace", [claimId, traceRoot, uri]);
+  log.info({ transaction: hash, traceRoot, uri }, "trace revealed");
+  await updateJob(store, job.requestId, { state: "revealed" });
+}

@@ -1,0 +1,108 @@
+import { readFile } from "node:fs/promises";
+import { compileModel, type CompileOptions, ModelRunner, storedConstants, storedOutputs } from "@assay/execution";
+import { type Program, programRoot } from "@assay/program";
+import { AssayError, fromStored } from "@assay/tensor";
+import { type Hex, sha256, toHex } from "viem";
+import type { Backend } from "./backend.ts";
+import type { Chain } from "./chain.ts";
+import { fetchBytes } from "./fetch.ts";
+import { inputSizes, type StoredValues } from "./values.ts";
+
+/** Where a model's ONNX file is, and how to compile it. */
+export interface ModelSource extends CompileOptions {
+  /** A path, an http(s) address, or the bytes of the ONNX file. */
+  onnx: string | Uint8Array;
+  /** SHA-256 that the file must have. Needed for an address. */
+  sha256?: Hex;
+}
+
+/** A model ready to be run, and to prove things about. */
+export interface Model {
+  readonly programRoot: Hex;
+  readonly program: Program;
+  readonly canonical: Uint8Array;
+  /** Stored bytes of the program's constants. */
+  readonly constants: StoredValues;
+}
+
+const MAX_MODEL_BYTES = 2 ** 31;
+
+async function readSource({ onnx, sha256: expected }: ModelSource): Promise<Uint8Array> {
+  const remote = typeof onnx === "string" && /^https?:\/\//.test(onnx);
+  if (remote && expected === undefined)
+    throw new AssayError("HASH_MISSING", `${onnx} needs the SHA-256 of the file`, {
+      hint: "the registry has it: the artifactHash of the model's version",
+    });
+  const bytes =
+    typeof onnx !== "string"
+      ? onnx
+      : remote
+        ? await fetchBytes(onnx, { limit: MAX_MODEL_BYTES, timeout: 600_000 })
+        : new Uint8Array(await readFile(onnx));
+  const actual = sha256(bytes);
+  if (expected !== undefined && actual !== expected.toLowerCase())
+    throw new AssayError("HASH_MISMATCH", `the ONNX file hashes to ${actual}, not ${expected}`, {
+      hint: "it is not the file that was registered",
+    });
+  return bytes;
+}
+
+/** Compiles a model from its ONNX file: the program root then names what will be run. */
+export async function loadModel(source: ModelSource): Promise<Model> {
+  const { onnx: _onnx, sha256: _sha256, ...options } = source;
+  const { canonical, program } = await compileModel(await readSource(source), options);
+  const constants = storedConstants(program, canonical);
+  return { programRoot: toHex(programRoot(program, constants)), program, canonical, constants };
+}
+
+/** Loads models and checks that the chain knows each one's program. By program root. */
+export async function loadModels(sources: readonly ModelSource[], chain: Chain): Promise<Map<Hex, Model>> {
+  const models = new Map<Hex, Model>();
+  for (const source of sources) {
+    const model = await loadModel(source);
+    if (!(await chain.isPublished(model.programRoot)))
+      throw new AssayError(
+        "PROGRAM_NOT_PUBLISHED",
+        `${typeof source.onnx === "string" ? source.onnx : "a model"} compiles to program ${model.programRoot}, which is not on the chain`,
+        { hint: "register it (`assay model register`), or check the file, its input shapes and the deployment" },
+      );
+    models.set(model.programRoot, model);
+  }
+  return models;
+}
+
+/** Runs a model as it is: onnxruntime in a child process, in the pinned configuration. */
+export class ModelBackend implements Backend {
+  readonly programRoot: Hex;
+  readonly program: Program;
+  readonly #runner: ModelRunner;
+
+  constructor(model: Model) {
+    this.programRoot = model.programRoot;
+    this.program = model.program;
+    this.#runner = new ModelRunner(model);
+  }
+
+  async run(inputs: StoredValues): Promise<Uint8Array[]> {
+    return storedOutputs(this.program, await this.#runner.run(this.#tensors(inputs)));
+  }
+
+  trace(inputs: StoredValues): Promise<Uint8Array[]> {
+    return this.#runner.trace(this.#tensors(inputs));
+  }
+
+  close(): Promise<void> {
+    return this.#runner.close();
+  }
+
+  #tensors(inputs: StoredValues) {
+    if (inputs.length !== inputSizes(this.program).length)
+      throw new AssayError("MISSING_INPUT", `the program has ${this.program.inputs.length} inputs`);
+    return Object.fromEntries(
+      this.program.inputs.map(({ name, dtype, dims, layout }, i) => [
+        name,
+        fromStored(inputs[i]!, dtype, dims, layout),
+      ]),
+    );
+  }
+}
