@@ -1,4 +1,4 @@
-import { type Judgement, type Kernel, type KernelInput, Verdict } from "@assay/numerics";
+import { type Judgement, type Kernel, kernelOf, type KernelInput, Verdict } from "@assay/numerics";
 import type { Program } from "@assay/program";
 import { AssayError, elementCount } from "@assay/tensor";
 import { estimator } from "./estimate.ts";
@@ -13,7 +13,8 @@ export interface AuditOptions {
    * computed it itself on the same operands.
    */
   own?: readonly Uint8Array[];
-  kernelOf(family: number): Kernel;
+  /** Default: the kernels of @assay/numerics. */
+  kernelOf?: (family: number) => Kernel;
   /** Go on after the first fraudulent element, and report all that is wrong. */
   all?: boolean;
   signal?: AbortSignal;
@@ -66,7 +67,9 @@ export async function audit(options: AuditOptions): Promise<AuditReport> {
   );
   for (const [index, instruction] of program.instructions.entries()) {
     // Inputs and constants are the auditor's by construction, so operands differ only through the trace.
-    const sameOperands = instruction.operands.every((operand) => operand.origin !== 2 || same[operand.index]!);
+    const sameOperands = instruction.operands.every(
+      (operand) => operand.origin !== 2 || same[operand.index]!,
+    );
     if (own !== undefined && sameOperands && same[index]!) {
       report.identical++;
       continue;
@@ -102,7 +105,7 @@ function elementJudge(
 ): (element: number, claimed: number, report: AuditReport) => Judgement | undefined {
   const instruction = options.program.instructions[index]!;
   const readers = operandReaders(instruction, options.values);
-  const kernel = options.kernelOf(instruction.family);
+  const kernel = (options.kernelOf ?? kernelOf)(instruction.family);
   const estimate = estimator(instruction, readers);
   const coordinates = new Float64Array(instruction.dims.length);
   return (element, claimed, report) => {

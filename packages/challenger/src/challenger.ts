@@ -1,8 +1,7 @@
 import {
   Chain,
   defaultLogger,
-  errorFields,
-  followBlocks,
+  followEvents,
   JobRunner,
   loadModels,
   ModelBackend,
@@ -40,7 +39,7 @@ interface Session {
 
 async function openSession(options: DisputeOptions, store: Store, sample: () => boolean): Promise<Session> {
   const log = (options.log ?? defaultLogger("challenger")).child({ challenger: options.account.address });
-  const chain = new Chain({ rpc: options.rpc, addresses: options.deployment, account: options.account });
+  const chain = new Chain({ rpc: options.rpc, deployment: options.deployment, account: options.account });
   const checkers = new Map<Hex, Checker>();
   const abort = new AbortController();
   const backendOf = options.backend ?? ((model) => new ModelBackend(model));
@@ -67,7 +66,6 @@ async function openSession(options: DisputeOptions, store: Store, sample: () => 
     crossCheck: options.crossCheck ?? true,
     sample,
     maxBonds: options.maxBonds,
-    startBlock: options.startBlock ?? 0n,
     collectPayouts: options.collectPayouts ?? true,
     traceUri: options.traceUri ?? (() => undefined),
     log,
@@ -122,29 +120,26 @@ async function runLoop(
   signal: AbortSignal,
 ): Promise<void> {
   const { chain, store, checkers, log } = context;
+  const pollInterval = options.pollInterval ?? 1000;
+  const following = followEvents({
+    chain,
+    store,
+    confirmations: options.confirmations ?? 0,
+    pollInterval,
+    async write(events, tx) {
+      for (const { eventName, args } of events)
+        if (eventName === "ClaimPosted" && checkers.has(args.programRoot) && (await addCase(tx, args)))
+          log.info({ claimId: args.claimId, executor: args.executor }, "claim seen");
+    },
+    log,
+    signal,
+  });
   while (!signal.aborted) {
-    try {
-      await followBlocks({
-        store,
-        source: chain,
-        startBlock: context.startBlock,
-        confirmations: BigInt(options.confirmations ?? 0),
-        range: 2000n,
-        read: (from, to) => chain.claims(from, to),
-        async write(claims, tx) {
-          for (const claim of claims)
-            if (checkers.has(claim.programRoot) && (await addCase(tx, claim, "seen")))
-              log.info({ claimId: claim.claimId, executor: claim.executor }, "claim seen");
-        },
-        onReorg: (from) => log.warn({ from: from.toString() }, "chain reorganised; reading again"),
-      });
-    } catch (error) {
-      log.warn(errorFields(error), "cannot read the chain; trying again");
-    }
     for (const item of await openCases(store))
       if (!signal.aborted) jobs.offer(item.claimId, () => step(context, item));
-    await pause(options.pollInterval ?? 1000, signal);
+    await pause(pollInterval, signal);
   }
+  await following;
 }
 
 export interface DisputeResult {
@@ -181,16 +176,17 @@ export async function disputeClaim(
   const interval = options.pollInterval ?? 1000;
   const giveUp = Date.now() + (options.timeout ?? Infinity);
   try {
-    const [claim] = await chain.claims(context.startBlock, (await chain.head()).number, options.claimId);
-    if (claim === undefined)
+    const event = (await chain.history(options.claimId)).find(({ eventName }) => eventName === "ClaimPosted");
+    if (event?.eventName !== "ClaimPosted")
       throw new AssayError("CLAIM_NOT_FOUND", `there is no claim ${options.claimId}`, {
-        hint: "check the id, the deployment and the block to start at",
+        hint: "check the id and the deployment",
       });
+    const claim = event.args;
     if (!context.checkers.has(claim.programRoot))
       throw new AssayError("MODEL_MISSING", `the claim is about program ${claim.programRoot}`, {
         hint: "give the ONNX file of that program",
       });
-    await addCase(store, claim, "seen");
+    await addCase(store, claim);
     const jobs = new JobRunner(context.log, interval);
     for (;;) {
       const item = (await caseOf(store, claim.claimId))!;

@@ -46,7 +46,10 @@ export function toBits(value: number): number {
 }
 
 /** Estimator of an instruction, or undefined when it has none (its elements then all go to the kernel). */
-export function estimator(instruction: Instruction, readers: readonly OperandReader[]): Estimator | undefined {
+export function estimator(
+  instruction: Instruction,
+  readers: readonly OperandReader[],
+): Estimator | undefined {
   switch (instruction.family) {
     case Family.Contraction:
       return contraction(instruction, readers);
@@ -166,7 +169,9 @@ function rounded(compute: () => number): Estimator {
     value: compute,
     clear(claimed) {
       const expected = Math.fround(compute());
-      return Math.abs(expected) >= SMALLEST_NORMAL && Number.isFinite(expected) && toBits(expected) === claimed;
+      return (
+        Math.abs(expected) >= SMALLEST_NORMAL && Number.isFinite(expected) && toBits(expected) === claimed
+      );
     },
   };
 }

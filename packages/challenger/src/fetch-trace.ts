@@ -28,7 +28,10 @@ export async function fetchTrace(options: FetchTraceOptions): Promise<Uint8Array
   const limit = MANIFEST_BYTES * (1 + sizes.length + program.inputs.length + program.outputs.length);
   const roots = manifestRoots(await fetchBytes(uri, { limit, ...signal }), uri, sizes.length);
   if (toHex(new RootTree(roots.map((root) => hexToBytes(root))).root) !== traceRoot)
-    throw new AssayError("TRACE_MISMATCH", `${uri} lists tensor roots that do not lead to trace root ${traceRoot}`);
+    throw new AssayError(
+      "TRACE_MISMATCH",
+      `${uri} lists tensor roots that do not lead to trace root ${traceRoot}`,
+    );
 
   const own = new Map((options.own ?? []).map((bytes) => [toHex(tensorRoot(bytes)), bytes]));
   const trace: Uint8Array[] = [];
@@ -36,9 +39,14 @@ export async function fetchTrace(options: FetchTraceOptions): Promise<Uint8Array
     const size = sizes[index]!;
     const shared = own.get(root);
     const bytes =
-      shared?.length === size ? shared : await fetchBytes(`${uri}/trace/${index}`, { limit: size, ...signal });
+      shared?.length === size
+        ? shared
+        : await fetchBytes(`${uri}/trace/${index}`, { limit: size, ...signal });
     if (bytes.length !== size || toHex(tensorRoot(bytes)) !== root)
-      throw new AssayError("TRACE_MISMATCH", `${uri}/trace/${index} is not the tensor that the trace root commits to`);
+      throw new AssayError(
+        "TRACE_MISMATCH",
+        `${uri}/trace/${index} is not the tensor that the trace root commits to`,
+      );
     trace.push(bytes);
   }
   return trace;

@@ -1,12 +1,7 @@
 export { audit, type AuditOptions, type AuditReport, type Finding, worstFinding } from "./audit.ts";
-export {
-  type Challenger,
-  disputeClaim,
-  type DisputeResult,
-  startChallenger,
-} from "./challenger.ts";
+export { type Challenger, disputeClaim, type DisputeResult, startChallenger } from "./challenger.ts";
 export { fetchTrace, type FetchTraceOptions } from "./fetch-trace.ts";
 export type { ChallengerOptions, DisputeOptions } from "./options.ts";
-export { commitmentOf, decodeProof, encodeProof, type Proof, proveOutput } from "./proofs.ts";
+export { commitmentOf, decodeProof, encodeProof, type Proof } from "./proofs.ts";
 export { type Values } from "./reader.ts";
 export type { Case, CaseState } from "./state.ts";

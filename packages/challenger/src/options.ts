@@ -1,10 +1,11 @@
-import type { Addresses, Backend, Logger, Model, ModelSource } from "@assay/service";
+import type { Deployment } from "@assay/protocol";
+import type { Backend, Logger, Model, ModelSource } from "@assay/service";
 import type { Account, Hex } from "viem";
 
 export interface DisputeOptions {
   /** HTTP URL of the node. */
   rpc: string;
-  deployment: Addresses;
+  deployment: Deployment;
   /** Pays bonds (from its token balance, approved for the StakeManager) and transactions; gets the bounty. */
   account: Account;
   models: readonly ModelSource[];
@@ -12,8 +13,6 @@ export interface DisputeOptions {
   crossCheck?: boolean;
   /** Most token units to have out in bonds at a time. Default: no limit. */
   maxBonds?: bigint;
-  /** First block to look for events in; give the deployment's. Default 0. */
-  startBlock?: bigint;
   /** Milliseconds between two looks at the chain. Default 1000. */
   pollInterval?: number;
   /** Collect payouts once a claim is settled. Default true. */

@@ -1,30 +1,30 @@
-import { type ElementProofArgs, type OutputProofArgs, refereeAbi } from "@assay/protocol";
-import type { Program } from "@assay/program";
-import type { StoredValues } from "@assay/service";
-import { RootTree, tensorRoot } from "@assay/tensor";
 import {
+  type ElementProofArgs,
+  elementCommitment,
+  outputCommitment,
+  type OutputProofArgs,
+  refereeAbi,
+} from "@assay/protocol";
+import {
+  type Abi,
+  type AbiFunction,
   type AbiParameter,
   type Address,
   decodeAbiParameters,
   encodeAbiParameters,
   getAbiItem,
   type Hex,
-  keccak256,
-  parseAbiParameters,
-  toHex,
 } from "viem";
 
 /** A proof ready to be committed to. */
-export type Proof =
-  | { kind: "element"; args: ElementProofArgs }
-  | { kind: "output"; args: OutputProofArgs };
+export type Proof = { kind: "element"; args: ElementProofArgs } | { kind: "output"; args: OutputProofArgs };
 
 function parameter(kind: Proof["kind"]): readonly [AbiParameter] {
   const name = kind === "element" ? "proveElement" : "proveOutput";
-  return [getAbiItem({ abi: refereeAbi, name }).inputs[2]];
+  return [(getAbiItem({ abi: refereeAbi as Abi, name }) as AbiFunction).inputs[2]!];
 }
 
-/** abi.encode of the proof, as the referee hashes it. */
+/** abi.encode of a proof: how it is kept until it is sent. */
 export function encodeProof({ kind, args }: Proof): Hex {
   return encodeAbiParameters(parameter(kind), [args]);
 }
@@ -34,34 +34,9 @@ export function decodeProof(kind: Proof["kind"], encoded: Hex): Proof {
 }
 
 /** What the prover commits to before it shows the proof. */
-export function commitmentOf(claimId: Hex, prover: Address, salt: Hex, encodedProof: Hex): Hex {
-  return keccak256(
-    encodeAbiParameters(parseAbiParameters("bytes32, address, bytes32, bytes32"), [
-      claimId,
-      prover,
-      salt,
-      keccak256(encodedProof),
-    ]),
-  );
-}
-
-/** Shows that output `output` of a claim is not the value that its trace has for it. */
-export function proveOutput(
-  program: Program,
-  output: number,
-  claimed: StoredValues,
-  trace: StoredValues,
-): OutputProofArgs {
-  const claimedRoots = claimed.map(tensorRoot);
-  const tracedRoots = trace.map(tensorRoot);
-  const { index } = program.outputs[output]!;
-  const path = (roots: readonly Uint8Array[], leaf: number) =>
-    new RootTree(roots).path(leaf).map((node) => toHex(node));
-  return {
-    output,
-    claimedRoot: toHex(claimedRoots[output]!),
-    claimedPath: path(claimedRoots, output),
-    tracedRoot: toHex(tracedRoots[index]!),
-    tracedPath: path(tracedRoots, index),
-  };
+export function commitmentOf(claimId: Hex, prover: Address, salt: Hex, { kind, args }: Proof): Hex {
+  const common = { claimId, prover, salt };
+  return kind === "element"
+    ? elementCommitment({ ...common, proof: args })
+    : outputCommitment({ ...common, proof: args });
 }

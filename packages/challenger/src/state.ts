@@ -1,4 +1,4 @@
-import { type ClaimSeen, CURSOR_SCHEMA, openStore, type Queryable, type Store } from "@assay/service";
+import { type ClaimSeen, NOTE_SCHEMA, openStore, type Queryable, type Store } from "@assay/service";
 import type { Address, Hex } from "viem";
 
 /**
@@ -8,15 +8,7 @@ import type { Address, Hex } from "viem";
  * first, and the stored proof is the one that is committed to.
  */
 export type CaseState =
-  | "seen"
-  | "suspect"
-  | "challenged"
-  | "proving"
-  | "proven"
-  | "unproven"
-  | "settled"
-  | "agreed"
-  | "skipped";
+  "seen" | "suspect" | "challenged" | "proving" | "proven" | "unproven" | "settled" | "agreed" | "skipped";
 
 export interface Case {
   claimId: Hex;
@@ -39,7 +31,7 @@ export interface Case {
 }
 
 const MIGRATIONS = [
-  CURSOR_SCHEMA,
+  NOTE_SCHEMA,
   `create table dispute (
     claim_id text primary key,
     request_id text not null,
@@ -69,19 +61,11 @@ export function openChallengerStore(dataDir?: string): Promise<Store> {
 }
 
 /** Adds a claim; one already known stays as it is. */
-export async function addCase(store: Queryable, claim: ClaimSeen, state: CaseState): Promise<boolean> {
+export async function addCase(store: Queryable, claim: ClaimSeen): Promise<boolean> {
   const inserted = await store.query(
     `insert into dispute (claim_id, request_id, executor, program_root, input_root, output_root, state)
-     values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing returning 1`,
-    [
-      claim.claimId,
-      claim.requestId,
-      claim.executor,
-      claim.programRoot,
-      claim.inputRoot,
-      claim.outputRoot,
-      state,
-    ],
+     values ($1, $2, $3, $4, $5, $6, 'seen') on conflict do nothing returning 1`,
+    [claim.claimId, claim.requestId, claim.executor, claim.programRoot, claim.inputRoot, claim.outputRoot],
   );
   return inserted.rows.length > 0;
 }

@@ -1,30 +1,40 @@
 import { randomBytes } from "node:crypto";
-import { kernelOf, Verdict } from "@assay/numerics";
-import { proveElement } from "@assay/program";
+import { Verdict } from "@assay/numerics";
+import {
+  challenge as sendChallenge,
+  commitProof,
+  ContractError,
+  type Phase,
+  proveElement,
+  proveOutput,
+  reclaimBond,
+  settleImprecise,
+  settleUnrevealed,
+} from "@assay/protocol";
+import { buildElementProof, buildOutputProof, CommittedTensors, instructionTree } from "@assay/program";
 import {
   type Backend,
   type Chain,
   errorFields,
   fetchBytes,
+  hasCode,
   inputsOf,
+  isZero,
   type Logger,
   outputSizes,
-  Phase,
-  phaseName,
-  revertName,
   rootOf,
   split,
   type Store,
   type StoredValues,
   tracedOutputs,
 } from "@assay/service";
-import { AssayError, tensorRoot } from "@assay/tensor";
-import { hexToBytes, toHex, type Hex } from "viem";
+import { AssayError } from "@assay/tensor";
+import { type Hex, hexToBytes, toHex } from "viem";
 import { audit, worstFinding } from "./audit.ts";
 import { checkClaim } from "./check.ts";
 import { fetchTrace } from "./fetch-trace.ts";
 import type { Checker } from "./options.ts";
-import { commitmentOf, decodeProof, encodeProof, type Proof, proveOutput } from "./proofs.ts";
+import { commitmentOf, decodeProof, encodeProof, type Proof } from "./proofs.ts";
 import { bondsOut, type Case, updateCase } from "./state.ts";
 
 export interface StepContext {
@@ -37,7 +47,6 @@ export interface StepContext {
   /** Whether to demand the trace of a claim whose outputs are our own. */
   sample: () => boolean;
   maxBonds: bigint | undefined;
-  startBlock: bigint;
   collectPayouts: boolean;
   traceUri: (claimId: Hex) => string | undefined;
   log: Logger;
@@ -50,8 +59,8 @@ export async function step(context: StepContext, item: Case): Promise<void> {
   if (checker === undefined) return;
   const inner = { ...context, log: context.log.child({ claimId: item.claimId }) };
   const phase = await context.chain.phase(item.claimId);
-  if (phase === Phase.Unknown) return; // reorganised away; it may come back
-  if (phase >= Phase.Finalised) return conclude(inner, item, phase);
+  if (phase === "Unknown") return; // reorganised away; it may come back
+  if (phase === "Finalised" || phase === "Voided" || phase === "Slashed") return conclude(inner, item, phase);
   switch (item.state) {
     case "seen":
       return check(inner, item, checker, phase);
@@ -64,7 +73,7 @@ export async function step(context: StepContext, item: Case): Promise<void> {
     case "proven":
     case "unproven":
       // Imprecise: the claim is voided once its proof window is over. Unproven: the executor will finalise.
-      return phase === Phase.Voidable ? settle(inner, "settleImprecise", item.claimId) : undefined;
+      return phase === "Voidable" ? settle(inner, settleImprecise, item.claimId) : undefined;
     case "settled":
     case "agreed":
     case "skipped":
@@ -82,20 +91,18 @@ async function skip(context: StepContext, item: Case, reason: string): Promise<v
 }
 
 async function inputsOfCase(context: StepContext, item: Case, checker: Checker): Promise<Uint8Array[]> {
-  const { chain, startBlock, signal } = context;
-  const [request] = await chain.requests(startBlock, (await chain.head()).number, item.requestId);
-  if (request === undefined)
-    throw new AssayError("REQUEST_NOT_FOUND", `no event of request ${item.requestId} since block ${startBlock}`, {
-      hint: "start at an earlier block (startBlock)",
-    });
-  return inputsOf(request, checker.model.program, signal);
+  const event = (await context.chain.history(item.requestId)).find(
+    ({ eventName }) => eventName === "InferenceRequested",
+  );
+  if (event?.eventName !== "InferenceRequested")
+    throw new AssayError("REQUEST_NOT_FOUND", `there is no event of request ${item.requestId}`);
+  return inputsOf(event.args, checker.model.program, context.signal);
 }
 
 async function check(context: StepContext, item: Case, checker: Checker, phase: Phase): Promise<void> {
   const { log } = context;
-  if (phase === Phase.Unrevealed) return settle(context, "settleUnrevealed", item.claimId);
-  if (phase === Phase.Finalisable || phase === Phase.Voidable)
-    return skip(context, item, "its windows are over");
+  if (phase === "Unrevealed") return settle(context, settleUnrevealed, item.claimId);
+  if (phase === "Finalisable" || phase === "Voidable") return skip(context, item, "its windows are over");
   const inputs = await inputsOfCase(context, item, checker);
   const result = await checkClaim(checker, inputs, item.outputRoot, {
     crossCheck: context.crossCheck,
@@ -103,7 +110,8 @@ async function check(context: StepContext, item: Case, checker: Checker, phase: 
     log,
   });
   if (result === "unsure") return skip(context, item, "two runs of our own disagree");
-  const reason = result === "different" ? "its outputs are not ours" : context.sample() ? "sampled" : undefined;
+  const reason =
+    result === "different" ? "its outputs are not ours" : context.sample() ? "sampled" : undefined;
   if (reason === undefined) {
     log.info("claim agrees with our own run");
     return set(context, item, { state: "agreed", reason: "its outputs are ours" });
@@ -114,43 +122,43 @@ async function check(context: StepContext, item: Case, checker: Checker, phase: 
 
 async function challenge(context: StepContext, item: Case, phase: Phase): Promise<void> {
   const { chain, store, log, maxBonds } = context;
-  const self = chain.account.address;
   // The bond is on the chain even when a crash kept it out of our own books.
-  const held = await chain.bond(item.claimId, self);
-  if (held === 0n && phase === Phase.Open) {
-    const { challengeBond } = await chain.readMarket("termsOf", [item.claimId]);
+  const held = await chain.bond(item.claimId);
+  if (held === 0n && phase === "Open") {
+    const { terms } = (await chain.claim(item.claimId))!;
+    const { challengeBond } = terms;
     if (maxBonds !== undefined && (await bondsOut(store)) + challengeBond > maxBonds)
       return skip(context, item, `its bond, ${challengeBond}, would exceed the limit on bonds`);
-    const hash = await chain.referee("challenge", [item.claimId]);
-    log.warn({ transaction: hash, bond: challengeBond.toString() }, "claim challenged");
+    const transaction = await chain.send(sendChallenge, { claimId: item.claimId });
+    log.warn({ transaction, bond: challengeBond.toString() }, "claim challenged");
   }
   // A trace that is known, or that somebody else's challenge has made the executor owe, needs no bond of ours.
-  if (phase === Phase.Finalisable || phase === Phase.Voidable)
+  if (phase === "Finalisable" || phase === "Voidable")
     return skip(context, item, "its windows were over before it could be challenged");
-  const bond = await chain.bond(item.claimId, self);
+  const bond = await chain.bond(item.claimId);
   await set(context, item, { state: "challenged", bond: bond === 0n ? null : bond.toString() });
 }
 
 async function settle(
   { chain, log }: StepContext,
-  how: "settleImprecise" | "settleUnrevealed",
+  how: typeof settleImprecise | typeof settleUnrevealed,
   claimId: Hex,
 ): Promise<void> {
   try {
-    const hash = await chain.referee(how, [claimId]);
-    log.warn({ transaction: hash }, how === "settleUnrevealed" ? "trace never revealed: slashed" : "claim voided");
+    const transaction = await chain.send(how, { claimId });
+    log.warn({ transaction }, how === settleUnrevealed ? "trace never revealed: slashed" : "claim voided");
   } catch (error) {
     // The chain's time runs a little behind the clock, or somebody else was first.
-    if (revertName(error) !== "WrongPhase") throw error;
+    if (!hasCode(error, "WrongPhase")) throw error;
   }
 }
 
 /** Waits for the trace, audits it and prepares the proof. */
 async function pursue(context: StepContext, item: Case, checker: Checker, phase: Phase): Promise<void> {
-  const { chain, log, startBlock } = context;
-  if (phase === Phase.Open || phase === Phase.AwaitingReveal) return;
-  if (phase === Phase.Unrevealed) return settle(context, "settleUnrevealed", item.claimId);
-  if (phase !== Phase.Provable) {
+  const { chain, log } = context;
+  if (phase === "Open" || phase === "AwaitingReveal") return;
+  if (phase === "Unrevealed") return settle(context, settleUnrevealed, item.claimId);
+  if (phase !== "Provable") {
     if (item.state === "challenged") {
       const reason = "the proof window ended before anything was proven";
       log.error({ reason, bond: item.bond }, "dispute lost");
@@ -160,7 +168,7 @@ async function pursue(context: StepContext, item: Case, checker: Checker, phase:
   }
   const claim = await chain.claim(item.claimId);
   if (claim === undefined) return;
-  const uri = (await chain.traceUri(item.claimId, startBlock)) ?? context.traceUri(item.claimId);
+  const uri = await traceUri(context, item.claimId);
   const inputs = await inputsOfCase(context, item, checker);
   const own = await checker.backend.trace(inputs);
   let trace: StoredValues;
@@ -189,7 +197,7 @@ async function pursue(context: StepContext, item: Case, checker: Checker, phase:
     log.warn({ reason, bond: item.bond }, "nothing to prove: the bond is lost");
     return set(context, item, { state: "unproven", reason });
   }
-  if (proof.imprecise && BigInt(claim.imprecisionProver) !== 0n)
+  if (proof.imprecise && !isZero(claim.imprecisionProver))
     return set(context, item, { state: "proven", reason: "somebody else has proven it imprecise" });
   // Salt and proof are stored before anything is committed: after a crash they must be these very ones.
   await set(context, item, {
@@ -199,6 +207,13 @@ async function pursue(context: StepContext, item: Case, checker: Checker, phase:
     proof: hexToBytes(encodeProof(proof.proof)),
     finding: proof.finding,
   });
+}
+
+/** Where the executor says that the trace is. */
+async function traceUri({ chain, traceUri }: StepContext, claimId: Hex): Promise<string | undefined> {
+  for (const { eventName, args } of await chain.history(claimId))
+    if (eventName === "TraceRevealed") return args.uri;
+  return traceUri(claimId);
 }
 
 interface Evidence {
@@ -220,18 +235,25 @@ async function findProof(
   if (rootOf(tracedOutputs(program, trace)) !== item.outputRoot) {
     const claimed = await claimedOutputs(context, item, checker, uri);
     const output = claimed.findIndex(
-      (bytes, i) => Buffer.compare(tensorRoot(bytes), tensorRoot(trace[program.outputs[i]!.index]!)) !== 0,
+      (bytes, i) => Buffer.compare(bytes, trace[program.outputs[i]!.index]!) !== 0,
     );
     const finding = { kind: "output", output, name: program.outputs[output]!.name };
     log.warn(finding, "a claimed output is not the trace's");
-    return {
-      proof: { kind: "output", args: proveOutput(program, output, claimed, trace) },
-      finding,
-      imprecise: false,
-    };
+    const args = buildOutputProof(
+      program,
+      new CommittedTensors(claimed),
+      new CommittedTensors(trace),
+      output,
+    );
+    return { proof: { kind: "output", args }, finding, imprecise: false };
   }
   const started = performance.now();
-  const report = await audit({ program, values: { inputs, constants, trace }, own, kernelOf, signal });
+  const report = await audit({
+    program,
+    values: { inputs, constants: storedOf(constants), trace },
+    own,
+    signal,
+  });
   const worst = worstFinding(report.findings);
   const { identical, screened, judged } = report;
   log.info(
@@ -248,22 +270,29 @@ async function findProof(
     verdict: Object.keys(Verdict)[judgement.verdict],
   };
   log.warn(finding, "wrong element found");
-  const args = proveElement({ program, inputs, constants, trace, instruction, element });
+  const run = { inputs: new CommittedTensors(inputs), constants, trace: new CommittedTensors(trace) };
+  const args = buildElementProof(program, instructionTree(program), run, instruction, element);
   return { proof: { kind: "element", args }, finding, imprecise: judgement.verdict === Verdict.Imprecise };
+}
+
+function storedOf(tensors: CommittedTensors): Uint8Array[] {
+  return tensors.trees.map(({ stored }) => stored);
 }
 
 /** The claim's output tensors: from its event, else from the executor; checked against the output root. */
 async function claimedOutputs(
-  { chain, startBlock, signal }: StepContext,
+  { chain, signal }: StepContext,
   item: Case,
   checker: Checker,
   uri: string | undefined,
 ): Promise<Uint8Array[]> {
   const sizes = outputSizes(checker.model.program);
-  const inline = await chain.claimedOutputs(item.claimId, startBlock);
+  let inline: Hex = "0x";
+  for (const { eventName, args } of await chain.history(item.claimId))
+    if (eventName === "ClaimPosted") inline = args.outputs;
   const bytes =
-    inline.length > 0 || uri === undefined
-      ? inline
+    inline !== "0x" || uri === undefined
+      ? hexToBytes(inline)
       : await fetchBytes(`${uri}/outputs`, { limit: sizes.reduce((sum, size) => sum + size, 0), signal });
   const outputs = split(bytes, sizes);
   if (outputs === undefined || rootOf(outputs) !== item.outputRoot)
@@ -275,61 +304,60 @@ async function claimedOutputs(
 
 async function prove(context: StepContext, item: Case, phase: Phase): Promise<void> {
   const { chain, log } = context;
-  if (phase !== Phase.Provable) {
+  if (phase !== "Provable") {
     // An imprecise element proven just before a crash: the chain remembers.
     const claim = await chain.claim(item.claimId);
-    const proven = claim !== undefined && BigInt(claim.imprecisionProver) !== 0n;
+    const proven = claim !== undefined && !isZero(claim.imprecisionProver);
     return set(context, item, {
       state: proven ? "proven" : "unproven",
       ...(proven ? {} : { reason: "the proof window ended before the proof was on the chain" }),
     });
   }
-  const self = chain.account.address;
-  const encoded = toHex(item.proof!);
-  const commitment = commitmentOf(item.claimId, self, item.salt!, encoded);
-  let committedAt = await chain.committedAt(self, commitment);
+  const { claimId } = item;
+  const salt = item.salt!;
+  const proof = decodeProof(item.proofKind!, toHex(item.proof!));
+  const commitment = commitmentOf(claimId, chain.self, salt, proof);
+  let committedAt = await chain.committedAt(commitment);
   if (committedAt === 0n) {
-    const hash = await chain.referee("commitProof", [item.claimId, commitment]);
-    log.info({ transaction: hash, commitment }, "proof committed");
-    committedAt = await chain.committedAt(self, commitment);
+    const transaction = await chain.send(commitProof, { claimId, commitment });
+    log.info({ transaction, commitment }, "proof committed");
+    committedAt = await chain.committedAt(commitment);
   }
   // The proof must come in a later second than the commitment.
   if ((await chain.now()) <= committedAt) return;
-  const { kind, args } = decodeProof(item.proofKind!, encoded);
   try {
-    const hash =
-      kind === "element"
-        ? await chain.referee("proveElement", [item.claimId, item.salt!, args])
-        : await chain.referee("proveOutput", [item.claimId, item.salt!, args]);
-    log.warn({ transaction: hash, ...item.finding }, "proven wrong");
+    const transaction =
+      proof.kind === "element"
+        ? await chain.send(proveElement, { claimId, salt, proof: proof.args })
+        : await chain.send(proveOutput, { claimId, salt, proof: proof.args });
+    log.warn({ transaction, ...item.finding }, "proven wrong");
     await set(context, item, { state: "proven" });
   } catch (error) {
-    const name = revertName(error);
-    if (name === "CommitmentTooYoung" || name === "WrongPhase") return;
-    if (name === "AlreadyImprecise") return set(context, item, { state: "proven" });
-    if (name === undefined) throw error;
+    if (hasCode(error, "CommitmentTooYoung", "WrongPhase")) return;
+    if (hasCode(error, "AlreadyImprecise")) return set(context, item, { state: "proven" });
+    if (!(error instanceof ContractError)) throw error;
     // The contract refuses the proof itself: trying again would change nothing.
     log.error({ ...item.finding, ...errorFields(error) }, "the contract refuses the proof");
-    await set(context, item, { state: "unproven", reason: `the contract refuses the proof: ${name}` });
+    await set(context, item, {
+      state: "unproven",
+      reason: `the contract refuses the proof: ${error.message}`,
+    });
   }
 }
 
 /** The claim is settled: bonds and bounties are collected. */
 async function conclude(context: StepContext, item: Case, phase: Phase): Promise<void> {
   const { chain, log } = context;
-  const self = chain.account.address;
-  const settlement = phaseName(phase).toLowerCase();
-  if (phase !== Phase.Finalised && (await chain.bond(item.claimId, self)) > 0n) {
-    const hash = await chain.referee("reclaimBond", [item.claimId, self]);
-    log.info({ transaction: hash }, "bond reclaimed");
+  const { claimId } = item;
+  const settlement = phase.toLowerCase();
+  if (phase !== "Finalised" && (await chain.bond(item.claimId)) > 0n) {
+    const transaction = await chain.send(reclaimBond, { claimId, challenger: chain.self });
+    log.info({ transaction }, "bond reclaimed");
   }
   const paid = context.collectPayouts ? await chain.collect() : undefined;
-  log.info(
-    { settlement, ...(paid && { collected: paid.amount.toString(), transaction: paid.hash }) },
-    "claim settled",
-  );
+  log.info({ settlement, ...paid }, "claim settled");
   await set(context, item, {
     state: "settled",
-    reason: phase === Phase.Finalised && item.reason !== null ? `${settlement}: ${item.reason}` : settlement,
+    reason: phase === "Finalised" && item.reason !== null ? `${settlement}: ${item.reason}` : settlement,
   });
 }

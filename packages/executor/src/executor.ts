@@ -1,11 +1,10 @@
+import { getTerms } from "@assay/protocol";
 import {
   Chain,
   defaultLogger,
-  errorFields,
-  followBlocks,
+  followEvents,
   JobRunner,
   loadModels,
-  type Logger,
   ModelBackend,
   pause,
   readNote,
@@ -44,7 +43,7 @@ export interface Executor {
  */
 export async function startExecutor(options: ExecutorOptions): Promise<Executor> {
   const log = (options.log ?? defaultLogger("executor")).child({ executor: options.account.address });
-  const chain = new Chain({ rpc: options.rpc, addresses: options.deployment, account: options.account });
+  const chain = new Chain({ rpc: options.rpc, deployment: options.deployment, account: options.account });
   await chain.connect();
   const store = await openExecutorStore(options.dataDir);
   const backends = new Map<Hex, ExecutorBackend>();
@@ -106,34 +105,31 @@ export async function startExecutor(options: ExecutorOptions): Promise<Executor>
 
 async function runLoop(context: StepContext, jobs: JobRunner, options: ExecutorOptions): Promise<void> {
   const { chain, store, backends, log, signal } = context;
+  const pollInterval = options.pollInterval ?? 1000;
+  const following = followEvents({
+    chain,
+    store,
+    confirmations: options.confirmations ?? 0,
+    pollInterval,
+    async write(events, tx) {
+      for (const { eventName, args } of events)
+        if (eventName === "InferenceRequested" && backends.has(args.programRoot) && (await addJob(tx, args)))
+          log.info({ requestId: args.requestId }, "request seen");
+    },
+    log,
+    signal,
+  });
   while (!signal.aborted) {
-    try {
-      await followBlocks({
-        store,
-        source: chain,
-        startBlock: options.startBlock ?? 0n,
-        confirmations: BigInt(options.confirmations ?? 0),
-        range: 2000n,
-        read: (from, to) => chain.requests(from, to),
-        async write(requests, tx) {
-          for (const request of requests)
-            if (backends.has(request.programRoot) && (await addJob(tx, request)))
-              log.info({ requestId: request.requestId }, "request seen");
-        },
-        onReorg: (from) => log.warn({ from: from.toString() }, "chain reorganised; reading again"),
-      });
-    } catch (error) {
-      log.warn(errorFields(error), "cannot read the chain; trying again");
-    }
     for (const job of await openJobs(store))
       if (!signal.aborted) jobs.offer(job.requestId, () => step(context, job));
-    await pause(options.pollInterval ?? 1000, signal);
+    await pause(pollInterval, signal);
   }
+  await following;
 }
 
 /** A data folder belongs to one account on one deployment. */
 async function checkStore(store: Store, chain: Chain): Promise<void> {
-  const mine = `${chain.addresses.chainId}:${chain.addresses.inferenceMarket}:${chain.account.address}`.toLowerCase();
+  const mine = `${chain.deployment.chainId}:${chain.deployment.inferenceMarket}:${chain.self}`.toLowerCase();
   const owner = await readNote(store, "owner");
   if (owner === undefined) await writeNote(store, "owner", mine);
   else if (owner !== mine)
@@ -143,16 +139,15 @@ async function checkStore(store: Store, chain: Chain): Promise<void> {
 }
 
 async function checkStake(chain: Chain, store: Store): Promise<void> {
-  const { collateral } = await chain.readMarket("terms", []);
-  const { free, locked } = await chain.stake(chain.account.address);
+  const { collateral } = await getTerms(chain.client, { deployment: chain.deployment });
+  const { free, locked } = await chain.stake();
   const counts = await countJobs(store);
   const open = (counts.posted ?? 0) + (counts.challenged ?? 0) + (counts.revealed ?? 0);
   // An executor with open claims must come back to defend them, whatever is left of its stake.
   if (free < collateral && open === 0)
     throw new AssayError(
       "STAKE_TOO_LOW",
-      `${chain.account.address} has ${free} of free stake (${locked} locked); a claim needs ${collateral}`,
+      `${chain.self} has ${free} of free stake (${locked} locked); a claim needs ${collateral}`,
       { hint: "deposit stake (`assay stake deposit`), then start again" },
     );
 }
-

@@ -1,4 +1,5 @@
-import type { Addresses, Backend, Logger, Model, ModelSource } from "@assay/service";
+import type { Deployment } from "@assay/protocol";
+import type { Backend, Logger, Model, ModelSource } from "@assay/service";
 import type { Account } from "viem";
 
 /** How an executor computes: `run` makes the claim, `trace` its evidence. */
@@ -10,7 +11,7 @@ export interface ExecutorBackend extends Backend {
 export interface ExecutorOptions {
   /** HTTP URL of the node. */
   rpc: string;
-  deployment: Addresses;
+  deployment: Deployment;
   /** Signs claims and pays for transactions; must have stake. */
   account: Account;
   models: readonly ModelSource[];
@@ -27,8 +28,6 @@ export interface ExecutorOptions {
   minFee?: bigint;
   /** Requests with less time than this to their deadline are ignored. Default 10 seconds. */
   minSeconds?: number;
-  /** Block to start at when nothing was seen yet; give the deployment's. Default 0. */
-  startBlock?: bigint;
   /** Blocks to stay behind the head. Default 0. */
   confirmations?: number;
   /** Milliseconds between two looks at the chain. Default 1000. */

@@ -35,7 +35,8 @@ export function createServer(options: ServerOptions): FastifyInstance {
 
   const entries = (values: readonly Uint8Array[]): TensorEntry[] =>
     values.map((bytes) => ({ root: toHex(tensorRoot(bytes)), size: bytes.length }));
-  const notFound = (reply: FastifyReply, what: string) => reply.code(404).send({ error: `${what} not found` });
+  const notFound = (reply: FastifyReply, what: string) =>
+    reply.code(404).send({ error: `${what} not found` });
   const bytes = (reply: FastifyReply, data: Uint8Array) =>
     reply.type("application/octet-stream").send(Buffer.from(data));
   const find = async (claimId: string): Promise<{ job: Job; program: Program } | undefined> => {

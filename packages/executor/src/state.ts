@@ -1,4 +1,4 @@
-import { CURSOR_SCHEMA, openStore, type Queryable, type RequestSeen, type Store } from "@assay/service";
+import { NOTE_SCHEMA, openStore, type Queryable, type RequestSeen, type Store } from "@assay/service";
 import type { Hex } from "viem";
 
 /**
@@ -7,14 +7,7 @@ import type { Hex } from "viem";
  * looks at the chain first, and a claim once signed is never made anew.
  */
 export type JobState =
-  | "seen"
-  | "running"
-  | "signed"
-  | "posted"
-  | "challenged"
-  | "revealed"
-  | "settled"
-  | "ignored";
+  "seen" | "running" | "signed" | "posted" | "challenged" | "revealed" | "settled" | "ignored";
 
 export interface Job {
   requestId: Hex;
@@ -34,7 +27,7 @@ export interface Job {
 }
 
 const MIGRATIONS = [
-  CURSOR_SCHEMA,
+  NOTE_SCHEMA,
   `create table job (
     request_id text primary key,
     program_root text not null,
@@ -96,6 +89,7 @@ export async function countJobs(store: Queryable): Promise<Partial<Record<JobSta
 }
 
 const FIELDS = {
+  inputs: "inputs",
   state: "state",
   reason: "reason",
   outputs: "outputs",

@@ -1,21 +1,19 @@
-import { type Claim, signClaim, ZERO_ROOT } from "@assay/protocol";
+import { type Claim, finalise, revealTrace, settleImprecise, ZERO_ROOT } from "@assay/protocol";
 import {
   type Chain,
   checkedInputs,
   claimPath,
   fetchBytes,
+  hasCode,
   inputSizes,
   join,
   type Logger,
-  Phase,
-  phaseName,
-  revertName,
   rootOf,
   type Store,
   tracedOutputs,
 } from "@assay/service";
 import { AssayError } from "@assay/tensor";
-import { type Hex, toHex } from "viem";
+import type { Hex } from "viem";
 import type { ExecutorBackend } from "./options.ts";
 import { type Job, updateJob } from "./state.ts";
 import type { TraceFiles } from "./trace-files.ts";
@@ -69,8 +67,8 @@ async function consider(context: StepContext, job: Job): Promise<void> {
   const { chain, log } = context;
   const request = await chain.request(job.requestId);
   if (request === undefined) return; // reorganised away; it may come back
-  const self = chain.account.address;
-  if (request.status !== 1) return ignore(context, job, "it is not open any more");
+  const { self } = chain;
+  if (request.status !== "Open") return ignore(context, job, "it is not open any more");
   if (BigInt(request.executor) !== 0n && request.executor !== self)
     return ignore(context, job, `it names another executor, ${request.executor}`);
   if (request.fee < context.minFee) return ignore(context, job, `its fee, ${request.fee}, is too low`);
@@ -87,26 +85,25 @@ async function run(context: StepContext, job: Job, backend: ExecutorBackend): Pr
     const started = performance.now();
     const outputs = await backend.run(inputs);
     const claim = claimOf(chain, job, rootOf(outputs));
-    const { claimId, signature } = await signClaim({
-      account: chain.account,
-      chainId: chain.addresses.chainId,
-      market: chain.addresses.inferenceMarket,
-      claim,
-    });
+    const { claimId, signature } = await chain.signClaim(claim);
     // From here on this is the one claim for the request, whatever happens before it is posted.
     await updateJob(store, job.requestId, {
       state: "signed",
       outputs: join(outputs),
       outputRoot: claim.outputRoot,
       signature,
-      claimId,
+      claimId: claimId.toLowerCase() as Hex,
     });
     log.info({ claimId, milliseconds: Math.round(performance.now() - started) }, "model run, claim signed");
   } catch (error) {
     if (error instanceof AssayError && HOPELESS.has(error.code)) return ignore(context, job, error.message);
     const request = await chain.request(job.requestId);
     if (request !== undefined && (await chain.now()) >= request.deadline)
-      return ignore(context, job, `it could not be answered before its deadline: ${(error as Error).message}`);
+      return ignore(
+        context,
+        job,
+        `it could not be answered before its deadline: ${(error as Error).message}`,
+      );
     throw error;
   }
 }
@@ -132,7 +129,7 @@ function claimOf(chain: Chain, job: Job, outputRoot: Hex): Claim {
     inputRoot: job.inputRoot,
     outputRoot,
     traceRoot: ZERO_ROOT,
-    executor: chain.account.address,
+    executor: chain.self,
   };
 }
 
@@ -141,14 +138,12 @@ async function post(context: StepContext, job: Job): Promise<void> {
   if ((await chain.claim(job.claimId!)) === undefined) {
     const request = await chain.request(job.requestId);
     if (request === undefined) return; // reorganised away; it may come back
-    if (request.status !== 1) return ignore(context, job, "another executor was first, or it has expired");
+    if (request.status !== "Open")
+      return ignore(context, job, "another executor was first, or it has expired");
     if ((await chain.now()) >= request.deadline) return ignore(context, job, "its deadline has passed");
-    const hash = await chain.market("postClaim", [
-      claimOf(chain, job, job.outputRoot!),
-      job.signature!,
-      toHex(job.outputs!),
-    ]);
-    log.info({ transaction: hash }, "claim posted");
+    const claim = claimOf(chain, job, job.outputRoot!);
+    const transaction = await chain.postClaim(claim, job.signature!, job.outputs!);
+    log.info({ transaction }, "claim posted");
   }
   await updateJob(store, job.requestId, { state: "posted" });
 }
@@ -159,42 +154,38 @@ async function follow(context: StepContext, job: Job, backend: ExecutorBackend):
   const claimId = job.claimId!;
   const phase = await chain.phase(claimId);
   switch (phase) {
-    case Phase.Unknown:
+    case "Unknown":
       // Reorganised away: the stored claim is posted again, byte for byte.
       return updateJob(store, job.requestId, { state: "signed" });
-    case Phase.Open:
+    case "Open":
       return;
-    case Phase.AwaitingReveal:
+    case "AwaitingReveal":
       return reveal(context, job, backend);
-    case Phase.Unrevealed:
+    case "Unrevealed":
       if (job.reason === null) {
         const reason = "the trace was not revealed in time";
         log.error({ reason }, "claim will be slashed");
         await updateJob(store, job.requestId, { reason });
       }
       return;
-    case Phase.Provable:
+    case "Provable":
       if (job.state !== "revealed") await updateJob(store, job.requestId, { state: "revealed" });
       return;
-    case Phase.Finalisable:
-    case Phase.Voidable:
+    case "Finalisable":
+    case "Voidable":
       try {
-        if (phase === Phase.Finalisable) await chain.market("finalise", [claimId]);
-        else await chain.referee("settleImprecise", [claimId]);
+        await chain.send(phase === "Finalisable" ? finalise : settleImprecise, { claimId });
       } catch (error) {
         // The chain's time runs a little behind the clock, or somebody else was first.
-        if (revertName(error) !== "WrongPhase") throw error;
+        if (!hasCode(error, "WrongPhase")) throw error;
       }
       return;
-    case Phase.Finalised:
-    case Phase.Voided:
-    case Phase.Slashed: {
-      const reason = phaseName(phase).toLowerCase();
+    case "Finalised":
+    case "Voided":
+    case "Slashed": {
+      const reason = phase.toLowerCase();
       const paid = context.collectPayouts ? await chain.collect() : undefined;
-      log[phase === Phase.Slashed ? "error" : "info"](
-        { settlement: reason, ...(paid && { collected: paid.amount.toString(), transaction: paid.hash }) },
-        "claim settled",
-      );
+      log[phase === "Slashed" ? "error" : "info"]({ settlement: reason, ...paid }, "claim settled");
       await updateJob(store, job.requestId, { state: "settled", reason });
       await context.traces.remove(claimId);
       return;
@@ -222,7 +213,7 @@ async function reveal(context: StepContext, job: Job, backend: ExecutorBackend):
     await updateJob(store, job.requestId, { traceRoot });
   }
   const uri = context.publicUrl() + claimPath(claimId);
-  const hash = await chain.referee("revealTrace", [claimId, traceRoot, uri]);
-  log.info({ transaction: hash, traceRoot, uri }, "trace revealed");
+  const transaction = await chain.send(revealTrace, { claimId, traceRoot, uri });
+  log.info({ transaction, traceRoot, uri }, "trace revealed");
   await updateJob(store, job.requestId, { state: "revealed" });
 }

@@ -1,23 +1,6 @@
 export type { Backend } from "./backend.ts";
-export {
-  type Addresses,
-  Chain,
-  type ChainOptions,
-  type ClaimSeen,
-  Phase,
-  phaseName,
-  type RequestSeen,
-  revertName,
-} from "./chain.ts";
-export {
-  type Block,
-  type BlockSource,
-  CURSOR_SCHEMA,
-  followBlocks,
-  type FollowOptions,
-  readNote,
-  writeNote,
-} from "./cursor.ts";
+export { Chain, type ChainOptions, type ClaimSeen, hasCode, isZero, type RequestSeen } from "./chain.ts";
+export { followEvents, type FollowOptions, NOTE_SCHEMA, readNote, writeNote } from "./follow.ts";
 export { fetchBytes, type FetchOptions } from "./fetch.ts";
 export { inputsOf } from "./inputs.ts";
 export { JobRunner, Serial } from "./jobs.ts";

@@ -1,6 +1,12 @@
 import { readFile } from "node:fs/promises";
-import { compileModel, type CompileOptions, ModelRunner, storedConstants, storedOutputs } from "@assay/execution";
-import { type Program, programRoot } from "@assay/program";
+import {
+  compileModel,
+  type CompileOptions,
+  ModelRunner,
+  storedConstants,
+  storedOutputs,
+} from "@assay/execution";
+import { CommittedTensors, encodeHeader, type Program, programRoot } from "@assay/program";
 import { AssayError, fromStored } from "@assay/tensor";
 import { type Hex, sha256, toHex } from "viem";
 import type { Backend } from "./backend.ts";
@@ -21,8 +27,9 @@ export interface Model {
   readonly programRoot: Hex;
   readonly program: Program;
   readonly canonical: Uint8Array;
-  /** Stored bytes of the program's constants. */
-  readonly constants: StoredValues;
+  /** What is published of it: abi.encode(ProgramHeader). */
+  readonly header: Uint8Array;
+  readonly constants: CommittedTensors;
 }
 
 const MAX_MODEL_BYTES = 2 ** 31;
@@ -51,8 +58,9 @@ async function readSource({ onnx, sha256: expected }: ModelSource): Promise<Uint
 export async function loadModel(source: ModelSource): Promise<Model> {
   const { onnx: _onnx, sha256: _sha256, ...options } = source;
   const { canonical, program } = await compileModel(await readSource(source), options);
-  const constants = storedConstants(program, canonical);
-  return { programRoot: toHex(programRoot(program, constants)), program, canonical, constants };
+  const constants = new CommittedTensors(storedConstants(program, canonical));
+  const header = encodeHeader(program, constants.root);
+  return { programRoot: toHex(programRoot(header)), program, canonical, header, constants };
 }
 
 /** Loads models and checks that the chain knows each one's program. By program root. */
@@ -64,7 +72,9 @@ export async function loadModels(sources: readonly ModelSource[], chain: Chain):
       throw new AssayError(
         "PROGRAM_NOT_PUBLISHED",
         `${typeof source.onnx === "string" ? source.onnx : "a model"} compiles to program ${model.programRoot}, which is not on the chain`,
-        { hint: "register it (`assay model register`), or check the file, its input shapes and the deployment" },
+        {
+          hint: "register it (`assay model register`), or check the file, its input shapes and the deployment",
+        },
       );
     models.set(model.programRoot, model);
   }

@@ -47,8 +47,14 @@ export function tracedOutputs(program: Program, trace: StoredValues): Uint8Array
 export function checkedInputs(program: Program, inputRoot: Hex, bytes: Uint8Array): Uint8Array[] {
   const inputs = split(bytes, inputSizes(program));
   if (inputs === undefined)
-    throw new AssayError("INPUTS_MISMATCH", `the inputs have ${bytes.length} bytes, not those the program reads`);
+    throw new AssayError(
+      "INPUTS_MISMATCH",
+      `the inputs have ${bytes.length} bytes, not those the program reads`,
+    );
   if (rootOf(inputs) !== inputRoot)
-    throw new AssayError("INPUTS_MISMATCH", "the input bytes are not what the request's input root commits to");
+    throw new AssayError(
+      "INPUTS_MISMATCH",
+      "the input bytes are not what the request's input root commits to",
+    );
   return inputs;
 }

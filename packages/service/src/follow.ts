@@ -1,0 +1,56 @@
+import { type AssayEvent, type Cursor, watchEvents } from "@assay/protocol";
+import type { Chain } from "./chain.ts";
+import { errorFields, type Logger } from "./log.ts";
+import type { Queryable, Store } from "./store.ts";
+
+/** Table of {@link readNote}; part of each service's migrations. */
+export const NOTE_SCHEMA = "create table note (key text primary key, value text not null)";
+
+export interface FollowOptions {
+  chain: Chain;
+  store: Store;
+  confirmations: number;
+  pollInterval: number;
+  /** Stores what events mean, in the transaction that moves the cursor. Must bear to see an event twice. */
+  write(events: AssayEvent[], tx: Queryable): Promise<void>;
+  log: Logger;
+  signal: AbortSignal;
+}
+
+/**
+ * Reads the protocol's events from where the store left off, until `signal` aborts. After a reorg the new blocks'
+ * events are read again; jobs ask the chain for the state of things, so nothing has to be undone.
+ */
+export async function followEvents(options: FollowOptions): Promise<void> {
+  const { chain, store, log, signal } = options;
+  const stored = await readNote(store, "cursor");
+  const steps = watchEvents(chain.client, {
+    deployment: chain.deployment,
+    ...(stored === undefined ? {} : { cursor: JSON.parse(stored) as Cursor }),
+    confirmations: options.confirmations,
+    pollingInterval: options.pollInterval,
+    signal,
+    onError: (error, failures) =>
+      log.warn({ failures, ...errorFields(error) }, "cannot read the chain; trying again"),
+  });
+  for await (const step of steps) {
+    if (step.type === "reorg") log.warn({ from: step.from.toString() }, "chain reorganised; reading again");
+    await store.transaction(async (tx) => {
+      if (step.type === "events") await options.write(step.events, tx);
+      await writeNote(tx, "cursor", JSON.stringify(step.cursor));
+    });
+  }
+}
+
+/** Value of a note that a service keeps about itself. */
+export async function readNote(store: Queryable, key: string): Promise<string | undefined> {
+  const notes = await store.query<{ value: string }>("select value from note where key = $1", [key]);
+  return notes.rows[0]?.value;
+}
+
+export async function writeNote(store: Queryable, key: string, value: string): Promise<void> {
+  await store.query(
+    "insert into note values ($1, $2) on conflict (key) do update set value = excluded.value",
+    [key, value],
+  );
+}
