@@ -1,12 +1,12 @@
 import { readFile } from "node:fs/promises";
 import {
+  type CompiledModel,
   compileModel,
   type CompileOptions,
   ModelRunner,
-  storedConstants,
   storedOutputs,
 } from "@assay/execution";
-import { CommittedTensors, encodeHeader, type Program, programRoot } from "@assay/program";
+import type { Program } from "@assay/program";
 import { AssayError, fromStored } from "@assay/tensor";
 import { type Hex, sha256, toHex } from "viem";
 import type { Backend } from "./backend.ts";
@@ -23,13 +23,8 @@ export interface ModelSource extends CompileOptions {
 }
 
 /** A model ready to be run, and to prove things about. */
-export interface Model {
+export interface Model extends CompiledModel {
   readonly programRoot: Hex;
-  readonly program: Program;
-  readonly canonical: Uint8Array;
-  /** What is published of it: abi.encode(ProgramHeader). */
-  readonly header: Uint8Array;
-  readonly constants: CommittedTensors;
 }
 
 const MAX_MODEL_BYTES = 2 ** 31;
@@ -57,10 +52,8 @@ async function readSource({ onnx, sha256: expected }: ModelSource): Promise<Uint
 /** Compiles a model from its ONNX file: the program root then names what will be run. */
 export async function loadModel(source: ModelSource): Promise<Model> {
   const { onnx: _onnx, sha256: _sha256, ...options } = source;
-  const { canonical, program } = await compileModel(await readSource(source), options);
-  const constants = new CommittedTensors(storedConstants(program, canonical));
-  const header = encodeHeader(program, constants.root);
-  return { programRoot: toHex(programRoot(header)), program, canonical, header, constants };
+  const compiled = await compileModel(await readSource(source), options);
+  return { ...compiled, programRoot: toHex(compiled.root) };
 }
 
 /** Loads models and checks that the chain knows each one's program. By program root. */
