@@ -1,0 +1,62 @@
+/**
+ * `pnpm bench:gas`: gas of whole transactions (receipts' gasUsed) on an in-process chain with the limits of mainnet.
+ * `--json` prints the table as JSON, `--check` compares with bench/gas-snapshot.json, `--update` writes it.
+ */
+import { readFile, writeFile } from "node:fs/promises";
+import { gasCases } from "./gas-cases.ts";
+import { Lifecycle, type Measured } from "./gas-lifecycle.ts";
+
+const SNAPSHOT = new URL("gas-snapshot.json", import.meta.url);
+/** Relative difference that the check lets pass. */
+const TOLERANCE = 0.005;
+
+type Table = Record<string, Measured>;
+
+async function measure(): Promise<Table> {
+  const lifecycle = await Lifecycle.create();
+  const table: Table = {};
+  const cases = gasCases();
+  for (const [step, measured] of Object.entries(await lifecycle.honest(cases[0]!))) table[step] = measured;
+  for (const test of cases) {
+    const steps = await lifecycle.dispute(test);
+    for (const step of ["challenge", "reveal", "commit"]) table[step] ??= steps[step]!;
+    table[`prove and settle: ${test.name}`] = steps["prove and settle"]!;
+  }
+  return table;
+}
+
+function differences(snapshot: Table, table: Table): string[] {
+  const found: string[] = [];
+  for (const name of new Set([...Object.keys(snapshot), ...Object.keys(table)])) {
+    const [before, now] = [snapshot[name]?.gas, table[name]?.gas];
+    if (before === undefined) found.push(`${name}: new, ${now}`);
+    else if (now === undefined) found.push(`${name}: gone, was ${before}`);
+    else if (Math.abs(now - before) > TOLERANCE * before)
+      found.push(`${name}: ${before} → ${now} (${((now / before - 1) * 100).toFixed(2)} %)`);
+  }
+  return found;
+}
+
+const flags = new Set(process.argv.slice(2));
+const unknown = [...flags].filter((flag) => !["--json", "--check", "--update"].includes(flag));
+if (unknown.length > 0) {
+  console.error(`unknown option ${unknown.join(" ")}; usage: pnpm bench:gas [--json] [--check] [--update]`);
+  process.exit(2);
+}
+const table = await measure();
+if (flags.has("--json")) console.log(JSON.stringify(table, null, 2));
+else
+  console.table(
+    Object.fromEntries(
+      Object.entries(table).map(([name, { gas, calldata }]) => [name, { gas, "calldata (bytes)": calldata }]),
+    ),
+  );
+if (flags.has("--update")) await writeFile(SNAPSHOT, `${JSON.stringify(table, null, 2)}\n`);
+if (flags.has("--check")) {
+  const found = differences(JSON.parse(await readFile(SNAPSHOT, "utf8")) as Table, table);
+  if (found.length > 0) {
+    console.error(`gas differs from ${SNAPSHOT.pathname}:\n  ${found.join("\n  ")}`);
+    console.error("If that is intended: pnpm bench:gas --update, and say why in the commit.");
+    process.exitCode = 1;
+  }
+}
