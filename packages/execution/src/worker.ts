@@ -60,15 +60,17 @@ export class OnnxWorker {
   async run(session: string, inputs: Tensors, outputs: string[]): Promise<Record<string, Tensor>> {
     const model = this.#models.get(session);
     if (!model) throw new AssayError("UNKNOWN_SESSION", `no model is registered as "${session}"`);
-    this.#start();
+    const child = this.#start();
     const loading = this.#loaded.get(session) ?? this.#request({ kind: "load", session, model });
     this.#loaded.set(session, loading);
     try {
       await loading;
     } catch (error) {
-      this.#loaded.delete(session);
+      if (this.#loaded.get(session) === loading) this.#loaded.delete(session);
       throw error;
     }
+    if (this.#child !== child)
+      throw new AssayError("WORKER_CRASHED", "the onnxruntime process ended meanwhile");
     return (await this.#request({ kind: "run", session, inputs, outputs })) as Record<string, Tensor>;
   }
 

@@ -1,0 +1,147 @@
+import { elementCount, float32Tensor } from "@assay/tensor";
+import { UnsupportedModelError } from "@assay/program";
+import { describe, expect, it } from "vitest";
+import {
+  type CompiledModel,
+  compileModel,
+  ModelRunner,
+  outputsOfTrace,
+  randomInputs,
+  type Runner,
+  storedInputs,
+  storedOutputs,
+  type Tensors,
+} from "../src/index.ts";
+import { WasmRunner } from "../src/wasm.ts";
+import { audit, judge, sample, type StoredRun, tamper } from "./audit.ts";
+import { readTensorFile } from "@assay/program";
+import { hasSharedModels, sharedFile, sharedModel, shippedFile } from "./models.ts";
+import { float32Values } from "@assay/tensor";
+
+async function storedRun(model: CompiledModel, runner: Runner, inputs: Tensors): Promise<StoredRun> {
+  const { program } = model;
+  const constants = model.constants.trees.map(({ stored }) => stored);
+  return { program, inputs: storedInputs(program, inputs), constants, trace: await runner.trace(inputs) };
+}
+
+/** Honest native and WebAssembly traces pass; a trace with one wrong element anywhere does not. */
+async function checkModel(model: CompiledModel, inputs: Tensors, most: number): Promise<void> {
+  const native = new ModelRunner(model);
+  const wasm = new WasmRunner(model);
+  const run = await storedRun(model, native, inputs);
+  expect(audit(run, most)).toEqual([]);
+  expect(storedOutputs(model.program, await native.run(inputs))).toEqual(
+    outputsOfTrace(model.program, run.trace),
+  );
+  expect(audit(await storedRun(model, wasm, inputs), most)).toEqual([]);
+
+  for (const [index, { dims }] of model.program.instructions.entries())
+    for (const element of sample(elementCount(dims), 3)) {
+      const wrong = { ...run, trace: tamper(run.trace, index, element, (x) => x + 1 + Math.abs(x)) };
+      expect(judge(wrong, index, element).verdict, model.program.nodes[index]!.join("+")).not.toBe(0);
+    }
+  await native.close();
+  await wasm.close();
+}
+
+describe("the shipped model", async () => {
+  const shapes = { pixels: [1, 1, 8, 8] };
+  const model = await compileModel(shippedFile("digits/digits.onnx"), { shapes });
+  const [first] = JSON.parse(new TextDecoder().decode(shippedFile("digits/samples.json")));
+  const pixels = float32Tensor(
+    [1, 1, 8, 8],
+    first.pixels.map((p: number) => p / 16),
+  );
+
+  it("is one instruction for each layer", () => {
+    expect(model.program.nodes).toEqual([
+      ["Conv:conv1", "Relu:conv1.relu"],
+      ["Conv:conv2", "Relu:conv2.relu"],
+      ["MaxPool:pool"],
+      ["Gemm:dense1", "Relu:dense1.relu"],
+      ["Gemm:dense2"],
+      ["Softmax:softmax"],
+    ]);
+  });
+
+  it("passes element by element, on two engines, and no wrong element does", async () => {
+    await checkModel(model, { pixels }, 200);
+  });
+
+  it("shows the cheaper model's trace for what it is", async () => {
+    const cheap = await compileModel(shippedFile("digits/digits-small.onnx"), { shapes });
+    const runner = new ModelRunner(cheap);
+    const run = await storedRun(model, runner, { pixels });
+    expect(audit(run, 64)).not.toEqual([]);
+    await runner.close();
+  });
+});
+
+describe.skipIf(!hasSharedModels)("real models", () => {
+  it.each([
+    "ezkl-1l-mlp",
+    "ezkl-2l-relu-fc",
+    "ezkl-3l-relu-conv-fc",
+    "ezkl-4l-relu-conv-fc",
+    "ezkl-accuracy",
+    "ezkl-idolmodel",
+    "ezkl-linear-regression",
+    "ezkl-quantize-dequantize",
+    "ezkl-sklearn-mlp",
+    "ezkl-variable-cnn",
+    "mnist-8",
+    "mnist-12",
+    "mnist-onnxmlir",
+    "mnist-wonnx-opt",
+    "onnx2c-lesson14-mlp",
+    "policy-apollo",
+    "super-resolution-10",
+    "tract-keras-mlp",
+    "winml-image-classifier",
+  ])("%s compiles; honest traces pass and tampered ones do not", async (name) => {
+    const { onnx, shapes } = sharedModel(name);
+    const model = await compileModel(onnx, { shapes });
+    await checkModel(model, randomInputs(model.program.inputs, 11), 12);
+  });
+
+  it("mnist-8 gives its reference outputs", async () => {
+    const { onnx, shapes } = sharedModel("mnist-8");
+    const model = await compileModel(onnx, { shapes });
+    const runner = new ModelRunner(model);
+    for (const set of [0, 1, 2]) {
+      const file = (name: string) => readTensorFile(sharedFile(`mnist-8/test_data_set_${set}/${name}`));
+      const outputs = await runner.run({ Input3: file("input_0.pb") });
+      const [actual] = Object.values(outputs).map(float32Values);
+      for (const [i, value] of float32Values(file("output_0.pb")).entries())
+        expect(Math.abs(value - actual![i]!)).toBeLessThan(1e-3 * Math.max(1, Math.abs(value)));
+    }
+    await runner.close();
+  });
+
+  it("super-resolution-10 needs one instruction for each convolution: its pixel shuffle is a layout", async () => {
+    const { onnx, shapes } = sharedModel("super-resolution-10");
+    const { program } = await compileModel(onnx, { shapes });
+    expect(program.nodes.map((nodes) => nodes.map((node) => node.split(":")[0]))).toEqual([
+      ["Conv", "Relu"],
+      ["Conv", "Relu"],
+      ["Conv", "Relu"],
+      ["Conv"],
+    ]);
+    expect(program.outputs[0]!.dims).toEqual([1, 1, 672, 672]);
+  });
+
+  it.each([
+    ["ezkl-prelu-gmm", ["PRelu", "PRelu"]],
+    ["ezkl-tutorial", ["Pow"]],
+    ["ezkl-rnn", ["RNN"]],
+    ["dnsmos-sig-bak-ovr", ["Concat", "Pow", "Max", "Log"]],
+    ["tract-xgboost-tree", ["TreeEnsembleClassifier"]],
+  ])("%s is refused with the complete list of reasons", async (name, operators) => {
+    const { onnx, shapes } = sharedModel(name);
+    const error = await compileModel(onnx, { shapes }).catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(UnsupportedModelError);
+    expect((error as UnsupportedModelError).reasons.map(({ operator }) => operator).sort()).toEqual(
+      [...operators].sort(),
+    );
+  });
+});

@@ -1,0 +1,181 @@
+import { float32Tensor, float32Values, tensorRoot } from "@assay/tensor";
+import { afterAll, describe, expect, it } from "vitest";
+import { buildOnnx } from "../../program/test/onnx-builder.ts";
+import {
+  canonicalise,
+  compileModel,
+  discoverShapes,
+  exposeAll,
+  ModelRunner,
+  OnnxWorker,
+  outputsOfTrace,
+  PINNED_CONFIGURATION,
+  randomInputs,
+  storedOutputs,
+} from "../src/index.ts";
+import { WasmRunner } from "../src/wasm.ts";
+import { shippedFile } from "./models.ts";
+
+async function codeOf(promise: Promise<unknown>): Promise<string | undefined> {
+  return promise.then(
+    () => "no error",
+    (error: { code?: string }) => error.code,
+  );
+}
+
+const shapes = { pixels: [1, 1, 8, 8] };
+const digits = await compileModel(shippedFile("digits/digits.onnx"), { shapes });
+const samples: { label: number; pixels: number[] }[] = JSON.parse(
+  new TextDecoder().decode(shippedFile("digits/samples.json")),
+);
+const inputsOf = ({ pixels }: { pixels: number[] }) => ({
+  pixels: float32Tensor(
+    [1, 1, 8, 8],
+    pixels.map((p) => p / 16),
+  ),
+});
+
+describe("the pinned configuration", () => {
+  it("is that of the installed onnxruntime", async () => {
+    const worker = new OnnxWorker();
+    expect(await worker.version()).toBe(PINNED_CONFIGURATION.version);
+    await worker.close();
+  });
+
+  it("writes the same canonical graph and compiles the same root every time", async () => {
+    const onnx = shippedFile("digits/digits.onnx");
+    expect(await canonicalise(onnx, shapes)).toEqual(digits.canonical);
+    expect((await compileModel(onnx, { shapes })).root).toEqual(digits.root);
+  });
+
+  it("gives other weights, and other shapes, other roots", async () => {
+    const small = await compileModel(shippedFile("digits/digits-small.onnx"), { shapes });
+    const two = await compileModel(shippedFile("digits/digits.onnx"), { shapes: { pixels: [2, 1, 8, 8] } });
+    expect(new Set([digits, small, two].map(({ root }) => Buffer.from(root).toString("hex"))).size).toBe(3);
+  });
+});
+
+describe("running", () => {
+  const runner = new ModelRunner(digits);
+  afterAll(() => runner.close());
+
+  it("reads most of the shipped samples as labelled", async () => {
+    let right = 0;
+    for (const digit of samples) {
+      const { probabilities } = await runner.run(inputsOf(digit));
+      const values = [...float32Values(probabilities!)];
+      if (values.indexOf(Math.max(...values)) === digit.label) right++;
+    }
+    expect(samples).toHaveLength(20);
+    expect(right).toBeGreaterThanOrEqual(19);
+  });
+
+  it("repeats its outputs bit for bit with every intermediate exposed, and in a second process", async () => {
+    const worker = new OnnxWorker();
+    const second = new ModelRunner(digits);
+    const exposed = exposeAll(digits.canonical);
+    worker.register("all", exposed.model);
+    for (const digit of samples.slice(0, 5)) {
+      const inputs = inputsOf(digit);
+      const plain = storedOutputs(digits.program, await runner.run(inputs));
+      const all = await worker.run("all", inputs, exposed.values);
+      expect(storedOutputs(digits.program, all)).toEqual(plain);
+      expect(outputsOfTrace(digits.program, await second.trace(inputs))).toEqual(plain);
+    }
+    await worker.close();
+    await second.close();
+  });
+
+  it("commits to the same root for equal runs only", async () => {
+    const [a, b] = [await runner.trace(inputsOf(samples[0]!)), await runner.trace(inputsOf(samples[0]!))];
+    expect(a.map(tensorRoot)).toEqual(b.map(tensorRoot));
+    const c = await runner.trace(inputsOf(samples[1]!));
+    expect(c.map(tensorRoot)).not.toEqual(a.map(tensorRoot));
+  });
+
+  it("refuses inputs that do not fit, by name", async () => {
+    const { pixels } = inputsOf(samples[0]!);
+    const nan = float32Tensor([1, 1, 8, 8], new Array(64).fill(NaN));
+    expect(await codeOf(runner.run({}))).toBe("MISSING_INPUT");
+    expect(await codeOf(runner.run({ pixels, more: pixels }))).toBe("UNKNOWN_INPUT");
+    expect(await codeOf(runner.run({ pixels: { ...pixels, dims: [1, 64] } }))).toBe("INPUT_SHAPE");
+    expect(await codeOf(runner.run({ pixels: { ...pixels, dtype: 6 } }))).toBe("INPUT_DTYPE");
+    expect(await codeOf(runner.run({ pixels: nan }))).toBe("INPUT_NAN");
+    expect(await codeOf(runner.trace({ pixels: nan }))).toBe("INPUT_NAN");
+  });
+
+  it("reports a killed child by name and runs again afterwards", async () => {
+    const victim = new ModelRunner(digits);
+    const before = await victim.run(inputsOf(samples[0]!));
+    const pending = codeOf(
+      Promise.all(Array.from({ length: 50 }, () => victim.trace(inputsOf(samples[1]!)))),
+    );
+    process.kill(victim.pid!, "SIGKILL");
+    expect(await pending).toBe("WORKER_CRASHED");
+    expect(await victim.run(inputsOf(samples[0]!))).toEqual(before);
+    await victim.close();
+    expect(await codeOf(victim.run(inputsOf(samples[0]!)))).toBe("WORKER_CLOSED");
+  });
+
+  it("gives up after a time-out, by name", async () => {
+    const hurried = new ModelRunner(digits, { timeoutMs: 1 });
+    expect(await codeOf(hurried.run(inputsOf(samples[0]!)))).toBe("WORKER_TIMEOUT");
+    await hurried.close();
+  });
+
+  it("runs on WebAssembly to nearly the same values", async () => {
+    const wasm = new WasmRunner(digits);
+    const inputs = inputsOf(samples[3]!);
+    const [here, there] = [await runner.run(inputs), await wasm.run(inputs)];
+    const [a, b] = [float32Values(here["probabilities"]!), float32Values(there["probabilities"]!)];
+    for (const [i, value] of a.entries()) expect(Math.abs(value - b[i]!)).toBeLessThan(1e-5);
+    expect(await wasm.trace(inputs)).toHaveLength(digits.program.instructions.length);
+    await wasm.close();
+  });
+});
+
+describe("models that cannot be compiled", () => {
+  it.each([
+    ["no shape for an open dimension", {}, "INPUT_SHAPE"],
+    ["a wrong rank", { pixels: [1, 64] }, "INPUT_SHAPE"],
+    ["a dimension that the model fixes otherwise", { pixels: [1, 3, 8, 8] }, "INPUT_SHAPE"],
+    ["a dimension of zero", { pixels: [0, 1, 8, 8] }, "INPUT_SHAPE"],
+    ["an unknown input", { pixels: [1, 1, 8, 8], other: [1] }, "UNKNOWN_INPUT"],
+  ])("%s", async (_, given: Record<string, number[]>, code) => {
+    expect(await codeOf(compileModel(shippedFile("digits/digits.onnx"), { shapes: given }))).toBe(code);
+  });
+
+  it("bytes that are no model", async () => {
+    expect(await codeOf(compileModel(Uint8Array.of(8, 1, 2, 3)))).toBe("MALFORMED_ONNX");
+  });
+
+  it("a graph that onnxruntime refuses", async () => {
+    const onnx = buildOnnx({
+      inputs: { x: [2, 3] },
+      nodes: [["MatMul", ["x", "x"], ["y"]]],
+      outputs: ["y"],
+    });
+    expect(await codeOf(compileModel(onnx))).toBe("ONNXRUNTIME");
+  });
+
+  it("a value whose shape depends on the data", async () => {
+    const onnx = buildOnnx({
+      inputs: { x: [40] },
+      nodes: [
+        ["Relu", ["x"], ["r"]],
+        ["NonZero", ["r"], ["y"]],
+      ],
+      outputs: ["y"],
+    });
+    const worker = new OnnxWorker();
+    const canonical = await canonicalise(onnx, {}, worker);
+    expect(await codeOf(discoverShapes(canonical, worker))).toBe("DATA_DEPENDENT_SHAPE");
+    await worker.close();
+  });
+});
+
+it("random inputs repeat with their seed and differ between seeds", () => {
+  const specs = digits.program.inputs;
+  expect(randomInputs(specs, 5)).toEqual(randomInputs(specs, 5));
+  expect(randomInputs(specs, 5)).not.toEqual(randomInputs(specs, 6));
+});
