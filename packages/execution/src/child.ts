@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as ort from "onnxruntime-node";
 import { PINNED_CONFIGURATION } from "./configuration.ts";
-import { fromOrt, toOrt } from "./ort-tensor.ts";
+import { fromOrt, shapeOf, toOrt } from "./ort-tensor.ts";
 import type { WorkerReply, WorkerRequest } from "./worker.ts";
 
 const sessions = new Map<string, ort.InferenceSession>();
@@ -49,7 +49,8 @@ async function answer(request: WorkerRequest): Promise<unknown> {
         ]),
       );
       const results = await session.run(feeds, request.outputs);
-      return Object.fromEntries(Object.entries(results).map(([name, t]) => [name, fromOrt(name, t)]));
+      const read = request.shapesOnly ? shapeOf : fromOrt;
+      return Object.fromEntries(Object.entries(results).map(([name, t]) => [name, read(name, t)]));
     }
   }
 }

@@ -19,11 +19,17 @@ export function toOrt<T>(make: (type: string, data: ArrayBufferView, dims: numbe
   return make(dtypeName(t.dtype), data, [...t.dims]);
 }
 
+/** Element type and dims of a value from onnxruntime. */
+export function shapeOf(name: string, t: OrtTensor): { dtype: DType; dims: number[] } {
+  const dtype = (DType as Record<string, DType | undefined>)[t.type];
+  if (dtype === undefined)
+    throw new AssayError("UNKNOWN_DTYPE", `the value "${name}" has the element type ${t.type}`);
+  return { dtype, dims: [...t.dims] };
+}
+
 /** A tensor from onnxruntime. */
 export function fromOrt(name: string, t: OrtTensor): Tensor {
-  const dtype = (DType as Record<string, DType | undefined>)[t.type];
-  const data: unknown = t.data;
-  if (dtype === undefined || !ArrayBuffer.isView(data))
-    throw new AssayError("UNKNOWN_DTYPE", `the value "${name}" has the element type ${t.type}`);
-  return tensor(dtype, t.dims, new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice());
+  const { dtype, dims } = shapeOf(name, t);
+  const data = t.data as unknown as ArrayBufferView;
+  return tensor(dtype, dims, new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice());
 }

@@ -1,5 +1,5 @@
 import { exposeValues, readModel, type Shapes, type ValueShape } from "@assay/program";
-import { AssayError, type DType, dtypeName, type Tensor } from "@assay/tensor";
+import { AssayError, type DType, dtypeName } from "@assay/tensor";
 import { type InputSpec, randomInputs } from "./inputs.ts";
 import type { OnnxWorker } from "./worker.ts";
 
@@ -31,10 +31,6 @@ export function exposeAll(model: Uint8Array): { model: Uint8Array; values: strin
   };
 }
 
-function shapeOf({ dtype, dims }: Tensor): ValueShape {
-  return { dtype, dims };
-}
-
 /**
  * Every value's dtype and dims, found by running the graph twice on different random inputs. Throws
  * `DATA_DEPENDENT_SHAPE` for a value whose dims differ between the runs.
@@ -42,12 +38,13 @@ function shapeOf({ dtype, dims }: Tensor): ValueShape {
 export async function discoverShapes(canonical: Uint8Array, worker: OnnxWorker): Promise<Shapes> {
   const specs = inputSpecs(canonical);
   const exposed = exposeAll(canonical);
-  worker.register("shapes", exposed.model);
-  const first = await worker.run("shapes", randomInputs(specs, 1), exposed.values);
-  const second = await worker.run("shapes", randomInputs(specs, 2), exposed.values);
   const shapes = new Map<string, ValueShape>(specs.map((spec) => [spec.name, spec]));
+  if (exposed.values.length === 0) return shapes;
+  worker.register("shapes", exposed.model);
+  const first = await worker.runForShapes("shapes", randomInputs(specs, 1), exposed.values);
+  const second = await worker.runForShapes("shapes", randomInputs(specs, 2), exposed.values);
   for (const name of exposed.values) {
-    const [a, b] = [shapeOf(first[name]!), shapeOf(second[name]!)];
+    const [a, b] = [first[name]!, second[name]!];
     if (a.dims.join() !== b.dims.join())
       throw new AssayError(
         "DATA_DEPENDENT_SHAPE",

@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from "node:child_process";
+import type { ValueShape } from "@assay/program";
 import { AssayError, type Tensor } from "@assay/tensor";
 
 export type Tensors = Readonly<Record<string, Tensor>>;
@@ -7,7 +8,7 @@ export type WorkerRequest =
   | { kind: "version" }
   | { kind: "canonicalise"; model: Uint8Array }
   | { kind: "load"; session: string; model: Uint8Array }
-  | { kind: "run"; session: string; inputs: Tensors; outputs: string[] };
+  | { kind: "run"; session: string; inputs: Tensors; outputs: string[]; shapesOnly: boolean };
 
 export type WorkerReply = { id: number; value: unknown } | { id: number; error: string };
 
@@ -58,6 +59,19 @@ export class OnnxWorker {
 
   /** Runs a registered model and fetches the named values. */
   async run(session: string, inputs: Tensors, outputs: string[]): Promise<Record<string, Tensor>> {
+    return (await this.#run(session, inputs, outputs, false)) as Record<string, Tensor>;
+  }
+
+  /** Runs a registered model for the shapes of the named values: their data stay in the child. */
+  async runForShapes(
+    session: string,
+    inputs: Tensors,
+    outputs: string[],
+  ): Promise<Record<string, ValueShape>> {
+    return (await this.#run(session, inputs, outputs, true)) as Record<string, ValueShape>;
+  }
+
+  async #run(session: string, inputs: Tensors, outputs: string[], shapesOnly: boolean): Promise<unknown> {
     const model = this.#models.get(session);
     if (!model) throw new AssayError("UNKNOWN_SESSION", `no model is registered as "${session}"`);
     const child = this.#start();
@@ -71,7 +85,7 @@ export class OnnxWorker {
     }
     if (this.#child !== child)
       throw new AssayError("WORKER_CRASHED", "the onnxruntime process ended meanwhile");
-    return (await this.#request({ kind: "run", session, inputs, outputs })) as Record<string, Tensor>;
+    return this.#request({ kind: "run", session, inputs, outputs, shapesOnly });
   }
 
   /** Ends the process. Requests under way are rejected. */
