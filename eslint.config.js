@@ -36,6 +36,12 @@ export default defineConfig(
       "@typescript-eslint/prefer-for-of": "off",
       // A type alias is needed where an index signature is wanted (viem's inferred types, JSON).
       "@typescript-eslint/consistent-type-definitions": "off",
+      // Names and labels fall back on empty strings too.
+      "@typescript-eslint/prefer-nullish-coalescing": [
+        "error",
+        { ignorePrimitives: { string: true, number: true, boolean: true } },
+      ],
+      "@typescript-eslint/no-confusing-non-null-assertion": "off",
       // Async functions that happen not to wait implement asynchronous interfaces.
       "@typescript-eslint/require-await": "off",
       // tsc reports these.

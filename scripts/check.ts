@@ -24,7 +24,7 @@ const steps: Step[] = [
   },
   {
     name: "solhint",
-    command: ["solhint", "--disc", "--noPoster", "--max-warnings=0", "contracts/**/!(*.t).sol"],
+    command: ["solhint", "--disc", "--noPoster", "--max-warnings=0", "contracts/**/*.sol"],
     remedy: "fix what solhint reports (rules: .solhint.json)",
   },
   {
@@ -40,6 +40,18 @@ const steps: Step[] = [
     remedy: "give the interface, its functions and its events a @notice (and the interface a @title)",
   },
   { name: "format", command: ["prettier", "--check", "."], remedy: "`pnpm format`" },
+  {
+    name: "generated ABIs",
+    command: ["node", "scripts/generate-abi.ts", "--check"],
+    remedy: "`node scripts/generate-abi.ts`",
+    needs: "scripts/generate-abi.ts",
+  },
+  {
+    name: "gas",
+    command: ["node", "bench/gas.ts", "--check"],
+    remedy: "look at what changed; if it is meant, `node bench/gas.ts` writes the new snapshot",
+    needs: "bench/gas.ts",
+  },
   {
     name: "contract size",
     command: ["node", "scripts/contract-size.ts"],

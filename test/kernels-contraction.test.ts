@@ -4,7 +4,7 @@ import { contractionInput, KINDS, NEUTRAL, randomCase } from "../packages/numeri
 import { nearClaims, random } from "../packages/numerics/test/samples.ts";
 import { deployKernel, type Outcome } from "./kernel-batch.ts";
 
-const FUZZ = Number(process.env["ASSAY_FUZZ"] ?? 1);
+const FUZZ = Number(process.env.ASSAY_FUZZ ?? 1);
 
 const verdictOf = (outcome: Outcome): number => {
   if ("error" in outcome) throw new Error(`reverted: ${outcome.error}`);

@@ -41,9 +41,6 @@ error DivisorTooLarge(uint256 divisor, uint256 limit);
 /// @dev Op bit 0: two factors; bit 1: the last operand is the bias. The step numbers refer to the theorem in
 ///      docs/numerics/contraction.md, which proves every line. Twin: packages/numerics/src/contraction.ts.
 contract ContractionKernel is IKernel {
-    uint256 private constant MAX_DIVISOR = 1 << 24;
-    uint256 private constant MAX_LAMBDA = 1 << 20;
-
     /// @dev The instruction and its operands, checked.
     struct Call {
         ContractionParams params;
@@ -64,6 +61,9 @@ contract ContractionKernel is IKernel {
         uint256 absolute; // what flushed results and operands can change
         bool canOverflow;
     }
+
+    uint256 private constant MAX_DIVISOR = 1 << 24;
+    uint256 private constant MAX_LAMBDA = 1 << 20;
 
     /// @inheritdoc IKernel
     function judge(KernelInput calldata input) external pure returns (Judgement memory judgement) {

@@ -8,6 +8,13 @@ import {OperandCount, OperandLength, ParamsLength, UnknownOp} from "./KernelErro
 /// @title Reduction: the largest or smallest element of a box
 /// @dev Ops Max 0, Min 1. Rules and proof: docs/numerics/reduction.md. Twin: packages/numerics/src/reduction.ts.
 contract ReductionKernel is IKernel {
+    struct Scan {
+        uint32 extreme; // exact result when no element is NaN
+        bool nan; // some element is NaN
+        bool found; // some element equals the claim as a real number
+        bool subnormal; // some element is subnormal and not zero
+    }
+
     uint8 private constant MAX = 0;
     uint8 private constant MIN = 1;
 
@@ -29,13 +36,6 @@ contract ReductionKernel is IKernel {
             judgement.scale = exponent;
             if (Float32.isSubnormal(scan.extreme)) judgement.provable = judgement.integrity = mantissa;
         }
-    }
-
-    struct Scan {
-        uint32 extreme; // exact result when no element is NaN
-        bool nan; // some element is NaN
-        bool found; // some element equals the claim as a real number
-        bool subnormal; // some element is subnormal and not zero
     }
 
     function _accepts(Scan memory scan, bool smallest, uint32 claimed) private pure returns (bool) {

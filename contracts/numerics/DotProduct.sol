@@ -11,6 +11,14 @@ import {Float32} from "./Float32.sol";
 ///      positive terms fits the lower 128 bits of a word and that of the negative ones the upper 128 bits.
 ///      Proofs: docs/numerics/contraction.md §2. Twin: packages/numerics/src/dot-product.ts.
 library DotProduct {
+    struct Sum {
+        uint256 positive; // sum of the positive terms
+        uint256 negative; // sum of the magnitudes of the negative terms
+        bool fits; // emax ≥ max E; otherwise both sums are meaningless
+        bool nonFinite; // some element is NaN or infinite
+        bool subnormal; // some element is subnormal and not zero
+    }
+
     uint256 internal constant MAX_TERMS = 1 << 16;
     /// @dev Below it a lane that violates emax could wrap around unnoticed.
     uint256 internal constant MIN_EMAX = 134;
@@ -24,14 +32,6 @@ library DotProduct {
     uint256 private constant HIDDEN = 0x0080000000800000008000000080000000800000008000000080000000800000;
     uint256 private constant BYTES_02 = 0x00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff;
     uint256 private constant HALF_0 = 0x0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff;
-
-    struct Sum {
-        uint256 positive; // sum of the positive terms
-        uint256 negative; // sum of the magnitudes of the negative terms
-        bool fits; // emax ≥ max E; otherwise both sums are meaningless
-        bool nonFinite; // some element is NaN or infinite
-        bool subnormal; // some element is subnormal and not zero
-    }
 
     /// @notice Σ a[i]·b[i] in units of 2^(emax-363); an empty b stands for ones.
     /// @dev The caller has checked the lengths and that MIN_EMAX ≤ emax ≤ MAX_EMAX.

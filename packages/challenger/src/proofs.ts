@@ -6,7 +6,6 @@ import {
   refereeAbi,
 } from "@assay/protocol";
 import {
-  type Abi,
   type AbiFunction,
   type AbiParameter,
   type Address,
@@ -21,7 +20,7 @@ export type Proof = { kind: "element"; args: ElementProofArgs } | { kind: "outpu
 
 function parameter(kind: Proof["kind"]): readonly [AbiParameter] {
   const name = kind === "element" ? "proveElement" : "proveOutput";
-  return [(getAbiItem({ abi: refereeAbi as Abi, name }) as AbiFunction).inputs[2]!];
+  return [(getAbiItem({ abi: refereeAbi, name }) as AbiFunction).inputs[2]!];
 }
 
 /** abi.encode of a proof: how it is kept until it is sent. */

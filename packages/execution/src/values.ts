@@ -5,7 +5,7 @@ import type { Tensors } from "./worker.ts";
 function storedPorts(ports: readonly Port[], values: Tensors): Uint8Array[] {
   return ports.map(({ name, dtype, dims, layout }) => {
     const value = values[name];
-    if (!value || value.dtype !== dtype || value.dims.join() !== dims.join())
+    if (value?.dtype !== dtype || value.dims.join() !== dims.join())
       throw new AssayError("PROGRAM_MISMATCH", `the value "${name}" does not fit the program`);
     return toStored(value, layout);
   });

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { readModel } from "@assay/program";
 
 const repository = new URL("../../../", import.meta.url);
-const shared = process.env["ASSAY_SHARED"] ?? fileURLToPath(new URL("../shared", repository));
+const shared = process.env.ASSAY_SHARED ?? fileURLToPath(new URL("../shared", repository));
 
 export const hasSharedModels = existsSync(`${shared}/models/index.json`);
 if (!hasSharedModels) console.log("skipped: tests on real models need ../shared/models (or ASSAY_SHARED)");

@@ -2,10 +2,10 @@ import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { readModel, readTensorFile } from "@assay/program";
 import { DType, type Tensor } from "@assay/tensor";
-import { decode, encode, type TensorProto } from "../../program/src/onnx/protobuf.ts";
+import { decode, encode } from "../../program/src/onnx/protobuf.ts";
 
 const repository = new URL("../../../", import.meta.url);
-const root = `${process.env["ASSAY_SHARED"] ?? fileURLToPath(new URL("../shared", repository))}/onnx-node-tests`;
+const root = `${process.env.ASSAY_SHARED ?? fileURLToPath(new URL("../shared", repository))}/onnx-node-tests`;
 
 /** One of ONNX's own operator tests. */
 export interface NodeCase {
@@ -15,7 +15,7 @@ export interface NodeCase {
 }
 
 export const nodeCases: NodeCase[] = existsSync(`${root}/index.json`)
-  ? JSON.parse(readFileSync(`${root}/index.json`, "utf8"))
+  ? (JSON.parse(readFileSync(`${root}/index.json`, "utf8")) as NodeCase[])
   : [];
 
 /**
@@ -42,7 +42,7 @@ export function loadNodeCase(name: string) {
       inputs[name] = tensor;
       continue;
     }
-    graph.initializer.push({ ...(decode("TensorProto", bytes) as TensorProto), name });
+    graph.initializer.push({ ...decode("TensorProto", bytes), name });
     graph.input = graph.input.filter((input) => input.name !== name);
   }
   const outputs = read("output", model.outputs.length).map((bytes) => bytes && readTensorFile(bytes));

@@ -1,4 +1,4 @@
-import { type Program } from "@assay/program";
+import type { Program } from "@assay/program";
 import {
   type Backend,
   type ClaimManifest,

@@ -32,7 +32,7 @@ export function eventSources(deployment: Deployment): Address[] {
 
 /** Decodes logs of the four contracts, in their order; unknown ones are left out. */
 export function decodeEvents(logs: Log[]): AssayEvent[] {
-  return parseEventLogs({ abi: eventsAbi, logs }) as AssayEvent[];
+  return parseEventLogs({ abi: eventsAbi, logs });
 }
 
 /** The one event of this name in a receipt of an action that always emits it. */

@@ -36,7 +36,7 @@ function mergeAxes(axes: readonly Axis[], sizes: readonly number[]): Axis[] {
   for (const inner of axes.toSorted((a, b) => b.stride - a.stride)) {
     const outer = merged.at(-1);
     const [low, high] = span(inner, sizes);
-    const adjacent = outer && outer.stride === inner.size * inner.stride;
+    const adjacent = outer?.stride === inner.size * inner.stride;
     // While the inner coordinate never leaves its range, the joint one leaves its own exactly when the outer does.
     if (adjacent && outer.divisor === 1 && inner.divisor === 1 && low >= 0 && high < inner.size)
       merged[merged.length - 1] = {

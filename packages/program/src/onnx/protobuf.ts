@@ -4,10 +4,10 @@ import schema from "./schema.json" with { type: "json" };
 
 // schema.json is ONNX 1.23's onnx-ml.proto (Apache-2.0) as protobufjs writes it: complete, because protobufjs drops
 // the fields it does not know and surgery must lose nothing.
-const root = protobuf.Root.fromJSON(schema as protobuf.INamespace);
+const root = protobuf.Root.fromJSON(schema);
 
 /** Wire form of the messages Assay reads, as protobufjs decodes them (int64 as Long or number, defaults filled in). */
-export type Int64 = number | { toNumber(): number };
+export type Int64 = number | { toNumber(): number; toString(): string };
 
 export interface DimensionProto {
   dimValue?: Int64 | null;

@@ -1,4 +1,4 @@
-import { type Account, type Hash, type Hex } from "viem";
+import type { Account, Hash, Hex } from "viem";
 import { signTypedData } from "viem/actions";
 import { AssayError } from "@assay/tensor";
 import { claimId, claimTypedData } from "../claim.ts";
