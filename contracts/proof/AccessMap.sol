@@ -11,6 +11,20 @@ import {OpenedChunks} from "./TensorProof.sol";
 ///      coefficient times a coordinate is below 2^127, a stride times a coordinate below 2^128, and calldata cannot
 ///      hold 2^64 axes. What no gas could pay for is refused by `BoxTooLarge`.
 library AccessMap {
+    /// @dev An operand being read.
+    struct Walk {
+        uint256 elementSize;
+        uint256 length; // elements of the value
+        bytes32 fill; // a word of padding elements
+        int256[] values; // v of every axis where the current row starts
+        int256[] steps; // change of v per point of a row
+        uint256 contiguous; // number of the axis whose elements a row reads one after the other, or NONE
+        uint256 valid; // points read so far that are not padding
+    }
+
+    uint256 internal constant MAX_POINTS = 1 << 24;
+    uint256 private constant NONE = type(uint256).max;
+
     /// @notice The instruction names an element type that Assay does not know.
     error UnknownDtype(uint8 dtype);
     /// @notice The output has no such element.
@@ -27,21 +41,6 @@ library AccessMap {
     error AccessOutOfRange(uint256 first, uint256 end, uint256 length);
     /// @notice The proof does not open a chunk that the access map reads.
     error ChunkNotOpened(uint256 chunk);
-
-    uint256 internal constant MAX_POINTS = 1 << 24;
-
-    /// @dev An operand being read.
-    struct Walk {
-        uint256 elementSize;
-        uint256 length; // elements of the value
-        bytes32 fill; // a word of padding elements
-        int256[] values; // v of every axis where the current row starts
-        int256[] steps; // change of v per point of a row
-        uint256 contiguous; // number of the axis whose elements a row reads one after the other, or NONE
-        uint256 valid; // points read so far that are not padding
-    }
-
-    uint256 private constant NONE = type(uint256).max;
 
     /// @notice Number of elements in a space of size `dims`.
     function elementCount(uint64[] memory dims) internal pure returns (uint256 count) {

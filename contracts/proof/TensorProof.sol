@@ -79,36 +79,6 @@ library TensorProof {
         if (!ok) revert TensorTree.Sha256Failed();
     }
 
-    /// @dev Checks the runs. An empty tensor has no chunks, no runs and root 0.
-    function _table(
-        uint128[] calldata runs,
-        uint256 length,
-        uint256 chunkCount
-    ) private pure returns (uint256[] memory table) {
-        if (runs.length == 0 && chunkCount != 0) revert NoRuns();
-        table = new uint256[](runs.length);
-        uint256 total;
-        uint256 previousEnd;
-        // A run has less than 2^65 as its end and calldata holds far fewer than 2^64 runs.
-        unchecked {
-            for (uint256 i; i < table.length; ++i) {
-                uint256 first = runs[i] >> 64;
-                uint256 count = uint64(runs[i]);
-                uint256 end = first + count;
-                if (count == 0) revert EmptyRun(i);
-                if (i != 0 && first <= previousEnd) {
-                    if (first == previousEnd) revert RunsNotMaximal(i);
-                    revert RunsNotAscending(i);
-                }
-                if (end > chunkCount) revert RunOutOfRange(i, end, chunkCount);
-                table[i] = (first << 128) | (count << 64) | total;
-                total += count;
-                previousEnd = end;
-            }
-            if (length != total * 32) revert ChunkBytesMismatch(length, total * 32);
-        }
-    }
-
     /// @dev Raises all runs level by level, in place: behind the free memory pointer lie first the runs (first << 64 |
     ///      count), then their nodes without gaps. A run never has more nodes than the one it rises from, so writing
     ///      never overtakes reading. A run that begins at a right node takes that node's sibling from the proof, one
@@ -215,5 +185,35 @@ library TensorProof {
         if (!ok) revert TensorTree.Sha256Failed();
         if (nodes.length < used) revert NodesTooShort(nodes.length, used);
         if (nodes.length > used) revert NodesTooLong(nodes.length, used);
+    }
+
+    /// @dev Checks the runs. An empty tensor has no chunks, no runs and root 0.
+    function _table(
+        uint128[] calldata runs,
+        uint256 length,
+        uint256 chunkCount
+    ) private pure returns (uint256[] memory table) {
+        if (runs.length == 0 && chunkCount != 0) revert NoRuns();
+        table = new uint256[](runs.length);
+        uint256 total;
+        uint256 previousEnd;
+        // A run has less than 2^65 as its end and calldata holds far fewer than 2^64 runs.
+        unchecked {
+            for (uint256 i; i < table.length; ++i) {
+                uint256 first = runs[i] >> 64;
+                uint256 count = uint64(runs[i]);
+                uint256 end = first + count;
+                if (count == 0) revert EmptyRun(i);
+                if (i != 0 && first <= previousEnd) {
+                    if (first == previousEnd) revert RunsNotMaximal(i);
+                    revert RunsNotAscending(i);
+                }
+                if (end > chunkCount) revert RunOutOfRange(i, end, chunkCount);
+                table[i] = (first << 128) | (count << 64) | total;
+                total += count;
+                previousEnd = end;
+            }
+            if (length != total * 32) revert ChunkBytesMismatch(length, total * 32);
+        }
     }
 }

@@ -12,6 +12,12 @@ import {OpenedChunks, TensorProof} from "./TensorProof.sol";
 /// @notice Everything of a verdict but the arithmetic: that the instruction is the program's, that every byte the
 ///         kernel sees is committed to, and that it is the byte which the instruction reads. Holds no state and no money.
 contract Verifier is IVerifier {
+    address private immutable _contraction;
+    address private immutable _elementwise;
+    address private immutable _reduction;
+    address private immutable _normalization;
+    address private immutable _movement;
+
     /// @notice A kernel's address has no code.
     error NotAKernel(address kernel);
     /// @notice Instruction set version 1 has no such family.
@@ -28,12 +34,6 @@ contract Verifier is IVerifier {
     error UnusedOpening(uint256 opening);
     /// @notice The output's elements have more bits than a kernel can judge.
     error OutputTooWide(uint8 dtype);
-
-    address private immutable _contraction;
-    address private immutable _elementwise;
-    address private immutable _reduction;
-    address private immutable _normalization;
-    address private immutable _movement;
 
     /// @param contraction kernel of each family, in the order of `Family`
     constructor(
@@ -157,10 +157,6 @@ contract Verifier is IVerifier {
         for (uint256 n; n < readers.length; ++n) if (readers[n] == 0) revert UnusedOpening(n);
     }
 
-    function _sameValue(Operand memory a, Operand memory b) private pure returns (bool) {
-        return a.origin == b.origin && a.index == b.index && a.dtype == b.dtype && a.length == b.length;
-    }
-
     /// @dev Checks that an opening shows chunks of value `index` of its origin.
     function _open(
         Roots calldata roots,
@@ -180,5 +176,9 @@ contract Verifier is IVerifier {
                 ? (roots.constantsRoot, roots.constantCount)
                 : (roots.traceRoot, roots.instructionCount);
         TensorProof.requireLeaf(root, count, index, tensorRoot, opening.path);
+    }
+
+    function _sameValue(Operand memory a, Operand memory b) private pure returns (bool) {
+        return a.origin == b.origin && a.index == b.index && a.dtype == b.dtype && a.length == b.length;
     }
 }

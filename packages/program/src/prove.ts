@@ -116,10 +116,11 @@ export function buildElementProof(
     output: open(run.trace, index, [
       { first: Math.floor((element * dtypeSize(instruction.dtype)) / CHUNK), count: 1 },
     ]),
-    // A tensor of which only padding is read is opened all the same: its first chunk ties it to its root.
+    // A tensor of which only padding is read is opened all the same: its first chunk (if it has any) ties it to its root.
     openings: order.map((key) => {
       const entry = shared.get(key)!;
-      const runs = entry.runs.length === 0 ? [{ first: 0, count: 1 }] : normalizeRuns(entry.runs);
+      const empty = entry.tensors.trees[entry.index]!.count === 0;
+      const runs = entry.runs.length === 0 && !empty ? [{ first: 0, count: 1 }] : normalizeRuns(entry.runs);
       return open(entry.tensors, entry.index, runs);
     }),
     openingOf: keys.map((key) => order.indexOf(key)),
