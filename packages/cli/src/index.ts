@@ -1,1 +1,12 @@
-export {};
+export { developmentAccount } from "./accounts.ts";
+export { type ContractJudge, type ProofCost, type ProofRoots, startContractJudge } from "./contract-judge.ts";
+export { deployAssay, type DeployAssayOptions, type DeploymentTerms } from "./deploy-assay.ts";
+export {
+  type CheckFailure,
+  type CheckFailureKind,
+  checkModel,
+  type CheckModelOptions,
+  type InstructionReport,
+  type ModelReport,
+} from "./model-check.ts";
+export { readInputs, tensorJson } from "./tensor-io.ts";

@@ -4,6 +4,15 @@
 export const errorsAbi = [
   {
     type: "error",
+    name: "AccessOutOfRange",
+    inputs: [
+      { name: "first", type: "uint256" },
+      { name: "end", type: "uint256" },
+      { name: "length", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
     name: "AlreadyCommitted",
     inputs: [
       { name: "prover", type: "address" },
@@ -29,12 +38,22 @@ export const errorsAbi = [
   },
   {
     type: "error",
+    name: "BadClamp",
+    inputs: [
+      { name: "low", type: "uint32" },
+      { name: "high", type: "uint32" },
+    ],
+  },
+  { type: "error", name: "BadCoefficient", inputs: [{ name: "bits", type: "uint32" }] },
+  {
+    type: "error",
     name: "BondExists",
     inputs: [
       { name: "claimId", type: "bytes32" },
       { name: "challenger", type: "address" },
     ],
   },
+  { type: "error", name: "BoxTooLarge", inputs: [] },
   {
     type: "error",
     name: "BurnTooSmall",
@@ -67,6 +86,24 @@ export const errorsAbi = [
       { name: "claimId", type: "bytes32" },
       { name: "time", type: "uint256" },
       { name: "challengeEnd", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
+    name: "ChunkBytesMismatch",
+    inputs: [
+      { name: "length", type: "uint256" },
+      { name: "expected", type: "uint256" },
+    ],
+  },
+  { type: "error", name: "ChunkNotOpened", inputs: [{ name: "chunk", type: "uint256" }] },
+  {
+    type: "error",
+    name: "CoefficientCount",
+    inputs: [
+      { name: "axis", type: "uint256" },
+      { name: "actual", type: "uint256" },
+      { name: "expected", type: "uint256" },
     ],
   },
   {
@@ -104,6 +141,14 @@ export const errorsAbi = [
   },
   {
     type: "error",
+    name: "DivisorTooLarge",
+    inputs: [
+      { name: "divisor", type: "uint256" },
+      { name: "limit", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
     name: "ERC20InsufficientAllowance",
     inputs: [
       { name: "spender", type: "address" },
@@ -132,6 +177,7 @@ export const errorsAbi = [
       { name: "element", type: "uint64" },
     ],
   },
+  { type: "error", name: "ElementNotInRow", inputs: [{ name: "bits", type: "uint32" }] },
   {
     type: "error",
     name: "ElementOutOfRange",
@@ -140,7 +186,26 @@ export const errorsAbi = [
       { name: "length", type: "uint256" },
     ],
   },
+  {
+    type: "error",
+    name: "EmaxOutOfRange",
+    inputs: [
+      { name: "emax", type: "uint256" },
+      { name: "lowest", type: "uint256" },
+      { name: "highest", type: "uint256" },
+    ],
+  },
+  { type: "error", name: "EmaxTooSmall", inputs: [{ name: "emax", type: "uint256" }] },
+  { type: "error", name: "EmptyRun", inputs: [{ name: "run", type: "uint256" }] },
   { type: "error", name: "EscrowExists", inputs: [{ name: "requestId", type: "bytes32" }] },
+  {
+    type: "error",
+    name: "HintLength",
+    inputs: [
+      { name: "expected", type: "uint256" },
+      { name: "actual", type: "uint256" },
+    ],
+  },
   {
     type: "error",
     name: "InputOutOfOrder",
@@ -213,6 +278,14 @@ export const errorsAbi = [
   },
   {
     type: "error",
+    name: "LeafOutOfRange",
+    inputs: [
+      { name: "index", type: "uint256" },
+      { name: "count", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
     name: "LengthMismatch",
     inputs: [
       { name: "length", type: "uint256" },
@@ -220,7 +293,9 @@ export const errorsAbi = [
     ],
   },
   { type: "error", name: "MalformedHeader", inputs: [] },
+  { type: "error", name: "MalformedInstruction", inputs: [] },
   { type: "error", name: "ModelExists", inputs: [{ name: "modelId", type: "bytes32" }] },
+  { type: "error", name: "NanBound", inputs: [{ name: "bits", type: "uint32" }] },
   {
     type: "error",
     name: "NoBond",
@@ -234,8 +309,26 @@ export const errorsAbi = [
   { type: "error", name: "NoInstructions", inputs: [] },
   { type: "error", name: "NoOutputs", inputs: [] },
   { type: "error", name: "NoPayout", inputs: [{ name: "account", type: "address" }] },
+  { type: "error", name: "NoRuns", inputs: [] },
   { type: "error", name: "NoWithdrawal", inputs: [{ name: "executor", type: "address" }] },
+  {
+    type: "error",
+    name: "NodesTooLong",
+    inputs: [
+      { name: "length", type: "uint256" },
+      { name: "needed", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
+    name: "NodesTooShort",
+    inputs: [
+      { name: "length", type: "uint256" },
+      { name: "needed", type: "uint256" },
+    ],
+  },
   { type: "error", name: "NonCanonicalHeader", inputs: [] },
+  { type: "error", name: "NotAKernel", inputs: [{ name: "kernel", type: "address" }] },
   {
     type: "error",
     name: "NotCommitted",
@@ -265,6 +358,39 @@ export const errorsAbi = [
   },
   { type: "error", name: "NotReferee", inputs: [{ name: "caller", type: "address" }] },
   { type: "error", name: "NotTheOutputs", inputs: [{ name: "requestId", type: "bytes32" }] },
+  {
+    type: "error",
+    name: "OpeningOfAnotherValue",
+    inputs: [
+      { name: "operand", type: "uint256" },
+      { name: "opening", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
+    name: "OperandCount",
+    inputs: [
+      { name: "expected", type: "uint256" },
+      { name: "actual", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
+    name: "OperandCountMismatch",
+    inputs: [
+      { name: "actual", type: "uint256" },
+      { name: "expected", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
+    name: "OperandLength",
+    inputs: [
+      { name: "operand", type: "uint256" },
+      { name: "expected", type: "uint256" },
+      { name: "actual", type: "uint256" },
+    ],
+  },
   { type: "error", name: "OutputMatches", inputs: [{ name: "output", type: "uint32" }] },
   {
     type: "error",
@@ -275,6 +401,8 @@ export const errorsAbi = [
       { name: "instructionCount", type: "uint32" },
     ],
   },
+  { type: "error", name: "OutputTooLarge", inputs: [] },
+  { type: "error", name: "OutputTooWide", inputs: [{ name: "dtype", type: "uint8" }] },
   {
     type: "error",
     name: "OutputsMismatch",
@@ -284,6 +412,14 @@ export const errorsAbi = [
     ],
   },
   { type: "error", name: "OutputsMissing", inputs: [] },
+  {
+    type: "error",
+    name: "ParamsLength",
+    inputs: [
+      { name: "expected", type: "uint256" },
+      { name: "actual", type: "uint256" },
+    ],
+  },
   {
     type: "error",
     name: "PathLengthMismatch",
@@ -319,6 +455,7 @@ export const errorsAbi = [
       { name: "actual", type: "bytes32" },
     ],
   },
+  { type: "error", name: "RowTooLong", inputs: [{ name: "length", type: "uint256" }] },
   {
     type: "error",
     name: "RoyaltyAboveMax",
@@ -327,10 +464,29 @@ export const errorsAbi = [
       { name: "maxRoyalty", type: "uint256" },
     ],
   },
+  {
+    type: "error",
+    name: "RunOutOfRange",
+    inputs: [
+      { name: "run", type: "uint256" },
+      { name: "end", type: "uint256" },
+      { name: "chunkCount", type: "uint256" },
+    ],
+  },
+  { type: "error", name: "RunsNotAscending", inputs: [{ name: "run", type: "uint256" }] },
+  { type: "error", name: "RunsNotMaximal", inputs: [{ name: "run", type: "uint256" }] },
   { type: "error", name: "SafeERC20FailedOperation", inputs: [{ name: "token", type: "address" }] },
   { type: "error", name: "Sha256Failed", inputs: [] },
   { type: "error", name: "StringTooLong", inputs: [{ name: "str", type: "string" }] },
   { type: "error", name: "TensorTooLarge", inputs: [{ name: "elements", type: "uint256" }] },
+  {
+    type: "error",
+    name: "TooManyTerms",
+    inputs: [
+      { name: "terms", type: "uint256" },
+      { name: "limit", type: "uint256" },
+    ],
+  },
   {
     type: "error",
     name: "TransferMismatch",
@@ -340,9 +496,20 @@ export const errorsAbi = [
     ],
   },
   { type: "error", name: "UnexpectedConstantsRoot", inputs: [{ name: "constantsRoot", type: "bytes32" }] },
+  { type: "error", name: "UnknownActivation", inputs: [{ name: "activation", type: "uint8" }] },
   { type: "error", name: "UnknownClaim", inputs: [{ name: "claimId", type: "bytes32" }] },
   { type: "error", name: "UnknownDtype", inputs: [{ name: "dtype", type: "uint8" }] },
+  { type: "error", name: "UnknownFamily", inputs: [{ name: "family", type: "uint256" }] },
   { type: "error", name: "UnknownModel", inputs: [{ name: "modelId", type: "bytes32" }] },
+  { type: "error", name: "UnknownOp", inputs: [{ name: "op", type: "uint8" }] },
+  {
+    type: "error",
+    name: "UnknownOpening",
+    inputs: [
+      { name: "operand", type: "uint256" },
+      { name: "opening", type: "uint256" },
+    ],
+  },
   {
     type: "error",
     name: "UnknownOutput",
@@ -364,6 +531,15 @@ export const errorsAbi = [
   },
   { type: "error", name: "UnsupportedAccuracyProfile", inputs: [{ name: "profile", type: "uint16" }] },
   { type: "error", name: "UnsupportedVersion", inputs: [{ name: "version", type: "uint16" }] },
+  { type: "error", name: "UnusedOpening", inputs: [{ name: "opening", type: "uint256" }] },
+  {
+    type: "error",
+    name: "ValidTooLarge",
+    inputs: [
+      { name: "valid", type: "uint256" },
+      { name: "terms", type: "uint256" },
+    ],
+  },
   {
     type: "error",
     name: "VersionExists",
@@ -433,6 +609,7 @@ export const errorsAbi = [
   { type: "error", name: "ZeroAddress", inputs: [] },
   { type: "error", name: "ZeroAmount", inputs: [] },
   { type: "error", name: "ZeroArtifactHash", inputs: [] },
+  { type: "error", name: "ZeroDivisor", inputs: [{ name: "axis", type: "uint256" }] },
   { type: "error", name: "ZeroInstructionsRoot", inputs: [] },
   { type: "error", name: "ZeroMarket", inputs: [] },
 ] as const;

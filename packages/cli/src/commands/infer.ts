@@ -1,0 +1,169 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Command, Option } from "commander";
+import { randomInputs, type Tensors } from "@assay/execution";
+import {
+  expire,
+  getClaim,
+  getHistory,
+  getRequest,
+  getVersion,
+  request as requestInference,
+  ZERO_ROOT,
+} from "@assay/protocol";
+import { AssayError, RootTree, tensorRoot, toStored } from "@assay/tensor";
+import { type Address, type Hash, hexToBytes, toHex } from "viem";
+import { getBlock } from "viem/actions";
+import { connectAccount } from "../connect.ts";
+import { ensureFunds } from "../funds.ts";
+import {
+  type AccountOptions,
+  address,
+  amount,
+  type ChainOptions,
+  hash,
+  integer,
+  withAccount,
+  withChain,
+  withExample,
+} from "../options.ts";
+import { print, progress, time } from "../output.ts";
+import {
+  latestVersion,
+  portTensors,
+  publishedProgram,
+  type PublishedProgram,
+  splitStored,
+} from "../published-program.ts";
+import { digitSample } from "../samples.ts";
+import { readInputs, tensorJson } from "../tensor-io.ts";
+
+interface Options extends ChainOptions, AccountOptions {
+  program?: Hash;
+  inputs?: string;
+  sample?: number;
+  random?: number;
+  fee: bigint;
+  executor?: Address;
+  deadline: number;
+  timeout: number;
+}
+
+export function inferCommand(): Command {
+  const command = new Command("infer")
+    .description("ask for an inference, wait for the claim and check its outputs against the output root")
+    .argument("<model-id>", "the model", hash)
+    .option("--program <root>", "one of the model's versions; default: the newest", hash)
+    .addOption(
+      new Option("--inputs <path>", "inputs: .json, .pb, or a folder with input_0.pb, …").conflicts([
+        "sample",
+        "random",
+      ]),
+    )
+    .addOption(
+      new Option("--sample <n>", "digit number n of models/digits/samples.json")
+        .argParser(integer())
+        .conflicts("random"),
+    )
+    .option("--random <seed>", "random inputs", integer())
+    .option("--fee <amount>", "token units for the executor", amount, 10n ** 18n)
+    .option("--executor <address>", "who must answer; default: anyone", address)
+    .option("--deadline <seconds>", "how long the request waits for a claim", integer(60), 3600)
+    .option("--timeout <seconds>", "how long this command waits for it", integer(1), 120);
+  return withExample(
+    withAccount(withChain(command)),
+    "assay infer 0x12ab… --sample 3 --account 2",
+    "assay infer 0x12ab… --inputs image.json --account 2 --json",
+  ).action(runInfer);
+}
+
+async function inputsFor(options: Options, program: PublishedProgram): Promise<Tensors> {
+  if (options.inputs !== undefined) return readInputs(options.inputs, program.inputs);
+  if (options.sample !== undefined) return digitSample(options.sample, program.inputs);
+  if (options.random !== undefined) return randomInputs(program.inputs, options.random);
+  throw new AssayError("MISSING_INPUT", "no inputs given", {
+    hint: `give --inputs, --sample or --random; the model's inputs: ${program.inputs
+      .map(({ name, dims }) => `${name} [${dims.join(", ")}]`)
+      .join(", ")}`,
+  });
+}
+
+async function runInfer(modelId: Hash, options: Options): Promise<void> {
+  const { client, deployment, account } = await connectAccount(options);
+  const programRoot = options.program ?? (await latestVersion(client, deployment, modelId));
+  const [program, { royalty }] = await Promise.all([
+    publishedProgram(client, deployment, programRoot),
+    getVersion(client, { deployment, modelId, programRoot }),
+  ]);
+  const inputs = await inputsFor(options, program);
+  const stored = program.inputs.map((port) => {
+    const value = inputs[port.name];
+    if (value?.dtype !== port.dtype || value.dims.join() !== port.dims.join())
+      throw new AssayError(
+        "INPUT_SHAPE",
+        `input "${port.name}" must have the shape [${port.dims.join(", ")}]`,
+      );
+    return toStored(value, port.layout);
+  });
+  await ensureFunds(client, deployment, account.address, options.fee + royalty);
+  const { timestamp } = await getBlock(client);
+  const { requestId } = await requestInference(client, {
+    deployment,
+    modelId,
+    programRoot,
+    inputRoot: rootOver(stored),
+    inputs: new Uint8Array(Buffer.concat(stored)),
+    fee: options.fee,
+    maxRoyalty: royalty,
+    deadline: timestamp + BigInt(options.deadline),
+    ...(options.executor !== undefined && { executor: options.executor }),
+  });
+  progress(`request ${requestId}`);
+  progress("waiting for a claim");
+  const giveUp = Date.now() + options.timeout * 1000;
+  let claimId: Hash = ZERO_ROOT;
+  while (claimId === ZERO_ROOT) {
+    ({ claimId } = await getRequest(client, { deployment, requestId }));
+    if (claimId !== ZERO_ROOT) break;
+    if (Date.now() > giveUp)
+      throw new AssayError(
+        "NO_CLAIM",
+        `no claim for request ${requestId} within ${options.timeout} seconds`,
+        {
+          hint: `is an executor running (\`assay executor start\`)? ${expire.name} refunds the request after its deadline`,
+        },
+      );
+    await sleep(500);
+  }
+  const history = await getHistory(client, { deployment, id: claimId });
+  const posted = history.find((event) => event.eventName === "ClaimPosted");
+  if (posted?.eventName !== "ClaimPosted")
+    throw new AssayError("EVENT_MISSING", `the RPC server does not show how claim ${claimId} was posted`);
+  const bytes = splitStored(program.outputs, hexToBytes(posted.args.outputs));
+  if (rootOver(bytes) !== posted.args.outputRoot)
+    throw new AssayError("OUTPUTS_MISMATCH", "the outputs do not belong to the claim's output root");
+  const outputs = portTensors(program.outputs, bytes);
+  const claim = await getClaim(client, { deployment, claimId });
+  const tensors = Object.fromEntries(Object.entries(outputs).map(([name, t]) => [name, tensorJson(t)]));
+  const { phase, executor, challengeEnd, outputRoot } = claim;
+  print(
+    options.json,
+    { requestId, claimId, programRoot, executor, phase, challengeEnd, outputRoot, outputs: tensors },
+    () => [
+      ...Object.entries(tensors).map(([name, { dims, data }]) => {
+        const shown = data
+          .slice(0, 16)
+          .map((value) => (typeof value === "number" ? Number(value.toPrecision(7)) : value));
+        return `${name} [${dims.join(", ")}]: ${shown.join(", ")}${data.length > 16 ? ", …" : ""}`;
+      }),
+      "",
+      `claim     ${claimId}`,
+      `executor  ${executor}`,
+      `phase     ${phase}: can be challenged until ${time(challengeEnd)}`,
+      "The outputs belong to the claim's output root.",
+    ],
+  );
+}
+
+function rootOver(stored: readonly Uint8Array[]): Hash {
+  return toHex(new RootTree(stored.map(tensorRoot)).root);
+}

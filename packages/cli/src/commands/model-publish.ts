@@ -1,0 +1,74 @@
+import { Command } from "commander";
+import { addVersion, createModel, getModel, publishProgram } from "@assay/protocol";
+import { AssayError } from "@assay/tensor";
+import { encodeAbiParameters, keccak256, stringToBytes } from "viem";
+import { loadModelFile } from "../compiled-model.ts";
+import { connectAccount } from "../connect.ts";
+import {
+  type AccountOptions,
+  amount,
+  type ChainOptions,
+  withAccount,
+  withChain,
+  withExample,
+  withShapes,
+} from "../options.ts";
+import { print, progress } from "../output.ts";
+
+interface Options extends ChainOptions, AccountOptions {
+  shape?: Record<string, number[]>;
+  name: string;
+  uri: string;
+  royalty: bigint;
+}
+
+export function modelPublishCommand(): Command {
+  const command = new Command("publish")
+    .description("compile an ONNX model and publish it; a model that exists gets a further version")
+    .argument("<model.onnx>", "the ONNX file")
+    .requiredOption("--name <name>", "the model's name; with your address it makes the model's id")
+    .option("--uri <uri>", "where others get the ONNX file", "")
+    .option("--royalty <amount>", "token units you get for every finalised request", amount, 0n);
+  return withExample(
+    withShapes(withAccount(withChain(command))),
+    "assay model publish models/digits/digits.onnx --shape pixels=1,1,8,8 --name digits --account 1",
+  ).action(runPublish);
+}
+
+/** Whatever is there already is left as it is, so that a publication that broke off can be repeated. */
+async function unless(code: string, what: string, action: () => Promise<unknown>): Promise<void> {
+  try {
+    progress(what);
+    await action();
+  } catch (error) {
+    if (!(error instanceof AssayError && error.code === code)) throw error;
+    progress("  already done");
+  }
+}
+
+async function runPublish(path: string, options: Options): Promise<void> {
+  const { client, deployment, account } = await connectAccount(options);
+  const { programRoot, header, artifactHash } = await loadModelFile(path, options.shape);
+  const salt = keccak256(stringToBytes(options.name));
+  const modelId = keccak256(
+    encodeAbiParameters([{ type: "address" }, { type: "bytes32" }], [account.address, salt]),
+  );
+  await unless("ProgramAlreadyPublished", "publishing the program", () =>
+    publishProgram(client, { deployment, header }),
+  );
+  const { name, uri, royalty } = options;
+  await unless("ModelExists", "creating the model", () =>
+    createModel(client, { deployment, salt, name, uri, royalty }),
+  );
+  await unless("VersionExists", "adding the version", () =>
+    addVersion(client, { deployment, modelId, programRoot, artifactHash, uri }),
+  );
+  const model = await getModel(client, { deployment, modelId });
+  if (model.royalty !== royalty)
+    progress(`note: the model's royalty is ${model.royalty}; it was set when it was created`);
+  print(options.json, { modelId, programRoot, artifactHash, owner: account.address }, () => [
+    `model id       ${modelId}`,
+    `program root   ${programRoot}`,
+    `artifact hash  ${artifactHash}`,
+  ]);
+}

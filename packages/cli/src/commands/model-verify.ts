@@ -1,0 +1,48 @@
+import { Command } from "commander";
+import { getProgram, getVersion } from "@assay/protocol";
+import { AssayError } from "@assay/tensor";
+import type { Hash } from "viem";
+import { loadModelFile } from "../compiled-model.ts";
+import { connect } from "../connect.ts";
+import { type ChainOptions, hash, withChain, withExample, withShapes } from "../options.ts";
+import { print } from "../output.ts";
+
+interface Options extends ChainOptions {
+  shape?: Record<string, number[]>;
+  model?: Hash;
+  program?: Hash;
+}
+
+export function modelVerifyCommand(): Command {
+  const command = new Command("verify")
+    .description("recompile an ONNX file and compare its program root with the chain's")
+    .argument("<model.onnx>", "the ONNX file")
+    .option("--program <root>", "the program root it must have; default: any published one", hash)
+    .option("--model <id>", "a model of which it must be a version, with this very file", hash);
+  return withExample(
+    withShapes(withChain(command)),
+    "assay model verify models/digits/digits.onnx --shape pixels=1,1,8,8",
+  ).action(runVerify);
+}
+
+async function runVerify(path: string, options: Options): Promise<void> {
+  const { client, deployment } = await connect(options);
+  const { programRoot, artifactHash } = await loadModelFile(path, options.shape);
+  if (options.program !== undefined && options.program !== programRoot)
+    throw new AssayError("ROOT_DIFFERS", `the file compiles to ${programRoot}, not to ${options.program}`, {
+      hint: "same file, same --shape, same Assay version?",
+    });
+  await getProgram(client, { deployment, programRoot });
+  if (options.model !== undefined) {
+    const version = await getVersion(client, { deployment, modelId: options.model, programRoot });
+    if (version.artifactHash !== artifactHash)
+      throw new AssayError(
+        "HASH_DIFFERS",
+        `the model's owner registered the file ${version.artifactHash}, this one is ${artifactHash}`,
+        { hint: "the program is the same; the file is another one that compiles to it" },
+      );
+  }
+  print(options.json, { ok: true, programRoot, artifactHash }, () => [
+    `ok: ${path} compiles to the published program ${programRoot}`,
+  ]);
+}

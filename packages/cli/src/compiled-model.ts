@@ -1,0 +1,30 @@
+import { readFile } from "node:fs/promises";
+import { type CompiledModel, compileModel } from "@assay/execution";
+import { AssayError } from "@assay/tensor";
+import { type Hash, sha256, toHex } from "viem";
+import { progress } from "./output.ts";
+
+export interface LoadedModel extends CompiledModel {
+  /** SHA-256 of the ONNX file. */
+  artifactHash: Hash;
+  programRoot: Hash;
+}
+
+/** Compiles an ONNX file. */
+export async function loadModelFile(
+  path: string,
+  shapes: Record<string, number[]> = {},
+): Promise<LoadedModel> {
+  let onnx: Uint8Array;
+  try {
+    onnx = new Uint8Array(await readFile(path));
+  } catch (cause) {
+    throw new AssayError("FILE_UNREADABLE", `cannot read ${path}`, {
+      hint: "give the path of an ONNX file",
+      cause,
+    });
+  }
+  progress(`compiling ${path}`);
+  const model = await compileModel(onnx, { shapes });
+  return { ...model, artifactHash: sha256(onnx), programRoot: toHex(model.root) };
+}

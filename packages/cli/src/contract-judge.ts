@@ -1,0 +1,129 @@
+import type { Judgement, Verdict } from "@assay/numerics";
+import { decodeContractError, toAssayError, TRANSACTION_GAS_CAP, verifierAbi } from "@assay/protocol";
+import type { ElementProof } from "@assay/program";
+import { AssayError } from "@assay/tensor";
+import {
+  type Abi,
+  type Address,
+  createWalletClient,
+  custom,
+  decodeFunctionResult,
+  type EIP1193Provider,
+  encodeFunctionData,
+  type Hash,
+  type Hex,
+  isHex,
+  publicActions,
+} from "viem";
+import { hardhat as chain } from "viem/chains";
+import { developmentAccount } from "./accounts.ts";
+import { hardhatWithContracts } from "./hardhat.ts";
+
+/** What a proof is checked against; `Roots` of contracts/proof/IVerifier.sol. */
+export interface ProofRoots {
+  instructionsRoot: Hash;
+  instructionCount: number;
+  constantsRoot: Hash;
+  constantCount: number;
+  inputRoot: Hash;
+  inputCount: number;
+  traceRoot: Hash;
+}
+
+/** The deployed Verifier with its kernels, on a chain inside this process. */
+export interface ContractJudge {
+  /** The contract's verdict; throws what it reverts with. */
+  judge(roots: ProofRoots, proof: ElementProof): Promise<Judgement>;
+  /** Gas and calldata of a transaction that does nothing but judge. */
+  cost(roots: ProofRoots, proof: ElementProof): Promise<ProofCost>;
+  close(): Promise<void>;
+}
+
+export interface ProofCost {
+  /** gasUsed of the receipt: intrinsic gas, calldata (with EIP-7623's floor) and execution. */
+  gas: number;
+  calldataBytes: number;
+}
+
+/** In the order of the Solidity enum Family. */
+const KERNELS = [
+  "ContractionKernel",
+  "ElementwiseKernel",
+  "ReductionKernel",
+  "NormalizationKernel",
+  "MovementKernel",
+];
+
+/** Starts a chain without any port and deploys the Verifier. */
+export async function startContractJudge(): Promise<ContractJudge> {
+  const hre = await hardhatWithContracts();
+  const connection = await hre.network.create("hardhat");
+  const client = createWalletClient({
+    account: developmentAccount(0),
+    chain,
+    transport: custom(connection.provider as unknown as EIP1193Provider),
+    pollingInterval: 10,
+  }).extend(publicActions);
+
+  const deploy = async (name: string, args: readonly unknown[] = []): Promise<Address> => {
+    const { abi, bytecode } = await hre.artifacts.readArtifact(name);
+    const hash = await client.deployContract({
+      abi: abi as Abi,
+      bytecode: bytecode as Hex,
+      args,
+      gas: TRANSACTION_GAS_CAP,
+    });
+    const receipt = await client.waitForTransactionReceipt({ hash });
+    if (receipt.status !== "success" || !receipt.contractAddress)
+      throw new AssayError("DEPLOYMENT_FAILED", `${name} could not be deployed`);
+    return receipt.contractAddress;
+  };
+  const kernels: Address[] = [];
+  for (const name of KERNELS) kernels.push(await deploy(name));
+  const verifier = await deploy("Verifier", kernels);
+
+  const calldata = (roots: ProofRoots, proof: ElementProof) =>
+    encodeFunctionData({ abi: verifierAbi, functionName: "judge", args: [roots, proof] });
+
+  return {
+    async judge(roots, proof) {
+      let data: Hex | undefined;
+      try {
+        ({ data } = await client.call({
+          to: verifier,
+          data: calldata(roots, proof),
+          gas: TRANSACTION_GAS_CAP,
+        }));
+      } catch (error) {
+        throw asContractError(error);
+      }
+      const { verdict, exact, provable, integrity, scale } = decodeFunctionResult({
+        abi: verifierAbi,
+        functionName: "judge",
+        data: data ?? "0x",
+      });
+      return { verdict: verdict as Verdict, exact, provable, integrity, scale };
+    },
+    async cost(roots, proof) {
+      const data = calldata(roots, proof);
+      try {
+        const hash = await client.sendTransaction({ to: verifier, data, gas: TRANSACTION_GAS_CAP });
+        const { gasUsed } = await client.waitForTransactionReceipt({ hash });
+        return { gas: Number(gasUsed), calldataBytes: (data.length - 2) / 2 };
+      } catch (error) {
+        throw asContractError(error);
+      }
+    },
+    close: () => connection.close(),
+  };
+}
+
+/** In-process, the provider's own error carries the revert data. */
+function asContractError(error: unknown): unknown {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    const { data } = cause as { data?: unknown };
+    const bytes = typeof data === "object" && data !== null ? (data as { data?: unknown }).data : data;
+    if (isHex(bytes) && bytes !== "0x") return decodeContractError(bytes, error);
+  }
+  return toAssayError(error);
+}

@@ -1,0 +1,108 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { DEPLOYMENT_FILE } from "@assay/protocol";
+import { type Address, getAddress, type Hash, isAddress, isHash } from "viem";
+
+export interface JsonOption {
+  json?: boolean;
+}
+
+export interface ChainOptions extends JsonOption {
+  rpc: string;
+  deployment: string;
+}
+
+export interface AccountOptions {
+  key?: string;
+  account?: number;
+}
+
+export function integer(least = 0) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (text.trim() === "" || !Number.isSafeInteger(value) || value < least)
+      throw new InvalidArgumentError(`Expected an integer of at least ${least}.`);
+    return value;
+  };
+}
+
+/** Token units; a decimal integer. */
+export function amount(text: string): bigint {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError("Expected an amount in token units, e.g. 1000.");
+  return BigInt(text);
+}
+
+export function address(text: string): Address {
+  if (!isAddress(text)) throw new InvalidArgumentError("Expected an address, e.g. 0x5FbDB2…");
+  return getAddress(text);
+}
+
+export function hash(text: string): Hash {
+  if (!isHash(text)) throw new InvalidArgumentError("Expected 32 bytes in hex, e.g. 0x12ab…");
+  return text.toLowerCase() as Hash;
+}
+
+export function rpcUrl(text: string): string {
+  if (!/^https?:\/\//.test(text) || !URL.canParse(text))
+    throw new InvalidArgumentError("Expected an address like http://127.0.0.1:8545.");
+  return text;
+}
+
+/** Collects `name=1,3,224,224`, given once per input. */
+export function shape(text: string, before: Record<string, number[]> = {}): Record<string, number[]> {
+  const at = text.lastIndexOf("=");
+  const dims = text.slice(at + 1).split(/[,x]/);
+  if (at < 1 || !dims.every((dim) => /^[1-9]\d*$/.test(dim)))
+    throw new InvalidArgumentError("Expected name=dims, e.g. image=1,3,224,224.");
+  return { ...before, [text.slice(0, at)]: dims.map(Number) };
+}
+
+export function collect(text: string, before: string[] = []): string[] {
+  return [...before, text];
+}
+
+export function withJson(command: Command): Command {
+  return command.option("--json", "print the result as JSON (stdout holds nothing else)");
+}
+
+/** --rpc, --deployment and --json. */
+export function withChain(command: Command): Command {
+  command.addOption(
+    new Option("--rpc <url>", "RPC server of the chain")
+      .env("ASSAY_RPC")
+      .default("http://127.0.0.1:8545")
+      .argParser(rpcUrl),
+  );
+  command.addOption(
+    new Option("--deployment <file>", "where Assay's contracts are")
+      .env("ASSAY_DEPLOYMENT")
+      .default(DEPLOYMENT_FILE),
+  );
+  return withJson(command);
+}
+
+/** --key and --account. */
+export function withAccount(command: Command): Command {
+  command.addOption(
+    new Option(
+      "--key <hex>",
+      "private key to send from; the environment variable keeps it out of the shell's history",
+    )
+      .env("ASSAY_PRIVATE_KEY")
+      .conflicts("account"),
+  );
+  return command.option(
+    "--account <n>",
+    "send from development account n (a public key: chain 31337 only)",
+    integer(),
+  );
+}
+
+export function withShapes(command: Command): Command {
+  return command.option("--shape <name=dims>", "shape of an input that the model leaves open", shape);
+}
+
+/** Help ends with an example. */
+export function withExample(command: Command, ...examples: string[]): Command {
+  const title = examples.length > 1 ? "Examples:" : "Example:";
+  return command.addHelpText("after", `\n${title}\n${examples.map((line) => `  ${line}`).join("\n")}\n`);
+}

@@ -1,0 +1,32 @@
+import { Command } from "commander";
+import { chainCommand } from "./commands/chain.ts";
+import { claimShowCommand } from "./commands/claim-show.ts";
+import { deployCommand } from "./commands/deploy.ts";
+import { inferCommand } from "./commands/infer.ts";
+import { modelCheckCommand } from "./commands/model-check.ts";
+import { modelCompileCommand } from "./commands/model-compile.ts";
+import { modelPublishCommand } from "./commands/model-publish.ts";
+import { modelVerifyCommand } from "./commands/model-verify.ts";
+
+/** The `assay` command with all its subcommands. */
+export function assayCommand(): Command {
+  const command = new Command("assay")
+    .description(
+      "verification protocol for AI inference: run ONNX models for others and be held to the result",
+    )
+    .version("0.1.0");
+  const model = new Command("model").description("compile, check, publish and verify models");
+  for (const sub of [modelCompileCommand(), modelCheckCommand(), modelPublishCommand(), modelVerifyCommand()])
+    model.addCommand(sub);
+  const claim = new Command("claim").description("look at claims");
+  claim.addCommand(claimShowCommand());
+  for (const sub of [chainCommand(), deployCommand(), model, inferCommand(), claim]) command.addCommand(sub);
+  // Errors are thrown instead of ending the process, so that exit codes are decided in one place (main.ts).
+  const configure = (each: Command): void => {
+    each.exitOverride();
+    each.showHelpAfterError("(--help shows the options and an example)");
+    each.commands.forEach(configure);
+  };
+  configure(command);
+  return command;
+}
