@@ -1,8 +1,6 @@
 import {
-  type Artifact,
   type ArtifactResolver,
   deploy,
-  type DeploymentParameters,
   DeploymentResultType,
   type EIP1193Provider,
 } from "@nomicfoundation/ignition-core";
