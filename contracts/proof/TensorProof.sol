@@ -13,7 +13,7 @@ struct OpenedChunks {
 }
 
 /// @title Proofs that chunks belong to a tensor, and that a tensor belongs to its origin
-/// @notice Trees are those of docs/spec.md: 32-byte chunks, SHA-256, padded with zero chunks to a power of two.
+/// @notice Trees are those of docs/architecture.md: 32-byte chunks, SHA-256, padded with zero chunks to a power of two.
 ///         TypeScript twin: packages/tensor/src/opening.ts.
 library TensorProof {
     /// @notice An opening of a tensor that has chunks opens none.

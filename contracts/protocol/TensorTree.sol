@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 /// @title SHA-256 Merkle roots of tensors held as bytes, and paths in the trees over them
 /// @notice For the market (are these bytes what the root says?), the referee (outputs against the trace) and consumers.
-///         Trees are those of docs/spec.md: 32-byte nodes, padded with zero chunks to a power of two.
+///         Trees are those of docs/architecture.md: 32-byte nodes, padded with zero chunks to a power of two.
 library TensorTree {
     /// @notice A call of the SHA-256 precompile failed, which happens only out of gas.
     error Sha256Failed();
