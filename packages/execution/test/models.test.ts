@@ -1,5 +1,5 @@
-import { elementCount, float32Tensor } from "@assay/tensor";
-import { UnsupportedModelError } from "@assay/program";
+import { elementCount, float32Values } from "@assay/tensor";
+import { readTensorFile, UnsupportedModelError } from "@assay/program";
 import { describe, expect, it } from "vitest";
 import {
   type CompiledModel,
@@ -14,9 +14,14 @@ import {
 } from "../src/index.ts";
 import { WasmRunner } from "../src/wasm.ts";
 import { audit, judge, sample, type StoredRun, tamper } from "./audit.ts";
-import { readTensorFile } from "@assay/program";
-import { hasSharedModels, sharedFile, sharedModel, shippedFile } from "./models.ts";
-import { float32Values } from "@assay/tensor";
+import {
+  digitInputs,
+  hasSharedModels,
+  sharedFile,
+  sharedModel,
+  shippedFile,
+  shippedSamples,
+} from "./models.ts";
 
 async function storedRun(model: CompiledModel, runner: Runner, inputs: Tensors): Promise<StoredRun> {
   const { program } = model;
@@ -47,11 +52,7 @@ async function checkModel(model: CompiledModel, inputs: Tensors, most: number): 
 describe("the shipped model", async () => {
   const shapes = { pixels: [1, 1, 8, 8] };
   const model = await compileModel(shippedFile("digits/digits.onnx"), { shapes });
-  const [first] = JSON.parse(new TextDecoder().decode(shippedFile("digits/samples.json")));
-  const pixels = float32Tensor(
-    [1, 1, 8, 8],
-    first.pixels.map((p: number) => p / 16),
-  );
+  const inputs = digitInputs(shippedSamples()[0]!);
 
   it("is one instruction for each layer", () => {
     expect(model.program.nodes).toEqual([
@@ -65,13 +66,13 @@ describe("the shipped model", async () => {
   });
 
   it("passes element by element, on two engines, and no wrong element does", async () => {
-    await checkModel(model, { pixels }, 200);
+    await checkModel(model, inputs, 200);
   });
 
   it("shows the cheaper model's trace for what it is", async () => {
     const cheap = await compileModel(shippedFile("digits/digits-small.onnx"), { shapes });
     const runner = new ModelRunner(cheap);
-    const run = await storedRun(model, runner, { pixels });
+    const run = await storedRun(model, runner, inputs);
     expect(audit(run, 64)).not.toEqual([]);
     await runner.close();
   });

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { readModel } from "@assay/program";
+import { float32Tensor } from "@assay/tensor";
 
 const repository = new URL("../../../", import.meta.url);
 const shared = process.env.ASSAY_SHARED ?? fileURLToPath(new URL("../shared", repository));
@@ -19,6 +20,26 @@ export function sharedModel(name: string) {
     readModel(onnx).inputs.map((input) => [input.name, (input.dims ?? []).map((dim) => dim ?? 1)]),
   );
   return { onnx, shapes };
+}
+
+/** A held-back digit of models/digits. */
+export interface DigitSample {
+  label: number;
+  pixels: number[];
+}
+
+export function shippedSamples(): DigitSample[] {
+  return JSON.parse(new TextDecoder().decode(shippedFile("digits/samples.json"))) as DigitSample[];
+}
+
+/** A digit as the shipped model's input. */
+export function digitInputs({ pixels }: DigitSample) {
+  return {
+    pixels: float32Tensor(
+      [1, 1, 8, 8],
+      pixels.map((p) => p / 16),
+    ),
+  };
 }
 
 export function shippedFile(path: string): Uint8Array {

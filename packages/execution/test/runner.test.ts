@@ -14,7 +14,7 @@ import {
   storedOutputs,
 } from "../src/index.ts";
 import { WasmRunner } from "../src/wasm.ts";
-import { shippedFile } from "./models.ts";
+import { digitInputs, shippedFile, shippedSamples } from "./models.ts";
 
 async function codeOf(promise: Promise<unknown>): Promise<string | undefined> {
   return promise.then(
@@ -25,15 +25,7 @@ async function codeOf(promise: Promise<unknown>): Promise<string | undefined> {
 
 const shapes = { pixels: [1, 1, 8, 8] };
 const digits = await compileModel(shippedFile("digits/digits.onnx"), { shapes });
-const samples: { label: number; pixels: number[] }[] = JSON.parse(
-  new TextDecoder().decode(shippedFile("digits/samples.json")),
-);
-const inputsOf = ({ pixels }: { pixels: number[] }) => ({
-  pixels: float32Tensor(
-    [1, 1, 8, 8],
-    pixels.map((p) => p / 16),
-  ),
-});
+const samples = shippedSamples();
 
 describe("the pinned configuration", () => {
   it("is that of the installed onnxruntime", async () => {
@@ -62,7 +54,7 @@ describe("running", () => {
   it("reads most of the shipped samples as labelled", async () => {
     let right = 0;
     for (const digit of samples) {
-      const { probabilities } = await runner.run(inputsOf(digit));
+      const { probabilities } = await runner.run(digitInputs(digit));
       const values = [...float32Values(probabilities!)];
       if (values.indexOf(Math.max(...values)) === digit.label) right++;
     }
@@ -76,7 +68,7 @@ describe("running", () => {
     const exposed = exposeAll(digits.canonical);
     worker.register("all", exposed.model);
     for (const digit of samples.slice(0, 5)) {
-      const inputs = inputsOf(digit);
+      const inputs = digitInputs(digit);
       const plain = storedOutputs(digits.program, await runner.run(inputs));
       const all = await worker.run("all", inputs, exposed.values);
       expect(storedOutputs(digits.program, all)).toEqual(plain);
@@ -87,14 +79,17 @@ describe("running", () => {
   });
 
   it("commits to the same root for equal runs only", async () => {
-    const [a, b] = [await runner.trace(inputsOf(samples[0]!)), await runner.trace(inputsOf(samples[0]!))];
+    const [a, b] = [
+      await runner.trace(digitInputs(samples[0]!)),
+      await runner.trace(digitInputs(samples[0]!)),
+    ];
     expect(a.map(tensorRoot)).toEqual(b.map(tensorRoot));
-    const c = await runner.trace(inputsOf(samples[1]!));
+    const c = await runner.trace(digitInputs(samples[1]!));
     expect(c.map(tensorRoot)).not.toEqual(a.map(tensorRoot));
   });
 
   it("refuses inputs that do not fit, by name", async () => {
-    const { pixels } = inputsOf(samples[0]!);
+    const { pixels } = digitInputs(samples[0]!);
     const nan = float32Tensor([1, 1, 8, 8], new Array(64).fill(NaN));
     expect(await codeOf(runner.run({}))).toBe("MISSING_INPUT");
     expect(await codeOf(runner.run({ pixels, more: pixels }))).toBe("UNKNOWN_INPUT");
@@ -106,28 +101,28 @@ describe("running", () => {
 
   it("reports a killed child by name and runs again afterwards", async () => {
     const victim = new ModelRunner(digits);
-    const before = await victim.run(inputsOf(samples[0]!));
+    const before = await victim.run(digitInputs(samples[0]!));
     const pending = codeOf(
-      Promise.all(Array.from({ length: 50 }, () => victim.trace(inputsOf(samples[1]!)))),
+      Promise.all(Array.from({ length: 50 }, () => victim.trace(digitInputs(samples[1]!)))),
     );
     process.kill(victim.pid!, "SIGKILL");
     expect(await pending).toBe("WORKER_CRASHED");
-    expect(await victim.run(inputsOf(samples[0]!))).toEqual(before);
+    expect(await victim.run(digitInputs(samples[0]!))).toEqual(before);
     await victim.close();
-    expect(await codeOf(victim.run(inputsOf(samples[0]!)))).toBe("WORKER_CLOSED");
+    expect(await codeOf(victim.run(digitInputs(samples[0]!)))).toBe("WORKER_CLOSED");
   });
 
   it("gives up after a time-out, by name", async () => {
     const hurried = new ModelRunner(digits, { timeoutMs: 1 });
-    expect(await codeOf(hurried.run(inputsOf(samples[0]!)))).toBe("WORKER_TIMEOUT");
+    expect(await codeOf(hurried.run(digitInputs(samples[0]!)))).toBe("WORKER_TIMEOUT");
     await hurried.close();
   });
 
   it("runs on WebAssembly to nearly the same values", async () => {
     const wasm = new WasmRunner(digits);
-    const inputs = inputsOf(samples[3]!);
+    const inputs = digitInputs(samples[3]!);
     const [here, there] = [await runner.run(inputs), await wasm.run(inputs)];
-    const [a, b] = [float32Values(here["probabilities"]!), float32Values(there["probabilities"]!)];
+    const [a, b] = [float32Values(here.probabilities!), float32Values(there.probabilities!)];
     for (const [i, value] of a.entries()) expect(Math.abs(value - b[i]!)).toBeLessThan(1e-5);
     expect(await wasm.trace(inputs)).toHaveLength(digits.program.instructions.length);
     await wasm.close();

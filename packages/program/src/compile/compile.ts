@@ -3,7 +3,7 @@ import { lowerings } from "../lower/index.ts";
 import { readModel } from "../onnx/model.ts";
 import type { Port, Program } from "../types.ts";
 import { Emitter } from "./emit.ts";
-import { LoweringGraph, type Shapes } from "./graph.ts";
+import { LoweringGraph, nameOf, type Shapes } from "./graph.ts";
 import { chooseLayouts } from "./layouts.ts";
 import { Unsupported, UnsupportedModelError, type UnsupportedReason } from "./unsupported.ts";
 import { identityView, type View, viewDims } from "./view.ts";
@@ -24,7 +24,7 @@ export function compile(canonical: Uint8Array, shapes: Shapes): Program {
   const reasons: UnsupportedReason[] = [];
   for (const node of model.nodes) {
     const collect = (reason: string) => {
-      reasons.push({ operator: node.operator, node: node.name || node.outputs[0] || "?", reason });
+      reasons.push({ operator: node.operator, node: nameOf(node), reason });
       graph.assume(node.outputs);
     };
     const lower = node.domain === "" ? lowerings.get(node.operator) : undefined;

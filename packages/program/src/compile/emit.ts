@@ -38,7 +38,7 @@ function mergeAxes(axes: readonly Axis[], sizes: readonly number[]): Axis[] {
     const [low, high] = span(inner, sizes);
     const adjacent = outer?.stride === inner.size * inner.stride;
     // While the inner coordinate never leaves its range, the joint one leaves its own exactly when the outer does.
-    if (adjacent && outer.divisor === 1 && inner.divisor === 1 && low >= 0 && high < inner.size)
+    if (outer && adjacent && outer.divisor === 1 && inner.divisor === 1 && low >= 0 && high < inner.size)
       merged[merged.length - 1] = {
         size: outer.size * inner.size,
         stride: inner.stride,

@@ -235,7 +235,12 @@ export class LoweringGraph {
   }
 }
 
+/** A node's name, or its first output's where it has none. */
+export function nameOf(node: OnnxNode): string {
+  return node.name === "" ? (node.outputs[0] ?? "?") : node.name;
+}
+
 /** How people call a node: `Conv:conv1`. */
 export function labelOf(node: OnnxNode): string {
-  return `${node.operator}:${node.name || node.outputs[0] || "?"}`;
+  return `${node.operator}:${nameOf(node)}`;
 }

@@ -1,7 +1,7 @@
 import { ElementwiseOp } from "@assay/numerics";
 import { encodeWords, float32Bits } from "../compile/params.ts";
 import { unsupported } from "../compile/unsupported.ts";
-import { input, scalar } from "./arguments.ts";
+import { input, optionalInput, scalar } from "./arguments.ts";
 import { writeElementwise } from "./elementwise.ts";
 import { fuseClamp } from "./fusion.ts";
 import type { Lowering } from "./index.ts";
@@ -16,7 +16,7 @@ const LARGEST = 3.4028234663852886e38;
 
 const clip: Lowering = (node, graph) => {
   const bound = (index: number, attribute: string, otherwise: number) => {
-    const name = node.inputs[index];
+    const name = optionalInput(node, index);
     return name ? scalar(graph, name, `${attribute} bound`) : node.attributes.float(attribute, otherwise);
   };
   const low = bound(1, "min", -LARGEST);

@@ -4,15 +4,21 @@ import type { LoweringGraph } from "../compile/graph.ts";
 import { unsupported } from "../compile/unsupported.ts";
 import type { OnnxNode } from "../onnx/model.ts";
 
+/** An optional input's name; ONNX writes "" for one that is left out. */
+export function optionalInput(node: OnnxNode, index: number): string | undefined {
+  const name = node.inputs[index];
+  return name === "" ? undefined : name;
+}
+
 /** A required input's name. */
 export function input(node: OnnxNode, index: number): string {
-  return node.inputs[index] || unsupported(`input ${index} is missing`);
+  return optionalInput(node, index) ?? unsupported(`input ${index} is missing`);
 }
 
 /** The node's only output that anything may use; other optional outputs must be absent. */
 export function onlyOutput(node: OnnxNode): string {
   if (node.outputs.slice(1).some((name) => name !== "")) unsupported("only its first output is supported");
-  return node.outputs[0] || unsupported("its output has no name");
+  return node.outputs[0] ?? unsupported("it has no output");
 }
 
 /** A constant list of integers (INT64_MAX and the like lose precision, which their users clamp anyway). */

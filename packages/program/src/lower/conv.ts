@@ -2,7 +2,7 @@ import { Family } from "@assay/numerics";
 import { axis, digits, windowIndex } from "../compile/draft.ts";
 import type { OperandSpec } from "../compile/graph.ts";
 import { unsupported } from "../compile/unsupported.ts";
-import { input, onlyOutput } from "./arguments.ts";
+import { input, onlyOutput, optionalInput } from "./arguments.ts";
 import { BIAS, TWO_FACTORS } from "./fusion.ts";
 import type { Lowering } from "./index.ts";
 import { plainContraction } from "./matmul.ts";
@@ -11,7 +11,7 @@ import { windows } from "./window.ts";
 /** Convolution in any number of spatial dimensions: output channel = (group, member), input channel = (group, k). */
 const conv: Lowering = (node, graph) => {
   const output = onlyOutput(node);
-  const [x, w, bias] = [input(node, 0), input(node, 1), node.inputs[2]];
+  const [x, w, bias] = [input(node, 0), input(node, 1), optionalInput(node, 2)];
   const [n, channels, ...space] = graph.dims(x);
   const [outChannels, perGroup, ...kernel] = graph.dims(w);
   const groups = node.attributes.int("group", 1);

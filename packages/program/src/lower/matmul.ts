@@ -2,7 +2,7 @@ import { Family } from "@assay/numerics";
 import { axis, type ContractionSettings, digits, type IterationAxis } from "../compile/draft.ts";
 import type { OperandSpec } from "../compile/graph.ts";
 import { DEFAULT_LAMBDA } from "../compile/params.ts";
-import { broadcastIndices, input, onlyOutput } from "./arguments.ts";
+import { broadcastIndices, input, onlyOutput, optionalInput } from "./arguments.ts";
 import { BIAS, TWO_FACTORS } from "./fusion.ts";
 import type { Lowering } from "./index.ts";
 
@@ -43,7 +43,7 @@ const matMul: Lowering = (node, graph) => {
 
 const gemm: Lowering = (node, graph) => {
   const output = onlyOutput(node);
-  const [a, b, c] = [input(node, 0), input(node, 1), node.inputs[2]];
+  const [a, b, c] = [input(node, 0), input(node, 1), optionalInput(node, 2)];
   const [m, n] = graph.dims(output).map(axis) as [IterationAxis, IterationAxis];
   const transA = node.attributes.int("transA", 0) !== 0;
   const transB = node.attributes.int("transB", 0) !== 0;
@@ -52,9 +52,9 @@ const gemm: Lowering = (node, graph) => {
     { value: a, reduced: true, indices: (transA ? [k, m] : [m, k]).map((x) => digits([x])) },
     { value: b, reduced: true, indices: (transB ? [n, k] : [k, n]).map((x) => digits([x])) },
   ];
-  const beta = c ? node.attributes.float("beta", 1) : 1;
+  const beta = c === undefined ? 1 : node.attributes.float("beta", 1);
   // onnxruntime reads no C when beta is 0, so its NaN and infinities do not count either.
-  const biased = c !== undefined && c !== "" && beta !== 0;
+  const biased = c !== undefined && beta !== 0;
   if (biased) operands.push({ value: c, indices: broadcastIndices(graph.dims(c), [[m], [n]]) });
   graph.write(output, node, {
     family: Family.Contraction,

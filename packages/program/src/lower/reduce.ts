@@ -3,14 +3,13 @@ import { axis, digits } from "../compile/draft.ts";
 import { float32Bits } from "../compile/params.ts";
 import type { OnnxNode } from "../onnx/model.ts";
 import type { LoweringGraph } from "../compile/graph.ts";
-import { input, integers, normalAxis, onlyOutput } from "./arguments.ts";
+import { input, integers, normalAxis, onlyOutput, optionalInput } from "./arguments.ts";
 import type { Lowering } from "./index.ts";
 import { plainContraction } from "./matmul.ts";
 
 function reducedAxes(node: OnnxNode, graph: LoweringGraph, rank: number): Set<number> {
-  const given = node.inputs[1]
-    ? integers(graph, node.inputs[1], "axes")
-    : (node.attributes.ints("axes") ?? []);
+  const name = optionalInput(node, 1);
+  const given = name === undefined ? (node.attributes.ints("axes") ?? []) : integers(graph, name, "axes");
   if (given.length > 0) return new Set(given.map((a) => normalAxis(a, rank)));
   if (node.attributes.int("noop_with_empty_axes", 0) !== 0) return new Set();
   return new Set(Array.from({ length: rank }, (_, i) => i));

@@ -1,6 +1,6 @@
 import { broadcastView, reshapeView, sliceView, transposeView } from "../compile/view.ts";
 import { unsupported } from "../compile/unsupported.ts";
-import { input, integers, normalAxis, onlyOutput } from "./arguments.ts";
+import { input, integers, normalAxis, onlyOutput, optionalInput } from "./arguments.ts";
 import type { Lowering } from "./index.ts";
 
 const identity: Lowering = (node, graph) => graph.define(onlyOutput(node), input(node, 0), (view) => view);
@@ -12,8 +12,8 @@ const reshape: Lowering = (node, graph) => {
 };
 
 const dropout: Lowering = (node, graph) => {
-  const training = node.inputs[2];
-  const off = !training || graph.constant(training)?.data.every((byte) => byte === 0);
+  const training = optionalInput(node, 2);
+  const off = training === undefined || graph.constant(training)?.data.every((byte) => byte === 0);
   if (!off) unsupported("training mode is not supported");
   identity(node, graph);
 };
@@ -40,8 +40,10 @@ const slice: Lowering = (node, graph) => {
   const output = onlyOutput(node);
   const x = input(node, 0);
   const dims = graph.dims(x);
-  const list = (index: number, name: string) =>
-    node.inputs[index] ? integers(graph, node.inputs[index], name) : node.attributes.ints(name);
+  const list = (index: number, what: string) => {
+    const name = optionalInput(node, index);
+    return name === undefined ? node.attributes.ints(what) : integers(graph, name, what);
+  };
   const starts = list(1, "starts") ?? unsupported("it has no starts");
   const axes = (list(3, "axes") ?? starts.map((_, i) => i)).map((a) => normalAxis(a, dims.length));
   const steps = list(4, "steps") ?? starts.map(() => 1);

@@ -7,7 +7,7 @@ function bytesOf(values: ArrayLike<number>, array: { from(v: ArrayLike<number>):
 }
 
 function int64Bytes(values: readonly Int64[]): Uint8Array {
-  const words = BigInt64Array.from(values, (v) => BigInt(v.toString()));
+  const words = BigInt64Array.from(values, (v) => BigInt(typeof v === "number" ? v : v.toString()));
   return new Uint8Array(words.buffer);
 }
 
