@@ -273,7 +273,7 @@ export class Lifecycle {
       abi,
       functionName,
       args,
-      account: wallet.account as Account,
+      account: wallet.account!,
       chain: null,
       // EIP-7825: no transaction may have more.
       gas: 2n ** 24n,
