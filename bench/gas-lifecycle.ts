@@ -8,7 +8,6 @@ import {
 import { artifacts, network } from "hardhat";
 import {
   type Abi,
-  type Account,
   type Address,
   encodeFunctionData,
   type Hex,
