@@ -10,3 +10,4 @@ export {
   type ModelReport,
 } from "./model-check.ts";
 export { readInputs, tensorJson } from "./tensor-io.ts";
+export { runCli } from "./run-cli.ts";

@@ -1,7 +1,10 @@
 import { Command } from "commander";
+import { challengerStartCommand } from "./commands/challenger-start.ts";
 import { chainCommand } from "./commands/chain.ts";
 import { claimShowCommand } from "./commands/claim-show.ts";
 import { deployCommand } from "./commands/deploy.ts";
+import { disputeCommand } from "./commands/dispute.ts";
+import { executorStartCommand } from "./commands/executor-start.ts";
 import { inferCommand } from "./commands/infer.ts";
 import { modelCheckCommand } from "./commands/model-check.ts";
 import { modelCompileCommand } from "./commands/model-compile.ts";
@@ -20,7 +23,21 @@ export function assayCommand(): Command {
     model.addCommand(sub);
   const claim = new Command("claim").description("look at claims");
   claim.addCommand(claimShowCommand());
-  for (const sub of [chainCommand(), deployCommand(), model, inferCommand(), claim]) command.addCommand(sub);
+  const executor = new Command("executor").description("run models for others");
+  executor.addCommand(executorStartCommand());
+  const challenger = new Command("challenger").description("hold executors to their claims");
+  challenger.addCommand(challengerStartCommand());
+  const top = [
+    chainCommand(),
+    deployCommand(),
+    model,
+    executor,
+    challenger,
+    inferCommand(),
+    claim,
+    disputeCommand(),
+  ];
+  for (const sub of top) command.addCommand(sub);
   // Errors are thrown instead of ending the process, so that exit codes are decided in one place (main.ts).
   const configure = (each: Command): void => {
     each.exitOverride();

@@ -1,0 +1,31 @@
+import { readFile } from "node:fs/promises";
+import { readModel } from "@assay/program";
+import { AssayError } from "@assay/tensor";
+
+/** ONNX files with those of the given shapes that each one's inputs need. */
+export async function modelSources(
+  paths: readonly string[],
+  shapes: Record<string, number[]> = {},
+): Promise<{ onnx: Uint8Array; shapes: Record<string, number[]> }[]> {
+  const used = new Set<string>();
+  const sources = await Promise.all(
+    paths.map(async (path) => {
+      let onnx: Uint8Array;
+      try {
+        onnx = new Uint8Array(await readFile(path));
+      } catch (cause) {
+        throw new AssayError("FILE_UNREADABLE", `cannot read ${path}`, {
+          hint: "give the path of an ONNX file",
+          cause,
+        });
+      }
+      const names = readModel(onnx).inputs.map(({ name }) => name);
+      const own = Object.entries(shapes).filter(([name]) => names.includes(name));
+      for (const [name] of own) used.add(name);
+      return { onnx, shapes: Object.fromEntries(own) };
+    }),
+  );
+  for (const name of Object.keys(shapes))
+    if (!used.has(name)) throw new AssayError("UNKNOWN_INPUT", `no model has an input "${name}"`);
+  return sources;
+}
