@@ -6,7 +6,7 @@ import { Emitter } from "./emit.ts";
 import { LoweringGraph, nameOf, type Shapes } from "./graph.ts";
 import { chooseLayouts } from "./layouts.ts";
 import { Unsupported, UnsupportedModelError, type UnsupportedReason } from "./unsupported.ts";
-import { identityView, type View, viewDims } from "./view.ts";
+import { type View, viewDims } from "./view.ts";
 import type { Source } from "./draft.ts";
 
 /**
@@ -55,7 +55,7 @@ export function compile(canonical: Uint8Array, shapes: Shapes): Program {
     version: 1,
     accuracyProfile: 1,
     inputs: graph.inputs.map((source, index): Port => {
-      const layout = emitter.viewLayout(identityView(source, source.dims));
+      const layout = emitter.sourceLayout(source);
       return { name: source.name, dtype: source.dtype, dims: [...source.dims], layout, index };
     }),
     outputs: outputs.map(({ name, view }): Port => {

@@ -111,6 +111,11 @@ export class Emitter {
     return this.#layouts.get(source) ?? rowMajorPlacement(source.length);
   }
 
+  /** The layout of a whole value: its factors need not follow its dims. */
+  sourceLayout(source: Source, placement = this.placementOf(source)): Layout {
+    return placement.length === 1 ? rowMajor(source.dims) : layoutOf(placement);
+  }
+
   /** The layout in which a value seen through a bijective view is stored. */
   viewLayout(view: View<Source>): Layout {
     const placement = this.placementOf(view.source);
@@ -126,7 +131,7 @@ export class Emitter {
 
   /** The leaf of a constant in the given layout; the same initialiser in two layouts is two leaves. */
   #constant(source: Source, placement: Placement): number {
-    const layout = placement.length === 1 ? rowMajor(source.dims) : layoutOf(placement);
+    const layout = this.sourceLayout(source, placement);
     const key = JSON.stringify([source.name, layout]);
     const known = this.#constantKeys.get(key);
     if (known !== undefined) return known;
