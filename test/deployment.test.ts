@@ -1,0 +1,29 @@
+import { network } from "hardhat";
+import { describe, expect, it } from "vitest";
+import Assay from "../ignition/modules/Assay.ts";
+
+const unit = 10n ** 18n;
+
+describe("ignition module Assay", () => {
+  it("deploys everything on a chain with real limits and wires it once", async () => {
+    const connection = await network.create();
+    const { stakeManager, market, referee, modelRegistry, verifier, token } = await connection.ignition.deploy(Assay);
+    const read = async (name: string, address: `0x${string}`) => connection.viem.getContractAt(name, address);
+    const stakes = await read("StakeManager", stakeManager.address);
+    const marketContract = await read("InferenceMarket", market.address);
+    const refereeContract = await read("Referee", referee.address);
+    const same = (actual: unknown, expected: string) =>
+      expect(String(actual).toLowerCase()).toBe(expected.toLowerCase());
+    same(await stakes.read.market!([]), market.address);
+    same(await stakes.read.referee!([]), referee.address);
+    same(await stakes.read.token!([]), token.address);
+    same(await refereeContract.read.verifier!([]), verifier.address);
+    same(await refereeContract.read.modelRegistry!([]), modelRegistry.address);
+    const terms = (await marketContract.read.terms!([])) as { collateral: bigint };
+    expect(terms.collateral).toBe(100n * unit);
+    const life = (await marketContract.read.longestClaimLife!([])) as bigint;
+    expect((await stakes.read.withdrawalDelay!([])) as bigint).toBeGreaterThan(life);
+    await expect(stakes.write.wire!([market.address, referee.address])).rejects.toThrow("AlreadyWired");
+    await connection.close();
+  });
+});
