@@ -7,7 +7,12 @@ const unit = 10n ** 18n;
 describe("ignition module Assay", () => {
   it("deploys everything on a chain with real limits and wires it once", async () => {
     const connection = await network.create();
-    const { stakeManager, market, referee, modelRegistry, verifier, token } = await connection.ignition.deploy(Assay);
+    // The contracts' types come from build artifacts, which a type check must not need.
+    const deployed = (await connection.ignition.deploy(Assay)) as unknown as Record<
+      "stakeManager" | "market" | "referee" | "modelRegistry" | "verifier" | "token",
+      { address: `0x${string}` }
+    >;
+    const { stakeManager, market, referee, modelRegistry, verifier, token } = deployed;
     const read = async (name: string, address: `0x${string}`) => connection.viem.getContractAt(name, address);
     const stakes = await read("StakeManager", stakeManager.address);
     const marketContract = await read("InferenceMarket", market.address);
