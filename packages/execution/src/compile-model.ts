@@ -6,7 +6,10 @@ import {
   type InputShapes,
   type Program,
   programRoot,
+  staticReasons,
+  UnsupportedModelError,
 } from "@assay/program";
+import { AssayError } from "@assay/tensor";
 import { OnnxWorker, type WorkerOptions } from "./worker.ts";
 import { discoverShapes } from "./shapes.ts";
 import { storedConstants } from "./values.ts";
@@ -54,9 +57,18 @@ export async function compileModel(onnx: Uint8Array, options: CompileOptions = {
     const constants = new CommittedTensors(storedConstants(program, canonical));
     const header = encodeHeader(program, constants.root);
     return { canonical, program, constants, header, root: programRoot(header) };
+  } catch (error) {
+    throw explain(onnx, error);
   } finally {
     await worker.close();
   }
+}
+
+/** Where onnxruntime or its process gave up, the operators and types that could not be compiled anyway say more. */
+function explain(onnx: Uint8Array, error: unknown): unknown {
+  if (!(error instanceof AssayError) || !["ONNXRUNTIME", "WORKER_CRASHED"].includes(error.code)) return error;
+  const reasons = staticReasons(onnx);
+  return reasons.length > 0 ? new UnsupportedModelError(reasons, error) : error;
 }
 
 async function withWorker<T>(given: OnnxWorker | undefined, use: (worker: OnnxWorker) => Promise<T>) {

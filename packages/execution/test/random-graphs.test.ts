@@ -116,7 +116,7 @@ function randomGraph(seed: number): GraphSpec {
   };
 }
 
-const count = Number(process.env["ASSAY_RANDOM_GRAPHS"] ?? 150);
+const count = Number(process.env.ASSAY_RANDOM_GRAPHS ?? 150);
 
 it(`${count} random graphs: every element of every trace is acceptable`, { timeout: 900_000 }, async () => {
   let instructions = 0;

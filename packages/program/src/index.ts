@@ -7,7 +7,7 @@ export {
   type Program,
   type ValueSource,
 } from "./types.ts";
-export { compile } from "./compile/compile.ts";
+export { compile, staticReasons } from "./compile/compile.ts";
 export type { Shapes, ValueShape } from "./compile/graph.ts";
 export { UnsupportedModelError, type UnsupportedReason } from "./compile/unsupported.ts";
 export { type OnnxModel, type OnnxNode, type OnnxPort, readModel } from "./onnx/model.ts";

@@ -1,6 +1,6 @@
-import { AssayError } from "@assay/tensor";
+import { AssayError, DType } from "@assay/tensor";
 import { lowerings } from "../lower/index.ts";
-import { readModel } from "../onnx/model.ts";
+import { type OnnxNode, readModel } from "../onnx/model.ts";
 import type { Port, Program } from "../types.ts";
 import { Emitter } from "./emit.ts";
 import { LoweringGraph, nameOf, type Shapes } from "./graph.ts";
@@ -27,10 +27,9 @@ export function compile(canonical: Uint8Array, shapes: Shapes): Program {
       reasons.push({ operator: node.operator, node: nameOf(node), reason });
       graph.assume(node.outputs);
     };
-    const lower = node.domain === "" ? lowerings.get(node.operator) : undefined;
+    const lower = loweringOf(node);
     if (!lower) {
-      const named = node.domain === "" ? node.operator : `${node.domain}.${node.operator}`;
-      collect(`the operator ${named} is not supported`);
+      collect(unknownOperator(node));
       continue;
     }
     try {
@@ -68,6 +67,31 @@ export function compile(canonical: Uint8Array, shapes: Shapes): Program {
     constants: emitter.constants,
     nodes: emitter.nodes,
   };
+}
+
+function loweringOf(node: OnnxNode) {
+  return node.domain === "" ? lowerings.get(node.operator) : undefined;
+}
+
+function unknownOperator({ domain, operator }: OnnxNode): string {
+  return `the operator ${domain === "" ? operator : `${domain}.${operator}`} is not supported`;
+}
+
+/** What can be said against a model without running it: operators and input types outside the instruction set. */
+export function staticReasons(bytes: Uint8Array): UnsupportedReason[] {
+  const { inputs, nodes } = readModel(bytes);
+  return [
+    ...inputs
+      .filter(({ dtype }) => dtype !== DType.float32)
+      .map(({ name, dtype }) => ({
+        operator: "Input",
+        node: name,
+        reason: `its data type is number ${dtype}, only float32 (${DType.float32}) is supported`,
+      })),
+    ...nodes
+      .filter((node) => !loweringOf(node))
+      .map((node) => ({ operator: node.operator, node: nameOf(node), reason: unknownOperator(node) })),
+  ];
 }
 
 function outputView(graph: LoweringGraph, name: string): View<Source> {

@@ -87,7 +87,7 @@ export class LoweringGraph {
   /** Dtype and dims of a value. */
   shape(name: string): ValueShape {
     const found = this.#constants.get(name) ?? this.#shapes.get(name);
-    if (!found) unsupported(`the value "${name}" has no known shape`);
+    if (!found) unsupported(`the value "${name}" has no known shape, or a data type that is not supported`);
     return found;
   }
 

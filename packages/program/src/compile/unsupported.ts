@@ -12,10 +12,11 @@ export interface UnsupportedReason {
 export class UnsupportedModelError extends AssayError {
   readonly reasons: readonly UnsupportedReason[];
 
-  constructor(reasons: readonly UnsupportedReason[]) {
+  constructor(reasons: readonly UnsupportedReason[], cause?: unknown) {
     const list = reasons.map(({ operator, node, reason }) => `  ${operator} "${node}": ${reason}`);
     super("UNSUPPORTED_MODEL", `${reasons.length} node(s) cannot be compiled:\n${list.join("\n")}`, {
-      hint: "docs/operators.md lists what the instruction set covers",
+      hint: "docs/compiler.md says how an operator is added",
+      cause,
     });
     this.reasons = reasons;
   }

@@ -1,4 +1,4 @@
-import { AssayError, type Tensor } from "@assay/tensor";
+import { AssayError, DType, type Tensor } from "@assay/tensor";
 import { type AttributeProto, decode, toNumber, type ValueInfoProto } from "./protobuf.ts";
 import { fromTensorProto } from "./tensor.ts";
 
@@ -57,6 +57,7 @@ export interface OnnxModel {
   /** Version of ONNX's own operator set. */
   readonly opset: number;
   readonly nodes: readonly OnnxNode[];
+  /** Those of a data type that Assay knows. */
   readonly initialisers: ReadonlyMap<string, Tensor>;
   /** Without the inputs that initialisers provide. */
   readonly inputs: readonly OnnxPort[];
@@ -72,7 +73,11 @@ function portOf(info: ValueInfoProto): OnnxPort {
   return { name: info.name, dtype: type?.elemType ?? 0, dims };
 }
 
-/** Decodes an ONNX model; throws `MALFORMED_ONNX`, `ONNX_EXTERNAL_DATA` or `UNKNOWN_DTYPE`. */
+function isKnown(dtype: number): boolean {
+  return Object.values<number>(DType).includes(dtype);
+}
+
+/** Decodes an ONNX model; throws `MALFORMED_ONNX` or `ONNX_EXTERNAL_DATA`. */
 export function readModel(bytes: Uint8Array): OnnxModel {
   const model = decode("ModelProto", bytes);
   const graph = model.graph;
@@ -80,8 +85,10 @@ export function readModel(bytes: Uint8Array): OnnxModel {
     throw new AssayError("MALFORMED_ONNX", `these ${bytes.length} bytes hold no ONNX graph`);
   if (graph.sparseInitializer.length > 0)
     throw new AssayError("ONNX_SPARSE_INITIALISER", "sparse initialisers are not supported");
+  const provided = new Set(graph.initializer.map(({ name }) => name));
   const initialisers = new Map<string, Tensor>();
-  for (const tensor of graph.initializer) initialisers.set(tensor.name, fromTensorProto(tensor));
+  for (const tensor of graph.initializer)
+    if (isKnown(tensor.dataType)) initialisers.set(tensor.name, fromTensorProto(tensor));
   const opset = model.opsetImport.find(({ domain }) => domain === "" || domain === "ai.onnx");
   return {
     opset: opset ? toNumber(opset.version) : 1,
@@ -94,7 +101,7 @@ export function readModel(bytes: Uint8Array): OnnxModel {
       attributes: new Attributes(node.attribute),
     })),
     initialisers,
-    inputs: graph.input.filter(({ name }) => !initialisers.has(name)).map(portOf),
+    inputs: graph.input.filter(({ name }) => !provided.has(name)).map(portOf),
     outputs: graph.output.map(portOf),
   };
 }
