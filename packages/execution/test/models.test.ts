@@ -4,7 +4,9 @@ import { describe, expect, it } from "vitest";
 import {
   type CompiledModel,
   compileModel,
+  exposeAll,
   ModelRunner,
+  OnnxWorker,
   outputsOfTrace,
   randomInputs,
   type Runner,
@@ -35,9 +37,13 @@ async function checkModel(model: CompiledModel, inputs: Tensors, most: number): 
   const wasm = new WasmRunner(model);
   const run = await storedRun(model, native, inputs);
   expect(audit(run, most)).toEqual([]);
-  expect(storedOutputs(model.program, await native.run(inputs))).toEqual(
-    outputsOfTrace(model.program, run.trace),
-  );
+  const outputs = storedOutputs(model.program, await native.run(inputs));
+  expect(outputs).toEqual(outputsOfTrace(model.program, run.trace));
+  const worker = new OnnxWorker();
+  const exposed = exposeAll(model.canonical);
+  worker.register("all", exposed.model);
+  expect(storedOutputs(model.program, await worker.run("all", inputs, exposed.values))).toEqual(outputs);
+  await worker.close();
   expect(audit(await storedRun(model, wasm, inputs), most)).toEqual([]);
 
   for (const [index, { dims }] of model.program.instructions.entries())
