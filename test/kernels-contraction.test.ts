@@ -129,7 +129,7 @@ describe("ContractionKernel and its twin", () => {
     }
   });
 
-  it("costs at most 160 gas a term", async () => {
+  it("costs at most 125 gas a term", async () => {
     const next = random(13);
     const gas = async (terms: number): Promise<number> => {
       const c = { ...randomCase("gauss", terms, next), params: NEUTRAL, bias: undefined, valid: terms };
@@ -141,7 +141,7 @@ describe("ContractionKernel and its twin", () => {
     console.log(
       `contraction: ${small} gas for K=8, ${large} for K=4096 (${(large / 4096).toFixed(1)} a term)`,
     );
-    expect(large / 4096).toBeLessThan(160);
+    expect(large / 4096).toBeLessThan(125);
   });
 
   it("holds 65,536 terms and refuses one more", async () => {

@@ -127,6 +127,9 @@ library DotProduct {
             let toB := sub(b.offset, pointer)
             // 577 = 512 + 63 + 2: both exponents below are counted from 0, not from 1
             let bias := mul(sub(577, emax), LANES)
+            // flags live in scratch memory: on the stack they make everything else move around, 35 gas a term
+            mstore(0x00, 0)
+            mstore(0x20, 0)
             for {} lt(pointer, end) {
                 pointer := add(pointer, 32)
             } {
@@ -141,7 +144,7 @@ library DotProduct {
                 {
                     let ex := and(x, EXPONENT)
                     let ey := and(y, EXPONENT)
-                    infinite := or(infinite, or(add(ex, HIDDEN), add(ey, HIDDEN)))
+                    mstore(0x00, or(mload(0x00), or(add(ex, HIDDEN), add(ey, HIDDEN))))
                     // the hidden bit: bit 23 where the biased exponent is not 0
                     let hx := and(shr(8, add(ex, EXPONENT)), HIDDEN)
                     let hy := and(shr(8, add(ey, EXPONENT)), HIDDEN)
@@ -152,7 +155,7 @@ library DotProduct {
                     l := add(l, and(shr(24, xor(x, y)), mul(LANES, 0x80)))
                     x := and(x, FRACTION)
                     y := and(y, FRACTION)
-                    tiny := or(tiny, or(and(not(hx), add(x, FRACTION)), and(not(hy), add(y, FRACTION))))
+                    mstore(0x20, or(mload(0x20), or(and(not(hx), add(x, FRACTION)), and(not(hy), add(y, FRACTION)))))
                     x := add(x, hx)
                     y := add(y, hy)
                 }
@@ -194,6 +197,8 @@ library DotProduct {
                     )
                 }
             }
+            infinite := mload(0x00)
+            tiny := mload(0x20)
         }
     }
 
