@@ -181,6 +181,7 @@ contract ContractionKernel is IKernel {
         int256 sumScale = int256(emax) - 363 + alphaScale;
         int256 flushScale = alphaScale + 24 > 0 ? alphaScale - 102 : -126; // 2^flushScale ≥ 2^-126·max(1, |alpha|)
         (bool biasNegative, uint256 bias, int256 biasScale) = _bias(call);
+        if (alpha == 0) sumScale = flushScale - 87; // nothing is left of the sum
         e.scale = _max(sumScale, flushScale - 87);
         if (bias != 0) e.scale = _max(e.scale, biasScale - 128);
         uint256 drop = uint256(e.scale - sumScale);

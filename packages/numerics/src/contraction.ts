@@ -217,8 +217,8 @@ function mustBeNonFinite(call: Call, nonFinite: boolean, valid: number): boolean
 function enclose(call: Call, sum: Sum, emax: number): Enclosure {
   // 3. the unit: the sum's own, unless bias or flushed results would not fit their words in it
   const { negative, mantissa: alpha, exponent: alphaScale } = decode32(call.params.alpha);
-  const sumScale = emax - 363 + alphaScale;
   const flushScale = alphaScale + 24 > 0 ? alphaScale - 102 : -126; // 2^flushScale ≥ 2^-126·max(1, |alpha|)
+  const sumScale = alpha === 0n ? flushScale - 87 : emax - 363 + alphaScale; // alpha 0: nothing is left of the sum
   const bias = scaledBias(call);
   let scale = Math.max(sumScale, flushScale - 87);
   if (bias.mantissa !== 0n) scale = Math.max(scale, bias.scale - 128);
