@@ -2,9 +2,9 @@ import { type Logger, pino } from "pino";
 
 export type { Logger } from "pino";
 
-/** The logger of a service that was given none: JSON lines on stderr. */
-export function defaultLogger(name: string): Logger {
-  return pino({ name, level: process.env.ASSAY_LOG_LEVEL ?? "info" }, pino.destination(2));
+/** The logger of a service that was given none: JSON lines on stderr, from $ASSAY_LOG_LEVEL on. */
+export function defaultLogger(name: string, level = "info"): Logger {
+  return pino({ name, level: process.env.ASSAY_LOG_LEVEL ?? level }, pino.destination(2));
 }
 
 /** An error as log fields: code and message first, the stack only when the error was not thrown on purpose. */
