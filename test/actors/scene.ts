@@ -5,6 +5,7 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { deployAssay } from "@assay/cli";
 import {
   approve,
   type AssayClient,
@@ -24,7 +25,6 @@ import hre from "hardhat";
 import { type Account, createTestClient, createWalletClient, type Hex, http, sha256, toHex } from "viem";
 import { mnemonicToAccount } from "viem/accounts";
 import { getBlock } from "viem/actions";
-import AssayModule from "../../ignition/modules/Assay.ts";
 
 const MNEMONIC = "test test test test test test test test test test test junk";
 const unit = 10n ** 18n;
@@ -77,27 +77,12 @@ export async function openScene(options: { onnx?: string } = {}): Promise<Scene>
   const server = await hre.network.createServer("hardhat", "127.0.0.1", 0);
   const { address, port } = await server.listen();
   const rpc = `http://${address}:${port}`;
-  const connection = await hre.network.create({ network: "localhost", override: { url: rpc } });
-  const { ignition } = connection;
-  const deployed: Record<string, { address: Hex }> = await ignition.deploy(AssayModule, {
-    config: { requiredConfirmations: 1, blockPollingInterval: 20 },
-  });
-  const chainId = 31337;
-  const deployment: Deployment = {
-    chainId,
-    block: 0,
-    token: deployed.token!.address,
-    modelRegistry: deployed.modelRegistry!.address,
-    stakeManager: deployed.stakeManager!.address,
-    inferenceMarket: deployed.market!.address,
-    referee: deployed.referee!.address,
-    verifier: deployed.verifier!.address,
-  };
   const person = (index: number): Person => {
     const account = mnemonicToAccount(MNEMONIC, { addressIndex: index });
     const client = createWalletClient({ account, transport: http(rpc), pollingInterval: 50, cacheTime: 0 });
     return { account, client: client as AssayClient };
   };
+  const deployment = await deployAssay(person(0).client);
   const people = {
     owner: person(1),
     requester: person(2),
@@ -177,7 +162,6 @@ export async function openScene(options: { onnx?: string } = {}): Promise<Scene>
     },
     async close() {
       await backend.close();
-      await connection.close();
       await server.close();
       await rm(folder, { recursive: true, force: true });
     },

@@ -93,6 +93,8 @@ function revertData(error: BaseError): Hex | undefined {
 }
 
 function firstLine(error: BaseError): string {
-  const details = error.details === "" ? "" : `: ${error.details.split("\n")[0]}`;
+  // viem's own errors, a refused decoding for one, may come without.
+  const text = error.details as string | undefined;
+  const details = text === undefined || text === "" ? "" : `: ${text.split("\n")[0]}`;
   return `${error.shortMessage.split("\n")[0]}${details}`;
 }

@@ -81,9 +81,13 @@ export class Chain {
     }
   }
 
-  /** Time for judging deadlines: the latest block's, or the clock's when the chain stands still. */
+  /**
+   * Time that a transaction sent now would find: the next block's where the node tells, else the latest's, or the
+   * clock's when the chain stands still.
+   */
   async now(): Promise<bigint> {
-    const { timestamp } = await getBlock(this.client);
+    const pending = getBlock(this.client, { blockTag: "pending" }).catch(() => getBlock(this.client));
+    const { timestamp } = await pending;
     const clock = BigInt(Math.floor(Date.now() / 1000));
     return timestamp > clock ? timestamp : clock;
   }
