@@ -26,7 +26,7 @@ import { type Account, createTestClient, createWalletClient, type Hex, http, sha
 import { mnemonicToAccount } from "viem/accounts";
 import { getBlock } from "viem/actions";
 
-const MNEMONIC = "test test test test test test test test test test test junk";
+export const MNEMONIC = "test test test test test test test test test test test junk";
 const unit = 10n ** 18n;
 
 /** A participant with tokens, approved for the StakeManager. */

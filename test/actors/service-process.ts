@@ -1,0 +1,33 @@
+/** A service in a process of its own, for tests that kill it: `node service-process.ts '<JSON of ServiceArguments>'`. */
+import { startChallenger } from "@assay/challenger";
+import { startExecutor } from "@assay/executor";
+import type { Deployment } from "@assay/protocol";
+import { loadModel } from "@assay/service";
+import { mnemonicToAccount } from "viem/accounts";
+import { nudged } from "./backends.ts";
+
+export interface ServiceArguments {
+  role: "executor" | "cheater" | "challenger";
+  rpc: string;
+  deployment: Deployment;
+  mnemonic: string;
+  addressIndex: number;
+  onnx: string;
+  shapes: Record<string, number[]>;
+  dataDir: string;
+  port: number;
+}
+
+const given = JSON.parse(process.argv[2]!) as ServiceArguments;
+const { rpc, deployment, dataDir } = given;
+const models = [{ onnx: given.onnx, shapes: given.shapes }];
+const account = mnemonicToAccount(given.mnemonic, { addressIndex: given.addressIndex });
+const common = { rpc, deployment, account, models, dataDir, pollInterval: 100 };
+if (given.role === "challenger") await startChallenger(common);
+else {
+  const cheat =
+    given.role === "cheater"
+      ? nudged(await loadModel(models[0]!), { instruction: 1, recompute: true })
+      : undefined;
+  await startExecutor({ ...common, http: { port: given.port }, ...(cheat && { backend: () => cheat }) });
+}

@@ -1,0 +1,133 @@
+/** Services that are killed (SIGKILL) at every step and started again: no claim is lost, doubled or left undefended. */
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { getClaim, getEvents, getRequest } from "@assay/protocol";
+import type { Hex } from "viem";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { MNEMONIC, openScene, type Scene, SHAPES, TERMS, until } from "./actors/scene.ts";
+import type { ServiceArguments } from "./actors/service-process.ts";
+
+let scene: Scene;
+const running = new Set<() => void>();
+
+beforeAll(async () => {
+  scene = await openScene();
+});
+afterAll(async () => {
+  for (const stop of running) stop();
+  await scene?.close();
+});
+
+/**
+ * Keeps a service running. Each time it logs the next of `deaths` it is killed on the spot and started again.
+ * `survived` resolves once it has died of all of them.
+ */
+function immortal(role: ServiceArguments["role"], addressIndex: number, port: number, deaths: string[]) {
+  const left = [...deaths];
+  const survived = Promise.withResolvers<void>();
+  let stopped = false;
+  let kill = () => {};
+  const start = () => {
+    const given: ServiceArguments = {
+      role,
+      rpc: scene.rpc,
+      deployment: scene.deployment,
+      mnemonic: MNEMONIC,
+      addressIndex,
+      onnx: scene.onnx,
+      shapes: SHAPES,
+      dataDir: join(scene.folder, role),
+      port,
+    };
+    const script = new URL("actors/service-process.ts", import.meta.url).pathname;
+    const child = spawn(process.execPath, [script, JSON.stringify(given)], {
+      stdio: ["ignore", "inherit", "pipe"],
+      env: { ...process.env, ASSAY_LOG_LEVEL: "info" },
+    });
+    kill = () => child.kill("SIGKILL");
+    createInterface({ input: child.stderr }).on("line", (line) => {
+      if (process.env.ASSAY_LOG_LEVEL) console.error(line);
+      if (left.length === 0 || !line.includes(left[0]!)) return;
+      left.shift();
+      child.kill("SIGKILL");
+    });
+    child.on("exit", () => {
+      if (left.length === 0) survived.resolve();
+      if (!stopped) start();
+    });
+  };
+  start();
+  if (left.length === 0) survived.resolve();
+  const stop = () => {
+    stopped = true;
+    kill();
+    running.delete(stop);
+  };
+  running.add(stop);
+  return { stop, survived: survived.promise, left };
+}
+
+function claimOf(requestId: Hex): Promise<Hex> {
+  return until("a claim", async () => {
+    const { claimId } = await getRequest(scene.people.other.client, {
+      deployment: scene.deployment,
+      requestId,
+    });
+    return BigInt(claimId) !== 0n && claimId;
+  });
+}
+
+async function eventNames(claimId: Hex): Promise<string[]> {
+  const events = await getEvents(scene.people.other.client, { deployment: scene.deployment });
+  return events.filter(({ args }) => "claimId" in args && args.claimId === claimId).map((e) => e.eventName);
+}
+
+function phase(claimId: Hex, wanted: string) {
+  return until(`phase ${wanted}`, async () => {
+    const claim = await getClaim(scene.people.other.client, { deployment: scene.deployment, claimId });
+    return claim.phase === wanted;
+  });
+}
+
+test("executor and challenger are killed at every step; the cheat is slashed all the same, once", async () => {
+  const executor = immortal("cheater", 3, 18_731, [
+    "request accepted",
+    "claim signed",
+    "claim posted",
+    "running again with every intermediate",
+    "trace revealed",
+  ]);
+  const challenger = immortal("challenger", 4, 0, [
+    "claim seen",
+    "claim will be examined",
+    "claim challenged",
+    "wrong element found",
+    "proof committed",
+    "proven wrong",
+  ]);
+  const before = await scene.money(scene.people.challenger);
+  const requestId = await scene.ask({ sample: 2 });
+  const claimId = await claimOf(requestId);
+  await phase(claimId, "Slashed");
+  await Promise.all([executor.survived, challenger.survived]);
+  await until("the bounty in the wallet", async () => {
+    const { wallet } = await scene.money(scene.people.challenger);
+    return wallet - before.wallet === TERMS.bounty;
+  });
+  executor.stop();
+  challenger.stop();
+  // Every step of the claim's life happened exactly once.
+  expect((await eventNames(claimId)).sort()).toEqual(
+    [
+      "ClaimPosted",
+      "BondTaken",
+      "Challenged",
+      "TraceRevealed",
+      "ProofCommitted",
+      "ElementJudged",
+      "ClaimSlashed",
+      "BondReturned",
+    ].sort(),
+  );
+});
