@@ -27,7 +27,7 @@ function immortal(role: ServiceArguments["role"], addressIndex: number, port: nu
   const left = [...deaths];
   const survived = Promise.withResolvers<void>();
   let stopped = false;
-  let kill = () => {};
+  let kill: () => unknown = () => undefined;
   const start = () => {
     const given: ServiceArguments = {
       role,

@@ -3,7 +3,7 @@
  */
 import { evaluate } from "@assay/challenger";
 import type { ExecutorBackend } from "@assay/executor";
-import { type Program } from "@assay/program";
+import type { Program } from "@assay/program";
 import { type Model, ModelBackend, type StoredValues, tracedOutputs } from "@assay/service";
 
 /** A backend that does what an honest one does, except for what is given. */

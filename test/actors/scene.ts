@@ -80,7 +80,7 @@ export async function openScene(options: { onnx?: string } = {}): Promise<Scene>
   const person = (index: number): Person => {
     const account = mnemonicToAccount(MNEMONIC, { addressIndex: index });
     const client = createWalletClient({ account, transport: http(rpc), pollingInterval: 50, cacheTime: 0 });
-    return { account, client: client as AssayClient };
+    return { account, client };
   };
   const deployment = await deployAssay(person(0).client);
   const people = {
