@@ -18,7 +18,7 @@ import {
 } from "@assay/protocol";
 import { join as joinValues, loadModel, rootOf } from "@assay/service";
 import { float32Tensor, float32Values, fromStored, toStored } from "@assay/tensor";
-import { createTestClient, createWalletClient, type Hex, hexToBytes, http, publicActions, toHex } from "viem";
+import { createTestClient, createWalletClient, type Hex, hexToBytes, http } from "viem";
 import { mnemonicToAccount } from "viem/accounts";
 import { hardhat } from "viem/chains";
 import { getBlock, getTransactionReceipt } from "viem/actions";
