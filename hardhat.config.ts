@@ -29,5 +29,7 @@ export default defineConfig({
     // Started by `assay chain` (or `hardhat node`).
     localhost: { type: "http", chainType: "l1", url: "http://127.0.0.1:8545" },
   },
+  // Solidity tests stand beside the contracts (*.t.sol); what only they use is in test/solidity.
+  paths: { tests: { solidity: "./test/solidity" } },
   test: { solidity: { fuzz: { runs: 256 }, invariant: { runs: 64, depth: 64 } } },
 });

@@ -160,9 +160,8 @@ try {
   say(`every executor has deposited ${tokens(STAKE)}`);
   processes.startAssay(
     "honest-executor",
-    ...["executor", "start", "--model", MODEL.onnx, ...shape, ...chainOptions],
-    ...[...account("honest executor"), "--data", join(folder, "honest-executor"), "--port", "0"],
-    ...["--poll", "250"],
+    ...["executor", "start", MODEL.onnx, ...shape, ...chainOptions],
+    ...[...account("honest executor"), "--data-dir", join(folder, "honest-executor"), "--port", "0"],
   );
   for (const cheat of CHEATS) {
     const name = cheat.replaceAll(" ", "-");
@@ -177,8 +176,8 @@ try {
   }
   processes.startAssay(
     "challenger",
-    ...["challenger", "start", "--model", MODEL.onnx, ...shape, ...chainOptions],
-    ...[...account("challenger"), "--data", join(folder, "challenger"), "--poll", "250"],
+    ...["challenger", "start", MODEL.onnx, ...shape, ...chainOptions],
+    ...[...account("challenger"), "--data-dir", join(folder, "challenger")],
   );
   say("started: one honest executor, four that cheat, one challenger: six processes");
 

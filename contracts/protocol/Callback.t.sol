@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {HostileConsumer, Mood} from "../test/protocol/HostileConsumer.sol";
-import {ProtocolFixture} from "../test/protocol/ProtocolFixture.sol";
-import {vm} from "../test/protocol/Vm.sol";
+import {HostileConsumer, Mood} from "../../test/solidity/protocol/HostileConsumer.sol";
+import {ProtocolFixture} from "../../test/solidity/protocol/ProtocolFixture.sol";
+import {vm} from "../../test/solidity/protocol/Vm.sol";
 import {Phase} from "./ClaimLife.sol";
 import {IInferenceMarket, RequestParams, RequestStatus} from "./IInferenceMarket.sol";
 import {InferenceConsumer} from "./InferenceConsumer.sol";

@@ -2,8 +2,8 @@
 pragma solidity ^0.8.28;
 
 import {Verdict} from "../kernels/IKernel.sol";
-import {ProtocolFixture} from "../test/protocol/ProtocolFixture.sol";
-import {vm} from "../test/protocol/Vm.sol";
+import {ProtocolFixture} from "../../test/solidity/protocol/ProtocolFixture.sol";
+import {vm} from "../../test/solidity/protocol/Vm.sol";
 import {ClaimLife, ClaimState, Phase, Settlement} from "./ClaimLife.sol";
 import {Claim, IInferenceMarket} from "./IInferenceMarket.sol";
 import {IReferee} from "./IReferee.sol";

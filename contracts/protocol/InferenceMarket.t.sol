@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {ContractWallet} from "../test/protocol/ContractWallet.sol";
-import {ProtocolFixture} from "../test/protocol/ProtocolFixture.sol";
-import {vm} from "../test/protocol/Vm.sol";
+import {ContractWallet} from "../../test/solidity/protocol/ContractWallet.sol";
+import {ProtocolFixture} from "../../test/solidity/protocol/ProtocolFixture.sol";
+import {vm} from "../../test/solidity/protocol/Vm.sol";
 import {Phase} from "./ClaimLife.sol";
 import {Claim, IInferenceMarket, RequestParams, RequestStatus} from "./IInferenceMarket.sol";
 import {IModelRegistry} from "./IModelRegistry.sol";

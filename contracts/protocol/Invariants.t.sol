@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {ProtocolHandler} from "../test/protocol/ProtocolHandler.sol";
+import {ProtocolHandler} from "../../test/solidity/protocol/ProtocolHandler.sol";
 import {IInferenceMarket} from "./IInferenceMarket.sol";
 import {IReferee} from "./IReferee.sol";
 

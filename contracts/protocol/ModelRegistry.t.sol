@@ -2,8 +2,8 @@
 pragma solidity ^0.8.28;
 
 import {Port, ProgramHeader} from "../program/Program.sol";
-import {ProtocolFixture} from "../test/protocol/ProtocolFixture.sol";
-import {vm} from "../test/protocol/Vm.sol";
+import {ProtocolFixture} from "../../test/solidity/protocol/ProtocolFixture.sol";
+import {vm} from "../../test/solidity/protocol/Vm.sol";
 import {IModelRegistry, Model, PortRecord, ProgramRecord} from "./IModelRegistry.sol";
 
 /// @notice What may be published, and who may change a model.

@@ -3,9 +3,9 @@ pragma solidity ^0.8.28;
 
 import {Verdict} from "../kernels/IKernel.sol";
 import {ElementProof, Roots} from "../proof/IVerifier.sol";
-import {ProtocolFixture} from "../test/protocol/ProtocolFixture.sol";
-import {VerifierDouble} from "../test/protocol/VerifierDouble.sol";
-import {vm} from "../test/protocol/Vm.sol";
+import {ProtocolFixture} from "../../test/solidity/protocol/ProtocolFixture.sol";
+import {VerifierDouble} from "../../test/solidity/protocol/VerifierDouble.sol";
+import {vm} from "../../test/solidity/protocol/Vm.sol";
 import {Phase} from "./ClaimLife.sol";
 import {IInferenceMarket} from "./IInferenceMarket.sol";
 import {IReferee, OutputProof} from "./IReferee.sol";

@@ -3,8 +3,8 @@ pragma solidity ^0.8.28;
 
 import {Verdict} from "../kernels/IKernel.sol";
 import {Roots} from "../proof/IVerifier.sol";
-import {ProtocolFixture} from "../test/protocol/ProtocolFixture.sol";
-import {vm} from "../test/protocol/Vm.sol";
+import {ProtocolFixture} from "../../test/solidity/protocol/ProtocolFixture.sol";
+import {vm} from "../../test/solidity/protocol/Vm.sol";
 import {Phase} from "./ClaimLife.sol";
 import {IInferenceMarket, Request, RequestParams, RequestStatus} from "./IInferenceMarket.sol";
 import {IReferee, OutputProof} from "./IReferee.sol";

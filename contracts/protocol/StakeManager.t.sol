@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {ProtocolFixture} from "../test/protocol/ProtocolFixture.sol";
-import {vm} from "../test/protocol/Vm.sol";
+import {ProtocolFixture} from "../../test/solidity/protocol/ProtocolFixture.sol";
+import {vm} from "../../test/solidity/protocol/Vm.sol";
 import {InferenceMarket} from "./InferenceMarket.sol";
 import {Account, IStakeManager} from "./IStakeManager.sol";
 import {Referee} from "./Referee.sol";

@@ -31,6 +31,11 @@ export function amount(text: string): bigint {
   return BigInt(text);
 }
 
+/** An option for an amount; its default has to be spelt out, for commander prints defaults as JSON. */
+export function amountOption(flags: string, description: string, value: bigint): Option {
+  return new Option(flags, description).argParser(amount).default(value, value.toString());
+}
+
 export function address(text: string): Address {
   if (!isAddress(text)) throw new InvalidArgumentError("Expected an address, e.g. 0x5FbDB2…");
   return getAddress(text);

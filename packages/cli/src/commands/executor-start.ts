@@ -6,6 +6,7 @@ import { modelSources } from "../model-sources.ts";
 import {
   type AccountOptions,
   amount,
+  amountOption,
   type ChainOptions,
   integer,
   withAccount,
@@ -35,7 +36,7 @@ export function executorStartCommand(): Command {
     .option("--port <n>", "port of the HTTP server that gives challengers the traces", integer(), 8700)
     .option("--hostname <name>", "address that it listens on", "127.0.0.1")
     .option("--public-url <url>", "address under which challengers reach it")
-    .option("--min-fee <amount>", "least fee, in token units, for which to run a model", amount, 0n)
+    .addOption(amountOption("--min-fee <amount>", "least fee, in token units, for which to run a model", 0n))
     .option("--stake <amount>", "deposit until the free stake is this much", amount)
     .option("--confirmations <n>", "blocks to stay behind the head", integer(), 0);
   return withExample(

@@ -18,7 +18,7 @@ import { ensureFunds } from "../funds.ts";
 import {
   type AccountOptions,
   address,
-  amount,
+  amountOption,
   type ChainOptions,
   hash,
   integer,
@@ -65,7 +65,7 @@ export function inferCommand(): Command {
         .conflicts("random"),
     )
     .option("--random <seed>", "random inputs", integer())
-    .option("--fee <amount>", "token units for the executor", amount, 10n ** 18n)
+    .addOption(amountOption("--fee <amount>", "token units for the executor", 10n ** 18n))
     .option("--executor <address>", "who must answer; default: anyone", address)
     .option("--deadline <seconds>", "how long the request waits for a claim", integer(60), 3600)
     .option("--timeout <seconds>", "how long this command waits for it", integer(1), 120);

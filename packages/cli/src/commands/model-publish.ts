@@ -6,7 +6,7 @@ import { loadModelFile } from "../compiled-model.ts";
 import { connectAccount } from "../connect.ts";
 import {
   type AccountOptions,
-  amount,
+  amountOption,
   type ChainOptions,
   withAccount,
   withChain,
@@ -28,7 +28,7 @@ export function modelPublishCommand(): Command {
     .argument("<model.onnx>", "the ONNX file")
     .requiredOption("--name <name>", "the model's name; with your address it makes the model's id")
     .option("--uri <uri>", "where others get the ONNX file", "")
-    .option("--royalty <amount>", "token units you get for every finalised request", amount, 0n);
+    .addOption(amountOption("--royalty <amount>", "token units you get for every finalised request", 0n));
   return withExample(
     withShapes(withAccount(withChain(command))),
     "assay model publish models/digits/digits.onnx --shape pixels=1,1,8,8 --name digits --account 1",

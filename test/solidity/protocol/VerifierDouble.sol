@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {Judgement, Verdict} from "../../kernels/IKernel.sol";
-import {ElementProof, IVerifier, Roots} from "../../proof/IVerifier.sol";
+import {Judgement, Verdict} from "../../../contracts/kernels/IKernel.sol";
+import {ElementProof, IVerifier, Roots} from "../../../contracts/proof/IVerifier.sol";
 
 /// @title TEST DOUBLE, not a verifier: says what it was told to
 /// @notice For tests of a claim's life only; what a verdict rests on is tested with the real Verifier. It does insist on

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {Verdict} from "../../kernels/IKernel.sol";
-import {Port, ProgramHeader} from "../../program/Program.sol";
-import {ElementProof, Opening} from "../../proof/IVerifier.sol";
-import {Phase} from "../../protocol/ClaimLife.sol";
-import {Claim, RequestParams} from "../../protocol/IInferenceMarket.sol";
-import {OutputProof} from "../../protocol/IReferee.sol";
-import {Account} from "../../protocol/IStakeManager.sol";
-import {InferenceMarket} from "../../protocol/InferenceMarket.sol";
-import {ModelRegistry} from "../../protocol/ModelRegistry.sol";
-import {Referee} from "../../protocol/Referee.sol";
-import {StakeManager} from "../../protocol/StakeManager.sol";
-import {Terms} from "../../protocol/Terms.sol";
-import {DevToken} from "../../token/DevToken.sol";
+import {Verdict} from "../../../contracts/kernels/IKernel.sol";
+import {Port, ProgramHeader} from "../../../contracts/program/Program.sol";
+import {ElementProof, Opening} from "../../../contracts/proof/IVerifier.sol";
+import {Phase} from "../../../contracts/protocol/ClaimLife.sol";
+import {Claim, RequestParams} from "../../../contracts/protocol/IInferenceMarket.sol";
+import {OutputProof} from "../../../contracts/protocol/IReferee.sol";
+import {Account} from "../../../contracts/protocol/IStakeManager.sol";
+import {InferenceMarket} from "../../../contracts/protocol/InferenceMarket.sol";
+import {ModelRegistry} from "../../../contracts/protocol/ModelRegistry.sol";
+import {Referee} from "../../../contracts/protocol/Referee.sol";
+import {StakeManager} from "../../../contracts/protocol/StakeManager.sol";
+import {Terms} from "../../../contracts/protocol/Terms.sol";
+import {DevToken} from "../../../contracts/token/DevToken.sol";
 import {VerifierDouble} from "./VerifierDouble.sol";
 import {vm} from "./Vm.sol";
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {Verdict} from "../../kernels/IKernel.sol";
-import {Phase} from "../../protocol/ClaimLife.sol";
-import {Claim, IInferenceMarket, RequestParams} from "../../protocol/IInferenceMarket.sol";
-import {IReferee} from "../../protocol/IReferee.sol";
-import {Account, IStakeManager} from "../../protocol/IStakeManager.sol";
+import {Verdict} from "../../../contracts/kernels/IKernel.sol";
+import {Phase} from "../../../contracts/protocol/ClaimLife.sol";
+import {Claim, IInferenceMarket, RequestParams} from "../../../contracts/protocol/IInferenceMarket.sol";
+import {IReferee} from "../../../contracts/protocol/IReferee.sol";
+import {Account, IStakeManager} from "../../../contracts/protocol/IStakeManager.sol";
 import {ProtocolFixture} from "./ProtocolFixture.sol";
 import {vm} from "./Vm.sol";
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {DevToken} from "../../token/DevToken.sol";
+import {DevToken} from "../../../contracts/token/DevToken.sol";
 
 enum Habit {
     Honest,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {IInferenceMarket, RequestParams} from "../../protocol/IInferenceMarket.sol";
-import {InferenceConsumer} from "../../protocol/InferenceConsumer.sol";
+import {IInferenceMarket, RequestParams} from "../../../contracts/protocol/IInferenceMarket.sol";
+import {InferenceConsumer} from "../../../contracts/protocol/InferenceConsumer.sol";
 
 enum Mood {
     Calm,
