@@ -30,6 +30,7 @@ import { freePort } from "./demo/free-port.ts";
 import { Processes } from "./demo/processes.ts";
 import { sleep } from "./demo/sleep.ts";
 import { line, row, type Names, tokens } from "./demo/story.ts";
+import { table } from "../packages/cli/src/output.ts";
 import { run } from "./process.ts";
 
 type Role = keyof typeof ACCOUNTS;
@@ -80,13 +81,16 @@ function client(role: Role): AssayClient {
   if (known !== undefined) return known;
   const account = mnemonicToAccount(DEVELOPMENT_MNEMONIC, { addressIndex: ACCOUNTS[role] });
   const made = createWalletClient({ account, chain: hardhat, transport: http(rpc), pollingInterval: 100 });
-  clients.set(role, made as AssayClient);
-  return made as AssayClient;
+  clients.set(role, made);
+  return made;
 }
 const address = (role: Role) => client(role).account!.address;
 
 /** Waits for a condition of the chain. */
-async function until<T>(what: string, condition: () => Promise<T | undefined | false> | T | undefined | false) {
+async function until<T>(
+  what: string,
+  condition: () => Promise<T | undefined | false> | T | undefined | false,
+) {
   for (const end = Date.now() + PATIENCE * 1000; Date.now() < end; await sleep(150)) {
     const value = await condition();
     if (value !== undefined && value !== false) return value;
@@ -104,7 +108,10 @@ async function pass(seconds: number): Promise<void> {
 /** Stored bytes of the model's input for a digit. */
 function storedInputs({ pixels }: Digit): Uint8Array[] {
   const dims = [1, 1, 8, 8];
-  const values = float32Tensor(dims, pixels.map((value) => value / 16));
+  const values = float32Tensor(
+    dims,
+    pixels.map((value) => value / 16),
+  );
   return [toStored(values, INPUT!.layout)];
 }
 
@@ -116,7 +123,7 @@ function readDigit(outputs: Hex): number {
 
 try {
   title("A local chain, the contracts, a model");
-  const build = await run("hardhat", ["build"]);
+  const build = await run("hardhat", ["build", "--no-tests"]);
   if (build.code !== 0) throw new Error(`the contracts do not compile:\n${build.output}`);
   say("contracts compiled");
   const port = new URL(rpc).port;
@@ -145,7 +152,9 @@ try {
   );
   if (model.programRoot !== programRoot) throw new Error("two compilations, two program roots");
   say(`model published; program ${programRoot}`);
-  say(`${model.program.instructions.length} instructions: ${model.program.nodes.map((n) => n.join("+")).join(", ")}`);
+  say(
+    `${model.program.instructions.length} instructions: ${model.program.nodes.map((n) => n.join("+")).join(", ")}`,
+  );
 
   title("Executors with stake, a challenger");
   const executors: Role[] = ["honest executor", ...CHEATS];
@@ -210,7 +219,9 @@ try {
     claims.map(({ name, digit }) => `${name}: a ${digit.label}`),
   ))
     console.log(`          ${text}`);
-  say(`${claims.length} requests, ${tokens(FEE)} each and ${tokens(ROYALTY)} royalty; who must answer is named`);
+  say(
+    `${claims.length} requests, ${tokens(FEE)} each and ${tokens(ROYALTY)} royalty; who must answer is named`,
+  );
 
   title("What happens");
   const people = new Map(Object.keys(ACCOUNTS).map((role) => [address(role as Role).toLowerCase(), role]));
@@ -240,6 +251,9 @@ try {
       }
     }
   })();
+  say(
+    "waiting for the executors: each opens its database, compiles the model and compares its root with the chain's",
+  );
   await until("every request has a claim", () => claims.every(({ claimId }) => claimId !== "0x"));
 
   const accused = claims[1]!;
@@ -263,10 +277,11 @@ try {
   const gas = new Map<Hex, bigint>();
   const rows = [];
   for (const { name, what, claimId, requestId } of claims) {
-    const events = [
-      ...(await getHistory(client("publisher"), { deployment, id: requestId })),
-      ...(await getHistory(client("publisher"), { deployment, id: claimId })),
-    ];
+    const ofRequest = await getHistory(client("publisher"), { deployment, id: requestId });
+    const ofClaim = await getHistory(client("publisher"), { deployment, id: claimId });
+    // Events that name both are in both.
+    const key = ({ blockNumber, logIndex }: AssayEvent) => `${blockNumber}:${logIndex}`;
+    const events = [...new Map([...ofRequest, ...ofClaim].map((event) => [key(event), event])).values()];
     for (const { transactionHash } of events)
       if (!gas.has(transactionHash))
         gas.set(
@@ -278,10 +293,14 @@ try {
     if ((phase === "Finalised") !== what.startsWith("honest"))
       throw new Error(`claim ${name} (${what}) ended ${phase}`);
   }
-  console.table(
-    rows.map(({ money: _, ...rest }) => rest),
-  );
-  console.log("Who was paid, and who lost what:");
+  const columns = ["claim", "what happened", "verdict", "disputed", "exact value", "claimed value"] as const;
+  const cells = rows.map((r) => [
+    ...columns.map((c) => r[c]),
+    String(r.transactions),
+    r.gas.toLocaleString("en"),
+  ]);
+  for (const text of table([[...columns, "transactions", "gas"], ...cells])) console.log(text);
+  console.log("\nWho was paid, and who lost what:");
   for (const { claim, money } of rows) console.log(`  ${claim}  ${money}`);
   const proofGas = seen
     .filter(({ eventName }) => eventName === "ElementJudged")

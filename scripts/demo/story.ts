@@ -87,7 +87,9 @@ export function row(
       result.verdict = ["Acceptable", "Imprecise", "Fraudulent"][args.verdict]!;
       const [node] = nodes[args.instruction]!;
       result.disputed = `${args.instruction} (${node}) [${args.element}]`;
-      result["exact value"] = exactValue(args.exact, args.scale).toPrecision(7);
+      // A fused activation follows the exact sum; the claimed number is behind it.
+      const fused = nodes[args.instruction]!.length > 1 ? ", then Relu" : "";
+      result["exact value"] = exactValue(args.exact, args.scale).toPrecision(7) + fused;
       result["claimed value"] = float32(args.claimed).toPrecision(7);
     } else if (eventName === "OutputJudged") {
       result.verdict = "Fraudulent";
