@@ -18,6 +18,16 @@ contract ReductionKernel is IKernel {
     uint8 private constant MAX = 0;
     uint8 private constant MIN = 1;
 
+    // One 32-bit lane per element.
+    uint256 private constant LANES = 0x0000000100000001000000010000000100000001000000010000000100000001;
+    uint256 private constant SIGN = 0x8000000080000000800000008000000080000000800000008000000080000000;
+    uint256 private constant MAGNITUDE = 0x7fffffff7fffffff7fffffff7fffffff7fffffff7fffffff7fffffff7fffffff;
+    uint256 private constant EXPONENT = 0x7f8000007f8000007f8000007f8000007f8000007f8000007f8000007f800000;
+    uint256 private constant FRACTION = 0x007fffff007fffff007fffff007fffff007fffff007fffff007fffff007fffff;
+    uint256 private constant HIDDEN = 0x0080000000800000008000000080000000800000008000000080000000800000;
+    uint256 private constant BYTES_02 = 0x00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff;
+    uint256 private constant HALF_0 = 0x0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff;
+
     /// @inheritdoc IKernel
     function judge(KernelInput calldata input) external pure returns (Judgement memory judgement) {
         if (input.op > MIN) revert UnknownOp(input.op);
@@ -63,46 +73,70 @@ contract ReductionKernel is IKernel {
         return (extreme == Float32.INFINITY) != smallest;
     }
 
-    /// @dev Keys turn sign and magnitude into one unsigned order, 2^31 + order, in which the two zeros are equal.
-    ///      Searching the smallest is searching the largest after flipping all signs.
+    /// @dev Eight elements at a time, one 32-bit lane each. Keys turn sign and magnitude into one unsigned order,
+    ///      2^31 ± magnitude, in which the two zeros are equal. Searching the smallest is searching the largest after
+    ///      flipping all signs. The last word is filled up with copies of the first element, which change nothing.
     function _scan(
         bytes calldata elements,
         bool smallest,
         uint32 claimed
     ) private pure returns (Scan memory scan) {
-        uint256 extreme;
+        uint256 best; // below every key
         uint256 nan;
         uint256 found;
         uint256 subnormal;
         assembly ("memory-safe") {
-            function key(bits, flip) -> k {
-                let sign := and(shr(31, xor(bits, flip)), 1)
-                k := add(add(0x80000000, sign), xor(and(bits, 0x7fffffff), sub(0, sign)))
+            let flip := mul(shl(31, smallest), LANES)
+            // the claim's key in every lane
+            let target := and(claimed, 0x7fffffff)
+            switch shr(31, xor(and(claimed, 0x80000000), shl(31, smallest)))
+            case 0 {
+                target := add(0x80000000, target)
             }
-            let flip := shl(31, smallest)
-            let target := key(claimed, flip)
-            let best := 0 // below every key
+            default {
+                target := sub(0x80000000, target)
+            }
+            target := mul(target, LANES)
             let end := add(elements.offset, elements.length)
             for {
                 let pointer := elements.offset
             } lt(pointer, end) {
-                pointer := add(pointer, 4)
+                pointer := add(pointer, 32)
             } {
-                let bits := shr(224, calldataload(pointer))
-                bits := or(shl(8, and(bits, 0x00ff00ff)), and(shr(8, bits), 0x00ff00ff))
-                bits := or(shl(16, and(bits, 0xffff)), shr(16, bits))
-                let magnitude := and(bits, 0x7fffffff)
-                nan := or(nan, gt(magnitude, 0x7f800000))
-                // 1 ≤ magnitude < 2^23; zero wraps around
-                subnormal := or(subnormal, lt(sub(magnitude, 1), 0x7fffff))
-                let k := key(bits, flip)
-                found := or(found, eq(k, target))
-                if gt(k, best) {
-                    best := k
-                    extreme := bits
+                let x := calldataload(pointer)
+                if gt(add(pointer, 32), end) {
+                    let padding := shr(shl(3, sub(end, pointer)), not(0))
+                    let first := mul(shr(224, calldataload(elements.offset)), LANES)
+                    x := or(and(x, not(padding)), and(first, padding))
+                }
+                // little-endian lanes to numbers
+                x := or(and(shr(8, x), BYTES_02), shl(8, and(x, BYTES_02)))
+                x := or(and(shr(16, x), HALF_0), shl(16, and(x, HALF_0)))
+                x := xor(x, flip)
+                let magnitude := and(x, MAGNITUDE)
+                // bit 31 of a lane: beyond infinity
+                nan := or(nan, add(magnitude, FRACTION))
+                // bit 23 of a lane: exponent 0 and fraction not 0
+                let fraction := and(x, FRACTION)
+                let normal := shr(8, add(sub(magnitude, fraction), EXPONENT))
+                subnormal := or(subnormal, and(not(normal), add(fraction, FRACTION)))
+                let negative := and(mul(and(shr(31, x), LANES), 0xffffffff), magnitude)
+                x := sub(add(SIGN, sub(magnitude, negative)), negative)
+                // bit 31 of a lane is clear where the key is the claim's
+                let difference := xor(x, target)
+                found := or(found, not(or(difference, add(and(difference, MAGNITUDE), MAGNITUDE))))
+                for {} x {
+                    x := shr(32, x)
+                } {
+                    let key := and(x, 0xffffffff)
+                    best := xor(best, mul(xor(best, key), gt(key, best)))
                 }
             }
         }
-        scan = Scan(uint32(extreme), nan != 0, found != 0, subnormal != 0);
+        // back from the key to the bits; either zero will do
+        bool negativeKey = best < 0x80000000;
+        uint256 extreme = negativeKey ? 0x80000000 | (0x80000000 - best) : best - 0x80000000;
+        if (smallest) extreme ^= 0x80000000;
+        scan = Scan(uint32(extreme), nan & SIGN != 0, found & SIGN != 0, subnormal & HIDDEN != 0);
     }
 }
