@@ -10,6 +10,10 @@ import { modelCheckCommand } from "./commands/model-check.ts";
 import { modelCompileCommand } from "./commands/model-compile.ts";
 import { modelPublishCommand } from "./commands/model-publish.ts";
 import { modelVerifyCommand } from "./commands/model-verify.ts";
+import { payoutCommand } from "./commands/payout.ts";
+import { stakeDepositCommand } from "./commands/stake-deposit.ts";
+import { stakeShowCommand } from "./commands/stake-show.ts";
+import { stakeWithdrawCommand } from "./commands/stake-withdraw.ts";
 
 /** The `assay` command with all its subcommands. */
 export function assayCommand(): Command {
@@ -27,6 +31,9 @@ export function assayCommand(): Command {
   executor.addCommand(executorStartCommand());
   const challenger = new Command("challenger").description("hold executors to their claims");
   challenger.addCommand(challengerStartCommand());
+  const stake = new Command("stake").description("an executor's stake");
+  for (const sub of [stakeShowCommand(), stakeDepositCommand(), stakeWithdrawCommand()])
+    stake.addCommand(sub);
   const top = [
     chainCommand(),
     deployCommand(),
@@ -36,6 +43,8 @@ export function assayCommand(): Command {
     inferCommand(),
     claim,
     disputeCommand(),
+    stake,
+    payoutCommand(),
   ];
   for (const sub of top) command.addCommand(sub);
   // Errors are thrown instead of ending the process, so that exit codes are decided in one place (main.ts).

@@ -66,7 +66,7 @@ export async function loadModels(sources: readonly ModelSource[], chain: Chain):
         "PROGRAM_NOT_PUBLISHED",
         `${typeof source.onnx === "string" ? source.onnx : "a model"} compiles to program ${model.programRoot}, which is not on the chain`,
         {
-          hint: "register it (`assay model register`), or check the file, its input shapes and the deployment",
+          hint: "register it (`assay model publish`), or check the file, its input shapes and the deployment",
         },
       );
     models.set(model.programRoot, model);
