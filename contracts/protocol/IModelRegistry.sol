@@ -45,7 +45,7 @@ interface IModelRegistry {
         uint128 royalty
     );
     /// @notice A model got a version.
-    /// @param artifactHash SHA-256 of the ONNX file that the program was compiled from
+    /// @param artifactHash SHA-256 of the canonical graph, an ONNX file that compiles to the program
     event VersionAdded(
         bytes32 indexed modelId,
         bytes32 indexed programRoot,
@@ -131,7 +131,7 @@ interface IModelRegistry {
         bytes32 programRoot
     ) external view returns (address owner, uint128 royalty);
 
-    /// @notice SHA-256 of the ONNX file of a model's version, 0 when there is no such version.
+    /// @notice SHA-256 of the canonical graph of a model's version, 0 when there is no such version.
     function artifactOf(bytes32 modelId, bytes32 programRoot) external view returns (bytes32);
 
     /// @notice Decodes a header; reverts when its bytes are malformed.

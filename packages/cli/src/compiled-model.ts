@@ -5,7 +5,8 @@ import { type Hash, sha256, toHex } from "viem";
 import { progress } from "./output.ts";
 
 export interface LoadedModel extends CompiledModel {
-  /** SHA-256 of the ONNX file. */
+  /** SHA-256 of the canonical graph, which is the artifact to publish: it compiles to the same program, and the
+   *  constants in it are folded already, so that nobody else has to fold them to the same bits. */
   artifactHash: Hash;
   programRoot: Hash;
 }
@@ -26,5 +27,5 @@ export async function loadModelFile(
   }
   progress(`compiling ${path}`);
   const model = await compileModel(onnx, { shapes });
-  return { ...model, artifactHash: sha256(onnx), programRoot: toHex(model.root) };
+  return { ...model, artifactHash: sha256(model.canonical), programRoot: toHex(model.root) };
 }

@@ -109,6 +109,8 @@ describe.skipIf(!hasSharedModels)("real models", () => {
     const { onnx, shapes } = sharedModel(name);
     const model = await compileModel(onnx, { shapes });
     await checkModel(model, randomInputs(model.program.inputs, 11), 12);
+    // The canonical graph is what is published: compiling it again must change nothing.
+    expect((await compileModel(model.canonical)).root).toEqual(model.root);
   });
 
   it("mnist-8 gives its reference outputs", async () => {

@@ -27,7 +27,7 @@ export function modelPublishCommand(): Command {
     .description("compile an ONNX model and publish it; a model that exists gets a further version")
     .argument("<model.onnx>", "the ONNX file")
     .requiredOption("--name <name>", "the model's name; with your address it makes the model's id")
-    .option("--uri <uri>", "where others get the ONNX file", "")
+    .option("--uri <uri>", "where others get the artifact, canonical.onnx of `assay model compile --out`", "")
     .addOption(amountOption("--royalty <amount>", "token units you get for every finalised request", 0n));
   return withExample(
     withShapes(withAccount(withChain(command))),

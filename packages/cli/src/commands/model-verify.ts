@@ -18,7 +18,7 @@ export function modelVerifyCommand(): Command {
     .description("recompile an ONNX file and compare its program root with the chain's")
     .argument("<model.onnx>", "the ONNX file")
     .option("--program <root>", "the program root it must have; default: any published one", hash)
-    .option("--model <id>", "a model of which it must be a version, with this very file", hash);
+    .option("--model <id>", "a model of which it must be a version, with the artifact that this file has", hash);
   return withExample(
     withShapes(withChain(command)),
     "assay model verify models/digits/digits.onnx --shape pixels=1,1,8,8",
@@ -38,7 +38,7 @@ async function runVerify(path: string, options: Options): Promise<void> {
     if (version.artifactHash !== artifactHash)
       throw new AssayError(
         "HASH_DIFFERS",
-        `the model's owner registered the file ${version.artifactHash}, this one is ${artifactHash}`,
+        `the model's owner registered the artifact ${version.artifactHash}, this file has ${artifactHash}`,
         { hint: "the program is the same; the file is another one that compiles to it" },
       );
   }

@@ -7,7 +7,7 @@ export interface AddVersionParameters {
   deployment: Deployment;
   modelId: Hash;
   programRoot: Hash;
-  /** SHA-256 of the ONNX file that the program was compiled from. */
+  /** SHA-256 of the canonical graph: an ONNX file that compiles to the program. */
   artifactHash: Hash;
   /** Where the ONNX file is. */
   uri?: string;

@@ -10,7 +10,7 @@ export interface GetVersionParameters {
 }
 
 export interface GetVersionReturnType {
-  /** SHA-256 of the ONNX file. */
+  /** SHA-256 of the canonical graph. */
   artifactHash: Hash;
   /** Whom a request pays, and how much. */
   owner: Address;
