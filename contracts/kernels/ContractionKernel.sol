@@ -77,17 +77,29 @@ contract ContractionKernel is IKernel {
         bool clamped = call.params.activation == 1;
         bool finite = Float32.isFinite(input.claimed);
         if (sum.nonFinite || !Float32.isFinite(call.bias))
-            return _ruled(clamped || !finite || !_mustBeNonFinite(call, sum.nonFinite, input.valid, a));
+            return
+                _ruled(
+                    _acceptsWithoutSum(
+                        call,
+                        input.claimed,
+                        !_mustBeNonFinite(call, sum.nonFinite, input.valid, a)
+                    )
+                );
         if (!sum.fits) revert EmaxTooSmall(emax);
 
         Enclosure memory e = _enclose(call, sum, emax, a, b);
 
         // 2. overflow
-        if (!finite)
-            return _ruled(call.empty || e.canOverflow || _canOverflowScaled(call.params.alpha, a, b));
+        if (!finite) {
+            // both bounds the same infinity: whatever the sum, that is the result
+            bool pinned = clamped && call.params.low == call.params.high && input.claimed == call.params.low;
+            return
+                _ruled(pinned || call.empty || e.canOverflow || _canOverflowScaled(call.params.alpha, a, b));
+        }
         (bool atLow, bool atHigh) = (false, false);
         if (clamped) {
-            int256 y = Float32.order(input.claimed);
+            // maximum instructions that read subnormals as zero may return one where a bound is zero
+            int256 y = Float32.isTiny(input.claimed) ? int256(0) : Float32.order(input.claimed);
             int256 low = Float32.order(call.params.low);
             int256 high = Float32.order(call.params.high);
             if (y < low || y > high) return _outside(call, e);
@@ -166,6 +178,21 @@ contract ContractionKernel is IKernel {
         if (!Float32.isFinite(call.bias) && !Float32.isZero(call.params.beta)) return true;
         if (!nonFinite || Float32.isZero(call.params.alpha)) return false;
         return valid == call.terms || DotProduct.largestExponent(a) == 255;
+    }
+
+    /// @dev The verdict when some operand is not finite. The sum is then NaN or infinite unless hardware skips it, and a
+    ///      clamp makes of those a NaN or one of its bounds.
+    function _acceptsWithoutSum(
+        Call memory call,
+        uint32 claimed,
+        bool mayBeFinite
+    ) private pure returns (bool) {
+        if (call.params.activation == 0) return mayBeFinite || !Float32.isFinite(claimed);
+        if (Float32.isNaN(claimed)) return true;
+        int256 y = Float32.isTiny(claimed) ? int256(0) : Float32.order(claimed);
+        int256 low = Float32.order(call.params.low);
+        int256 high = Float32.order(call.params.high);
+        return y == low || y == high || (mayBeFinite && low < y && y < high);
     }
 
     /// @dev Steps 3 to 5 of the theorem.

@@ -122,9 +122,11 @@ contract ElementwiseKernel is IKernel {
     ///      they read subnormals as zeros they may return either of two operands that are equal then.
     function _special(Call memory call, uint32 expected, uint32 claimed) private pure returns (bool) {
         if (call.op != RELU && call.op != CLIP) return false;
-        if (Float32.isNaN(expected))
-            return claimed == call.low || claimed == call.high || _zeros(claimed, call.low);
-        if (call.op == RELU || !Float32.isTiny(expected) || !Float32.isTiny(claimed)) return false;
+        if (Float32.isNaN(expected)) {
+            if (claimed == call.low || _zeros(claimed, call.low)) return true;
+            return call.op == CLIP && (claimed == call.high || _zeros(claimed, call.high));
+        }
+        if (!Float32.isTiny(expected) || !Float32.isTiny(claimed)) return false;
         return claimed == call.a || claimed == call.low || claimed == call.high;
     }
 

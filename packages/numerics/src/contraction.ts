@@ -23,6 +23,7 @@ import {
   isFinite32,
   isNaN32,
   isSubnormal32,
+  isTiny32,
   isZero32,
   ONE,
   order32,
@@ -105,17 +106,22 @@ export const contraction: Kernel = {
     const clamped = call.params.activation === 1;
     const finite = isFinite32(input.claimed);
     if (sum.nonFinite || !isFinite32(call.bias))
-      return rule(clamped || !finite || !mustBeNonFinite(call, sum.nonFinite, input.valid));
+      return rule(acceptsWithoutSum(call, input.claimed, !mustBeNonFinite(call, sum.nonFinite, input.valid)));
     if (!sum.fits) throw new AssayError("EMAX_TOO_SMALL", `some product has a larger exponent than ${emax}`);
 
     const e = enclose(call, sum, emax);
 
     // 2. overflow
-    if (!finite) return rule(call.empty || e.canOverflow || canOverflowScaled(call));
+    if (!finite) {
+      // both bounds the same infinity: whatever the sum, that is the result
+      const pinned = clamped && call.params.low === call.params.high && input.claimed === call.params.low;
+      return rule(pinned || call.empty || e.canOverflow || canOverflowScaled(call));
+    }
     let atLow = false;
     let atHigh = false;
     if (clamped) {
-      const y = order32(input.claimed);
+      // maximum instructions that read subnormals as zero may return one where a bound is zero
+      const y = isTiny32(input.claimed) ? 0 : order32(input.claimed);
       const low = order32(call.params.low);
       const high = order32(call.params.high);
       if (y < low || y > high) return outside(call, e);
@@ -211,6 +217,19 @@ function mustBeNonFinite(call: Call, nonFinite: boolean, valid: number): boolean
   if (!isFinite32(call.bias) && !isZero32(call.params.beta)) return true;
   if (!nonFinite || isZero32(call.params.alpha)) return false;
   return valid === call.terms || largestExponent(call.a) === 255;
+}
+
+/**
+ * The verdict when some operand is not finite. The sum is then NaN or infinite unless hardware skips it, and a clamp
+ * makes of those a NaN or one of its bounds.
+ */
+function acceptsWithoutSum({ params }: Call, claimed: number, mayBeFinite: boolean): boolean {
+  if (params.activation === 0) return mayBeFinite || !isFinite32(claimed);
+  if (isNaN32(claimed)) return true;
+  const y = isTiny32(claimed) ? 0 : order32(claimed);
+  const low = order32(params.low);
+  const high = order32(params.high);
+  return y === low || y === high || (mayBeFinite && low < y && y < high);
 }
 
 /** Steps 3 to 5 of the theorem. */

@@ -141,8 +141,9 @@ function matches(claimed: number, { bits, tiny }: Rounded): boolean {
 /** What maximum and minimum instructions do besides, with NaN and with subnormals read as zeros. */
 function special({ op, a, low, high }: Call, expected: number, claimed: number): boolean {
   if (op !== ElementwiseOp.Relu && op !== ElementwiseOp.Clip) return false;
-  if (isNaN32(expected)) return claimed === low || claimed === high || (isZero32(claimed) && isZero32(low));
-  if (op === ElementwiseOp.Relu || !isTiny32(expected) || !isTiny32(claimed)) return false;
+  const same = (bound: number): boolean => claimed === bound || (isZero32(claimed) && isZero32(bound));
+  if (isNaN32(expected)) return same(low) || (op === ElementwiseOp.Clip && same(high));
+  if (!isTiny32(expected) || !isTiny32(claimed)) return false;
   return claimed === a || claimed === low || claimed === high;
 }
 
