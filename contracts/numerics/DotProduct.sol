@@ -74,13 +74,79 @@ library DotProduct {
         uint256 emax,
         uint256 threshold
     ) internal pure returns (uint256 sum) {
+        sum = _smallOctets(a, b, emax, threshold);
         unchecked {
-            for (uint256 i = 0; i < a.length >> 2; ++i) {
+            for (uint256 i = (a.length >> 5) << 3; i < a.length >> 2; ++i) {
                 uint32 x = Float32.at(a, i);
                 uint32 y = b.length == 0 ? Float32.ONE : Float32.at(b, i);
                 if ((x >> 23) & 0xff >= threshold && (y >> 23) & 0xff >= threshold) continue;
                 (uint256 product, uint256 exponent) = _product(x, y);
                 sum += product << (exponent + 63 > emax ? exponent + 63 - emax : 0);
+            }
+        }
+    }
+
+    /// @dev {sumSmall} of the whole words of eight elements. An executor may put subnormals wherever zeros are
+    ///      acceptable, so this pass, too, must be cheap enough for any element to be provable.
+    function _smallOctets(
+        bytes calldata a,
+        bytes calldata b,
+        uint256 emax,
+        uint256 threshold
+    ) private pure returns (uint256 sum) {
+        assembly ("memory-safe") {
+            let pointer := a.offset
+            let end := add(pointer, and(a.length, not(31)))
+            let toB := sub(b.offset, pointer)
+            let bias := mul(sub(577, emax), LANES)
+            let guard := mul(0x80000000, LANES)
+            let limit := mul(shl(23, threshold), LANES)
+            for {} lt(pointer, end) {
+                pointer := add(pointer, 32)
+            } {
+                let x := calldataload(pointer)
+                x := or(and(shr(8, x), BYTES_02), shl(8, and(x, BYTES_02)))
+                x := or(and(shr(16, x), HALF_0), shl(16, and(x, HALF_0)))
+                let y := mul(0x3f800000, LANES)
+                if b.length {
+                    y := calldataload(add(pointer, toB))
+                    y := or(and(shr(8, y), BYTES_02), shl(8, and(y, BYTES_02)))
+                    y := or(and(shr(16, y), HALF_0), shl(16, and(y, HALF_0)))
+                }
+                let ex := and(x, EXPONENT)
+                let ey := and(y, EXPONENT)
+                // bit 31 of a lane stays where an exponent reaches the threshold
+                let small := and(sub(or(ex, guard), limit), sub(or(ey, guard), limit))
+                small := and(not(small), guard)
+                if small {
+                    // 31 bits of the lanes that count
+                    small := sub(small, shr(31, small))
+                    let hx := and(shr(8, add(ex, EXPONENT)), HIDDEN)
+                    let hy := and(shr(8, add(ey, EXPONENT)), HIDDEN)
+                    let l := add(shr(23, sub(add(ex, ey), add(hx, hy))), bias)
+                    let positive := and(l, mul(LANES, 0x200))
+                    l := and(l, sub(positive, shr(9, positive)))
+                    x := and(add(and(x, FRACTION), hx), small)
+                    y := add(and(y, FRACTION), hy)
+                    for {
+                        let lanes := 0
+                    } lt(lanes, 2) {
+                        lanes := add(lanes, 1)
+                    } {
+                        let p := mul(and(x, 0xffffff0000000000ffffff), and(y, 0xffffff0000000000ffffff))
+                        sum := add(sum, shl(byte(31, l), and(p, 0xffffffffffff)))
+                        sum := add(sum, shl(byte(23, l), shr(128, p)))
+                        p := mul(
+                            and(x, 0xffffff0000000000ffffff00000000),
+                            and(y, 0xffffff0000000000ffffff00000000)
+                        )
+                        sum := add(sum, shl(byte(27, l), and(shr(64, p), 0xffffffffffff)))
+                        sum := add(sum, shl(byte(19, l), shr(192, p)))
+                        x := shr(128, x)
+                        y := shr(128, y)
+                        l := shr(128, l)
+                    }
+                }
             }
         }
     }
@@ -155,7 +221,10 @@ library DotProduct {
                     l := add(l, and(shr(24, xor(x, y)), mul(LANES, 0x80)))
                     x := and(x, FRACTION)
                     y := and(y, FRACTION)
-                    mstore(0x20, or(mload(0x20), or(and(not(hx), add(x, FRACTION)), and(not(hy), add(y, FRACTION)))))
+                    mstore(
+                        0x20,
+                        or(mload(0x20), or(and(not(hx), add(x, FRACTION)), and(not(hy), add(y, FRACTION))))
+                    )
                     x := add(x, hx)
                     y := add(y, hy)
                 }
