@@ -61,7 +61,7 @@ export async function startContractJudge(): Promise<ContractJudge> {
   const client = createWalletClient({
     account: developmentAccount(0),
     chain,
-    transport: custom(connection.provider as unknown as EIP1193Provider),
+    transport: custom(connection.provider as unknown as EIP1193Provider, { retryCount: 0 }),
     pollingInterval: 10,
   }).extend(publicActions);
 

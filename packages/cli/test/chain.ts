@@ -13,7 +13,7 @@ export async function localChain() {
     createWalletClient({
       account: mnemonicToAccount(MNEMONIC, { addressIndex }),
       chain: hardhat,
-      transport: custom(connection.provider as unknown as EIP1193Provider),
+      transport: custom(connection.provider as unknown as EIP1193Provider, { retryCount: 0 }),
       pollingInterval: 20,
     }).extend(publicActions),
   );

@@ -65,7 +65,7 @@ async function runDispute(claimId: Hash, options: Options): Promise<void> {
   const slashed = history.find((event) => event.eventName === "ClaimSlashed");
   print(options.json, { claimId, ...result, phase: after.phase, slashed: slashed?.args }, () => [
     ...outcome(result),
-    ...(slashed === undefined ? [] : [money(slashed as AssayEventOf<"ClaimSlashed">)]),
+    ...(slashed === undefined ? [] : [money(slashed)]),
     `the claim is ${after.phase}`,
   ]);
 }
@@ -79,7 +79,7 @@ function outcome({ state, reason, finding }: DisputeResult): string[] {
     skipped: `not challenged${because}`,
   }[state];
   const facts = Object.entries(finding ?? {}).map(
-    ([name, value]) => `  ${name}: ${typeof value === "object" ? JSON.stringify(value) : String(value)}`,
+    ([name, value]) => `  ${name}: ${typeof value === "string" ? value : JSON.stringify(value)}`,
   );
   return [headline, ...facts];
 }
