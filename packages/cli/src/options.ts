@@ -69,11 +69,6 @@ export function withJson(command: Command): Command {
   return command.option("--json", "print the result as JSON (stdout holds nothing else)");
 }
 
-/** An option for token units with a default (which commander cannot print as a bigint). */
-export function amountOption(flags: string, description: string, value: bigint): Option {
-  return new Option(flags, description).argParser(amount).default(value, value.toString());
-}
-
 /** --rpc, --deployment and --json. */
 export function withChain(command: Command): Command {
   command.addOption(
