@@ -234,7 +234,7 @@ contract ContractionKernel is IKernel {
 
         // 5. flushed results, and operands that may be read as zero
         e.absolute = _rescaleUp(5 * (call.terms + 1) * call.divisor, flushScale - e.scale);
-        uint256 threshold = _threshold(call.params.alpha);
+        uint256 threshold = _threshold(call.params.alpha, call.divisor);
         if (sum.subnormal || threshold > 1) {
             uint256 small = alpha * DotProduct.sumSmall(a, b, emax, threshold);
             e.absolute += _rescaleUp(small + (small + 127) / 128, -int256(drop));
@@ -256,12 +256,14 @@ contract ContractionKernel is IKernel {
         return (n1 != n2, m1 * m2, s1 + s2);
     }
 
-    /// @dev Factors with a smaller biased exponent may become subnormal when alpha is multiplied into them; an alpha
-    ///      so small that it may itself underflow on the way endangers every term.
-    function _threshold(uint32 alpha) private pure returns (uint256) {
+    /// @dev Factors with a smaller biased exponent may become subnormal when alpha, or alpha/divisor, is multiplied into
+    ///      them; an alpha so small that alpha/divisor may itself underflow endangers every term.
+    function _threshold(uint32 alpha, uint256 divisor) private pure returns (uint256) {
+        if (alpha == Float32.ONE) return 1;
         uint256 exponent = (alpha >> 23) & 0xff;
         if (exponent < 32) return 255;
-        return exponent >= 127 ? 1 : 128 - exponent;
+        uint256 needed = divisor == 1 ? 128 : 129 + Math.log2(divisor);
+        return exponent >= needed ? 1 : Math.max(1, needed - exponent);
     }
 
     function _bands(

@@ -256,7 +256,7 @@ function enclose(call: Call, sum: Sum, emax: number): Enclosure {
 
   // 5. flushed results, and operands that may be read as zero
   let absolute = rescale(5n * BigInt(call.terms + 1) * call.divisor, flushScale - scale).ceiling;
-  const least = threshold(call.params.alpha);
+  const least = threshold(call.params.alpha, call.divisor);
   if (sum.subnormal || least > 1) {
     const small = alpha * sumSmall(call.a, call.b, emax, least);
     absolute += rescale(small + (small + 127n) / 128n, -drop).ceiling;
@@ -281,10 +281,12 @@ function scaledBias(call: Call): { negative: boolean; mantissa: bigint; scale: n
   };
 }
 
-function threshold(alpha: number): number {
+function threshold(alpha: number, divisor: bigint): number {
+  if (alpha === ONE) return 1;
   const exponent = (alpha >>> 23) & 0xff;
   if (exponent < 32) return 255;
-  return exponent >= 127 ? 1 : 128 - exponent;
+  const needed = divisor === 1n ? 128 : 128 + bitLength(divisor);
+  return Math.max(1, needed - exponent);
 }
 
 function bands(call: Call, e: Enclosure): { provable: bigint; integrity: bigint } {

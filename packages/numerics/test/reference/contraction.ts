@@ -55,10 +55,11 @@ export function contractionReference(c: ContractionCase, emax: number): Contract
   const subnormal = (bits: number): boolean =>
     bits % 0x80000000 !== 0 && less(magnitude(realOf(bits)), power2(-126));
   const endangered = (limit: Rational): Rational => {
-    const least = larger(size, rational(1n)).n === larger(size, rational(1n)).d ? size : rational(1n);
+    const folded = c.params.alpha === ONE ? rational(1n) : over(size, divisor);
+    const least = smaller(folded, rational(1n));
     const small = (bits: number): boolean => less(times(magnitude(realOf(bits)), least), limit);
     const hit = (i: number): boolean =>
-      small(c.a[i]!) || (c.b !== undefined && small(c.b[i]!)) || less(size, power2(-94));
+      small(c.a[i]!) || (c.b !== undefined && small(c.b[i]!)) || less(size, power2(-95));
     return over(times(size, sumOf(products.map((p, i) => (hit(i) ? magnitude(p) : ZERO)))), divisor);
   };
   const biasAsZero =
@@ -74,7 +75,7 @@ export function contractionReference(c: ContractionCase, emax: number): Contract
   const slack = plus(times(window, integer(4)), times(coarsest, integer(16)));
   const outer = plus(
     plus(
-      plus(times(flush, integer(2)), times(endangered(power2(-125)), over(integer(130), integer(128)))),
+      plus(times(flush, integer(2)), times(endangered(power2(-124)), over(integer(130), integer(128)))),
       biasAsZero,
     ),
     slack,
