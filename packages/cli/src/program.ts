@@ -11,6 +11,7 @@ import { modelCompileCommand } from "./commands/model-compile.ts";
 import { modelPublishCommand } from "./commands/model-publish.ts";
 import { modelVerifyCommand } from "./commands/model-verify.ts";
 import { payoutCommand } from "./commands/payout.ts";
+import { settleCommand } from "./commands/settle.ts";
 import { stakeDepositCommand } from "./commands/stake-deposit.ts";
 import { stakeShowCommand } from "./commands/stake-show.ts";
 import { stakeWithdrawCommand } from "./commands/stake-withdraw.ts";
@@ -43,6 +44,7 @@ export function assayCommand(): Command {
     inferCommand(),
     claim,
     disputeCommand(),
+    settleCommand(),
     stake,
     payoutCommand(),
   ];

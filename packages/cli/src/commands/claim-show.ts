@@ -94,13 +94,13 @@ function next({ phase, challengeEnd, revealEnd, proofEnd }: GetClaimReturnType):
     case "AwaitingReveal":
       return `next: its executor must reveal the trace by ${time(revealEnd)}`;
     case "Unrevealed":
-      return "next: anyone can slash it (settleUnrevealed)";
+      return "next: anyone can slash it, with `assay settle` and the request id";
     case "Provable":
       return `next: anyone can prove an element wrong until ${time(proofEnd)}`;
     case "Finalisable":
-      return "next: anyone can finalise it";
+      return "next: anyone can finalise it, with `assay settle` and the request id";
     case "Voidable":
-      return "next: anyone can void it (settleImprecise)";
+      return "next: anyone can void it, with `assay settle` and the request id";
     case "Finalised":
     case "Voided":
     case "Slashed":
