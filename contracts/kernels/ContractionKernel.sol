@@ -98,11 +98,12 @@ contract ContractionKernel is IKernel {
         }
         (bool atLow, bool atHigh) = (false, false);
         if (clamped) {
-            // maximum instructions that read subnormals as zero may return one where a bound is zero
-            int256 y = Float32.isTiny(input.claimed) ? int256(0) : Float32.order(input.claimed);
+            int256 y = Float32.order(input.claimed);
             int256 low = Float32.order(call.params.low);
             int256 high = Float32.order(call.params.high);
-            if (y < low || y > high) return _outside(call, e);
+            // A maximum instruction that reads subnormals as zero may return a subnormal sum where a bound is zero.
+            int256 read = Float32.isTiny(input.claimed) ? int256(0) : y;
+            if (read < low || read > high) return _outside(call, e);
             (atLow, atHigh) = (y == low, y == high);
             if (
                 (atLow || atHigh) &&
@@ -189,7 +190,7 @@ contract ContractionKernel is IKernel {
     ) private pure returns (bool) {
         if (call.params.activation == 0) return mayBeFinite || !Float32.isFinite(claimed);
         if (Float32.isNaN(claimed)) return true;
-        int256 y = Float32.isTiny(claimed) ? int256(0) : Float32.order(claimed);
+        int256 y = Float32.order(claimed);
         int256 low = Float32.order(call.params.low);
         int256 high = Float32.order(call.params.high);
         return y == low || y == high || (mayBeFinite && low < y && y < high);

@@ -120,11 +120,12 @@ export const contraction: Kernel = {
     let atLow = false;
     let atHigh = false;
     if (clamped) {
-      // maximum instructions that read subnormals as zero may return one where a bound is zero
-      const y = isTiny32(input.claimed) ? 0 : order32(input.claimed);
+      const y = order32(input.claimed);
       const low = order32(call.params.low);
       const high = order32(call.params.high);
-      if (y < low || y > high) return outside(call, e);
+      // A maximum instruction that reads subnormals as zero may return a subnormal sum where a bound is zero.
+      const read = isTiny32(input.claimed) ? 0 : y;
+      if (read < low || read > high) return outside(call, e);
       atLow = y === low;
       atHigh = y === high;
       if ((atLow || atHigh) && (call.empty || e.canOverflow || canOverflowScaled(call))) return rule(true);
@@ -226,7 +227,7 @@ function mustBeNonFinite(call: Call, nonFinite: boolean, valid: number): boolean
 function acceptsWithoutSum({ params }: Call, claimed: number, mayBeFinite: boolean): boolean {
   if (params.activation === 0) return mayBeFinite || !isFinite32(claimed);
   if (isNaN32(claimed)) return true;
-  const y = isTiny32(claimed) ? 0 : order32(claimed);
+  const y = order32(claimed);
   const low = order32(params.low);
   const high = order32(params.high);
   return y === low || y === high || (mayBeFinite && low < y && y < high);

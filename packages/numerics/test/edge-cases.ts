@@ -28,6 +28,9 @@ export const CONTRACTION_EDGES: readonly (readonly [string, KernelInput, boolean
   ["Relu of Inf, Inf", clamped([INF, ONE], 0, INF, INF), true],
   ["Relu of Inf, a number", clamped([INF, ONE], 0, INF, 0x40a00000), false],
   ["Relu of a negative subnormal, itself", clamped([0x80000001], 0, INF, 0x80000001), true],
+  ["Relu of a negative number, a negative subnormal", clamped([0xbf800000], 0, INF, 0x80000001), false],
+  ["Clip of 1 to at most 0, a negative subnormal", clamped([ONE], NEGATIVE_INF, 0, 0x80000001), false],
+  ["Relu of NaN, a subnormal", clamped([NAN], 0, INF, 1), false],
   ["Relu of a negative number, a negative normal", clamped([0x80800000], 0, INF, 0x80800000), false],
 ];
 

@@ -114,7 +114,10 @@ function dangerOf(endangered: (limit: Rational) => Rational, size: Rational): Ra
   return size.n === 0n ? ZERO : endangered(power2(-126));
 }
 
-/** Whether bits lie in clamp([value - band, value + band]). */
+/**
+ * Whether bits lie in clamp([value - band, value + band]); or, where a bound is zero and the clamp reads subnormals as
+ * zeros, in the interval itself.
+ */
 export function inBand(c: ContractionCase, bits: number, value: Rational, band: Rational): boolean {
   const y = realOf(bits);
   let low = minus(value, band);
@@ -127,8 +130,9 @@ export function inBand(c: ContractionCase, bits: number, value: Rational, band: 
       if (highest !== 0x7f800000) out = smaller(out, realOf(highest));
       return out;
     };
-    low = clamp(low);
-    high = clamp(high);
+    const exactly = (x: Rational, z: Rational): boolean => atMost(x, z) && atMost(z, x);
+    const kept = (bits & 0x7fffffff) < 0x800000 && exactly(clamp(ZERO), ZERO) && !exactly(clamp(y), y);
+    if (!kept) [low, high] = [clamp(low), clamp(high)];
   }
   return atMost(low, y) && atMost(y, high);
 }
