@@ -3,5 +3,5 @@ export { DType, type DTypeName, dtypeName, dtypeSize } from "./dtype.ts";
 export { elementCount, float32Tensor, float32Values, type Tensor, tensor } from "./tensor.ts";
 export { fromStored, type Layout, rowMajor, storedDims, toStored } from "./layout.ts";
 export { rootFromPath, rootFromRuns, type RunOpening, verifyPath, verifyRuns } from "./opening.ts";
-export { normalizeRuns, type Run } from "./runs.ts";
+export { normalizeRuns, type Run, siblingCount } from "./runs.ts";
 export { CHUNK, chunkCount, chunkDepth, depthOf, RootTree, tensorRoot, TensorTree } from "./tree.ts";

@@ -57,3 +57,13 @@ export function raise(runs: readonly Run[]): Run[] {
   }
   return above;
 }
+
+/** Sibling nodes that an opening of `runs` has in a tree of `depth` levels. */
+export function siblingCount(runs: readonly Run[], depth: number): number {
+  let siblings = 0;
+  for (let level = 0; level < depth; level++) {
+    for (const { first, count } of runs) siblings += (first % 2) + ((first + count) % 2);
+    runs = raise(runs);
+  }
+  return siblings;
+}

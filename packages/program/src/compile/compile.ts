@@ -5,6 +5,7 @@ import type { Port, Program } from "../types.ts";
 import { Emitter } from "./emit.ts";
 import { LoweringGraph, nameOf, type Shapes } from "./graph.ts";
 import { chooseLayouts } from "./layouts.ts";
+import { unprovable } from "./proof-gas.ts";
 import { Unsupported, UnsupportedModelError, type UnsupportedReason } from "./unsupported.ts";
 import { type View, viewDims } from "./view.ts";
 import type { Source } from "./draft.ts";
@@ -49,6 +50,7 @@ export function compile(canonical: Uint8Array, shapes: Shapes): Program {
     graph.inputs,
   );
   for (const source of graph.sources) if (source.draft) emitter.emit(source);
+  requireProvable(emitter);
 
   return {
     version: 1,
@@ -67,6 +69,17 @@ export function compile(canonical: Uint8Array, shapes: Shapes): Program {
     constants: emitter.constants,
     nodes: emitter.nodes,
   };
+}
+
+/** What nobody could prove wrong must not be in a program. */
+function requireProvable({ instructions, nodes }: Emitter): void {
+  const reasons = instructions.flatMap((instruction, i): UnsupportedReason[] => {
+    const reason = unprovable(instruction);
+    if (reason === undefined) return [];
+    const [operator = "", ...name] = nodes[i]![0]!.split(":");
+    return [{ operator, node: name.join(":"), reason }];
+  });
+  if (reasons.length > 0) throw new UnsupportedModelError(reasons);
 }
 
 function loweringOf(node: OnnxNode) {

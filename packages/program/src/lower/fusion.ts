@@ -37,11 +37,14 @@ export function fuseBias(node: OnnxNode, graph: LoweringGraph): boolean {
   return false;
 }
 
+/** The Contraction kernel judges no clamp with such a bound; Elementwise does. */
+const isSubnormal = (bound: number): boolean => bound !== 0 && Math.abs(bound) < 2 ** -126;
+
 /** Folds a clamp into the contraction before it; false where there is none that can take it. */
 export function fuseClamp(node: OnnxNode, graph: LoweringGraph, low: number, high: number): boolean {
   const value = input(node, 0);
   const settings = settingsOf(graph.fusable(value));
-  if (!settings || settings.clamp) return false;
+  if (!settings || settings.clamp || isSubnormal(low) || isSubnormal(high)) return false;
   settings.clamp = { low, high };
   graph.fuse(value, onlyOutput(node), node);
   return true;

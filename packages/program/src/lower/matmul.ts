@@ -1,6 +1,7 @@
 import { Family } from "@assay/numerics";
 import { axis, type ContractionSettings, digits, type IterationAxis } from "../compile/draft.ts";
 import type { OperandSpec } from "../compile/graph.ts";
+import { unsupported } from "../compile/unsupported.ts";
 import { DEFAULT_LAMBDA } from "../compile/params.ts";
 import { broadcastIndices, input, onlyOutput, optionalInput } from "./arguments.ts";
 import { BIAS, TWO_FACTORS } from "./fusion.ts";
@@ -56,13 +57,15 @@ const gemm: Lowering = (node, graph) => {
   // onnxruntime reads no C when beta is 0, so its NaN and infinities do not count either.
   const biased = c !== undefined && beta !== 0;
   if (biased) operands.push({ value: c, indices: broadcastIndices(graph.dims(c), [[m], [n]]) });
+  const alpha = node.attributes.float("alpha", 1);
+  if (!Number.isFinite(alpha) || !Number.isFinite(beta)) unsupported("its alpha or beta is not finite");
   graph.write(output, node, {
     family: Family.Contraction,
     op: TWO_FACTORS | (biased ? BIAS : 0),
     dims: [[m], [n]],
     reduction: [k],
     operands,
-    params: { ...plainContraction(), alpha: node.attributes.float("alpha", 1), beta: biased ? beta : 1 },
+    params: { ...plainContraction(), alpha, beta: biased ? beta : 1 },
   });
 };
 

@@ -1,0 +1,62 @@
+import { Family } from "@assay/numerics";
+import { expect, it } from "vitest";
+import { compile, type Program } from "../src/index.ts";
+import { buildOnnx, floatShapes, type GraphSpec } from "./onnx-builder.ts";
+
+// What nobody could prove wrong must not be in a program.
+function program(spec: GraphSpec, shapes: Record<string, readonly number[]>): Program {
+  return compile(buildOnnx(spec), floatShapes(shapes));
+}
+
+function dense(k: number): () => Program {
+  const nodes = [["MatMul", ["x", "w"], ["y"]]] as const;
+  const spec = { inputs: { x: [1, k] }, constants: { w: { dims: [k, 1] } }, nodes, outputs: ["y"] };
+  return () => program(spec, { x: [1, k], y: [1, 1] });
+}
+
+function unary(operator: string, x: readonly number[], y: readonly number[]): () => Program {
+  const nodes = [[operator, ["x"], ["y"]]] as const;
+  return () => program({ inputs: { x }, nodes, outputs: ["y"] }, { x, y });
+}
+
+it("admits the largest dense layer of VGG and a softmax of 20,000", () => {
+  expect(dense(25_088)().instructions).toHaveLength(1);
+  expect(unary("Softmax", [1, 20_000], [1, 20_000])().instructions).toHaveLength(1);
+});
+
+it("refuses reductions that no transaction can prove", () => {
+  expect(dense(40_000)).toThrow(/MatMul "y": proving an element takes about \d+\.\d M gas/);
+  expect(dense(65_537)).toThrow(/65537 points/);
+  expect(unary("Softmax", [1, 60_000], [1, 60_000])).toThrow(/M gas/);
+  expect(unary("GlobalMaxPool", [1, 1, 512, 512], [1, 1, 1, 1])).toThrow(/262144 points/);
+});
+
+it("refuses coefficients that the kernel refuses", () => {
+  for (const name of ["alpha", "beta"])
+    for (const value of [NaN, Infinity]) {
+      const nodes = [["Gemm", ["x", "w", "c"], ["y"], { [name]: { float: value } }]] as const;
+      const constants = { w: { dims: [2, 2] }, c: { dims: [2] } };
+      const spec = { inputs: { x: [1, 2] }, constants, nodes, outputs: ["y"] };
+      expect(() => program(spec, { x: [1, 2], y: [1, 2] })).toThrow(/not finite/);
+    }
+});
+
+it("does not fuse a clamp with a subnormal bound, which the Contraction kernel refuses", () => {
+  const compiled = program(
+    {
+      inputs: { x: [1, 2] },
+      constants: {
+        w: { dims: [2, 2] },
+        low: { dims: [], values: [2 ** -140] },
+        high: { dims: [], values: [1] },
+      },
+      nodes: [
+        ["MatMul", ["x", "w"], ["a"]],
+        ["Clip", ["a", "low", "high"], ["y"]],
+      ],
+      outputs: ["y"],
+    },
+    { x: [1, 2], a: [1, 2], y: [1, 2] },
+  );
+  expect(compiled.instructions.map(({ family }) => family)).toEqual([Family.Contraction, Family.Elementwise]);
+});
