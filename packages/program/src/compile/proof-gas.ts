@@ -22,9 +22,9 @@ const KERNEL: Record<number, number> = {
   [Family.Movement]: 0,
 };
 const CHUNK_GAS = 850;
-const SIBLING_GAS = 1000;
-const ROW_GAS = 3000;
-const SCATTERED_POINT_GAS = 1500;
+const SIBLING_GAS = 1700;
+const ROW_GAS = 800;
+const SCATTERED_POINT_GAS = 1300; // for every axis that moves
 
 /** Gas of gathering an operand, without its opening: rows are copied whole where their elements are neighbours. */
 function gatherGas(instruction: Instruction, operand: Operand): number {
@@ -36,7 +36,9 @@ function gatherGas(instruction: Instruction, operand: Operand): number {
   const [only] = moving;
   const contiguous =
     moving.length === 1 && only!.coefficients[last] === 1 && only!.stride === 1 && only!.divisor === 1;
-  return (points / row) * ROW_GAS + (contiguous ? 0 : points * SCATTERED_POINT_GAS);
+  return (
+    (points / row) * ROW_GAS + (contiguous ? 0 : points * Math.max(1, moving.length) * SCATTERED_POINT_GAS)
+  );
 }
 
 function elementGas(instruction: Instruction, element: number): number {
