@@ -10,7 +10,7 @@ import { defaultLogger, loadModel, type Model } from "@assay/service";
 import type { Hex } from "viem";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { fabricated, nudged, otherWeights, silent } from "./actors/backends.ts";
-import { DIGITS, openScene, type Person, type Scene, SHAPES, TERMS, until } from "./actors/scene.ts";
+import { DIGITS, openScene, type Scene, SHAPES, TERMS, until, watchMoney } from "./actors/scene.ts";
 
 const unit = 10n ** 18n;
 const fee = 5n * unit;
@@ -51,24 +51,7 @@ function disputeOptions(more: Partial<DisputeOptions> = {}): DisputeOptions {
   };
 }
 
-/** What each person's tokens (in the wallet, staked or due) changed by since `before`. */
-async function watchMoney() {
-  const worth = async (person: Person) => {
-    const { wallet, free, locked, payout } = await scene.money(person);
-    return wallet + free + locked + payout;
-  };
-  const { executor, requester, challenger, owner } = scene.people;
-  const all = { executor, requester, challenger, owner };
-  const snapshot = async () =>
-    Object.fromEntries(
-      await Promise.all(Object.entries(all).map(async ([name, who]) => [name, await worth(who)] as const)),
-    );
-  const before = await snapshot();
-  return async () => {
-    const after = await snapshot();
-    return Object.fromEntries(Object.keys(all).map((name) => [name, after[name]! - before[name]!]));
-  };
-}
+const everybody = ["executor", "requester", "challenger", "owner"] as const;
 
 async function claimOf(requestId: Hex): Promise<Hex> {
   return until("a claim", async () => {
@@ -88,7 +71,7 @@ function phase(claimId: Hex, wanted: string) {
 }
 
 test("an honest executor is paid", async () => {
-  const changes = await watchMoney();
+  const changes = await watchMoney(scene, ...everybody);
   const executor = await startExecutor(executorOptions());
   try {
     const claimId = await claimOf(await scene.ask({ sample: 3, fee }));
@@ -147,7 +130,7 @@ test.each(cheats)("%s: caught by the challenger, slashed", async (_, cheat, find
     dataDir: join(scene.folder, `challenger-${folders++}`),
   });
   try {
-    const changes = await watchMoney();
+    const changes = await watchMoney(scene, ...everybody);
     const claimId = await claimOf(await scene.ask({ sample: 4, fee }));
     await phase(claimId, "Slashed");
     await until("everything collected", async () => (await challenger.caseOf(claimId))?.state === "settled");
@@ -167,7 +150,7 @@ test("a trace that is never revealed: slashed after the reveal window", async ()
     dataDir: join(scene.folder, `challenger-${folders++}`),
   });
   try {
-    const changes = await watchMoney();
+    const changes = await watchMoney(scene, ...everybody);
     const claimId = await claimOf(await scene.ask({ sample: 5, fee }));
     await phase(claimId, "AwaitingReveal");
     await until("the bond recorded", async () => (await challenger.caseOf(claimId))?.state === "challenged");
@@ -181,7 +164,7 @@ test("a trace that is never revealed: slashed after the reveal window", async ()
 });
 
 test("a challenger of an honest claim loses its bond to the executor", async () => {
-  const changes = await watchMoney();
+  const changes = await watchMoney(scene, ...everybody);
   const executor = await startExecutor(executorOptions());
   try {
     const claimId = await claimOf(await scene.ask({ sample: 6, fee }));

@@ -19,7 +19,14 @@ import {
   request,
   stakeOf,
 } from "@assay/protocol";
-import { join as joinValues, loadModel, type Model, ModelBackend, rootOf } from "@assay/service";
+import {
+  join as joinValues,
+  loadModel,
+  type Model,
+  ModelBackend,
+  type ModelSource,
+  rootOf,
+} from "@assay/service";
 import { float32Tensor, toStored } from "@assay/tensor";
 import hre from "hardhat";
 import { type Account, createTestClient, createWalletClient, type Hex, http, sha256, toHex } from "viem";
@@ -35,18 +42,36 @@ export interface Person {
   client: AssayClient;
 }
 
-export interface Scene {
-  rpc: string;
-  deployment: Deployment;
-  /** The model on the chain. */
+/** A model on the chain. */
+export interface Published {
   model: Model;
   modelId: Hex;
+  /** Runs it honestly. */
+  backend: ModelBackend;
+}
+
+export interface Ask {
+  /** Default: the digits model. */
+  of?: Published;
+  /** Stored bytes of the inputs. Default: those of digits sample `sample`. */
+  inputs?: readonly Uint8Array[];
+  sample?: number;
+  fee?: bigint;
+  executor?: Hex;
+  seconds?: number;
+}
+
+export interface Scene extends Published {
+  rpc: string;
+  deployment: Deployment;
   onnx: string;
   people: Record<"owner" | "requester" | "executor" | "challenger" | "other", Person>;
   /** A folder that `close` deletes. */
   folder: string;
-  /** Asks for an inference of sample `index`; returns its id. */
-  ask(options?: { sample?: number; fee?: bigint; executor?: Hex; seconds?: number }): Promise<Hex>;
+  /** Puts another model on the chain. */
+  publish(name: string, source: ModelSource): Promise<Published>;
+  /** Asks for an inference; returns the request's id. */
+  ask(options?: Ask): Promise<Hex>;
   /** Stored bytes of a sample's inputs. */
   inputs(sample: number): Uint8Array[];
   /** What an honest run gives. */
@@ -61,6 +86,7 @@ export interface Scene {
 export const DIGITS = new URL("../../models/digits/", import.meta.url).pathname;
 export const PERSON_TOKENS = 10_000n * unit;
 export const STAKE = 1_000n * unit;
+export const ROYALTY = unit;
 
 /** Terms as deployed by default; see ignition/deployAssay.ts. */
 export const TERMS = {
@@ -68,6 +94,8 @@ export const TERMS = {
   bond: 10n * unit,
   bounty: 40n * unit,
   compensation: 30n * unit,
+  burned: 30n * unit,
+  voidCostCap: 5n * unit,
   challengeWindow: 3600,
   revealWindow: 3600,
   proofWindow: 7200,
@@ -94,24 +122,29 @@ export async function openScene(options: { onnx?: string } = {}): Promise<Scene>
     await mintDevTokens(client, { deployment, to: account.address, amount: PERSON_TOKENS });
     await approve(client, { deployment, amount: PERSON_TOKENS });
   }
-  const onnx = options.onnx ?? join(DIGITS, "digits.onnx");
-  const model = await loadModel({ onnx, shapes: SHAPES });
   const { owner, requester, executor } = people;
-  await publishProgram(owner.client, { deployment, header: toHex(model.header) });
-  const { modelId } = await createModel(owner.client, {
-    deployment,
-    salt: toHex("digits", { size: 32 }),
-    name: "digits",
-    uri: "",
-    royalty: unit,
-  });
-  await addVersion(owner.client, {
-    deployment,
-    modelId,
-    programRoot: model.programRoot,
-    artifactHash: sha256(await readFile(onnx)),
-    uri: "",
-  });
+  const backends: ModelBackend[] = [];
+  const publish = async (name: string, source: ModelSource): Promise<Published> => {
+    const model = await loadModel(source);
+    const { programRoot } = model;
+    await publishProgram(owner.client, { deployment, header: toHex(model.header) });
+    const salt = toHex(name, { size: 32 });
+    const { modelId } = await createModel(owner.client, {
+      deployment,
+      salt,
+      name,
+      uri: "",
+      royalty: ROYALTY,
+    });
+    const file = typeof source.onnx === "string" ? await readFile(source.onnx) : source.onnx;
+    await addVersion(owner.client, { deployment, modelId, programRoot, artifactHash: sha256(file) });
+    const backend = new ModelBackend(model);
+    backends.push(backend);
+    return { model, modelId, backend };
+  };
+  const onnx = options.onnx ?? join(DIGITS, "digits.onnx");
+  const published = await publish("digits", { onnx, shapes: SHAPES });
+  const { model, backend } = published;
   await deposit(executor.client, { deployment, amount: STAKE });
   const samples = JSON.parse(await readFile(join(DIGITS, "samples.json"), "utf8")) as unknown;
   const pixels = pixelsOf(samples);
@@ -122,28 +155,34 @@ export async function openScene(options: { onnx?: string } = {}): Promise<Scene>
   };
   const folder = await mkdtemp(join(tmpdir(), "assay-scene-"));
   const test = createTestClient({ mode: "hardhat", transport: http(rpc) });
-  const backend = new ModelBackend(model);
   return {
+    ...published,
     rpc,
     deployment,
-    model,
-    modelId,
     onnx,
     people,
     folder,
     inputs,
     honestRun: (sample) => backend.run(inputs(sample)),
-    async ask({ sample = 0, fee = 5n * unit, executor: named, seconds = 3600 } = {}) {
-      const values = inputs(sample);
+    publish,
+    async ask({
+      of = published,
+      sample = 0,
+      fee = 5n * unit,
+      executor: named,
+      seconds = 3600,
+      ...given
+    } = {}) {
+      const values = given.inputs ?? inputs(sample);
       const { timestamp } = await getBlock(requester.client);
       const { requestId } = await request(requester.client, {
         deployment,
-        modelId,
-        programRoot: model.programRoot,
+        modelId: of.modelId,
+        programRoot: of.model.programRoot,
         inputRoot: rootOf(values),
         inputs: toHex(joinValues(values)),
         fee,
-        maxRoyalty: unit,
+        maxRoyalty: ROYALTY,
         ...(named === undefined ? {} : { executor: named }),
         deadline: timestamp + BigInt(seconds),
       });
@@ -161,10 +200,29 @@ export async function openScene(options: { onnx?: string } = {}): Promise<Scene>
       return { wallet, free, locked, payout };
     },
     async close() {
-      await backend.close();
+      await Promise.all(backends.map((each) => each.close()));
       await server.close();
       await rm(folder, { recursive: true, force: true });
     },
+  };
+}
+
+/** What each person's tokens (in the wallet, staked or due) change by from now on; read by calling the result. */
+export async function watchMoney<Name extends keyof Scene["people"]>(
+  scene: Scene,
+  ...names: Name[]
+): Promise<() => Promise<Record<Name, bigint>>> {
+  const worths = () =>
+    Promise.all(
+      names.map(async (name) => {
+        const { wallet, free, locked, payout } = await scene.money(scene.people[name]);
+        return wallet + free + locked + payout;
+      }),
+    );
+  const before = await worths();
+  return async () => {
+    const after = await worths();
+    return Object.fromEntries(names.map((name, i) => [name, after[i]! - before[i]!])) as Record<Name, bigint>;
   };
 }
 

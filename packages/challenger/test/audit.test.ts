@@ -6,6 +6,7 @@ import { loadModel, type Model, ModelBackend } from "@assay/service";
 import { float32Tensor, toStored } from "@assay/tensor";
 import { beforeAll, expect, test } from "vitest";
 import { nudge } from "../../../test/actors/backends.ts";
+import { generator } from "../../../test/actors/random.ts";
 import { audit } from "../src/audit.ts";
 import { estimator, fromBits, toBits } from "../src/estimate.ts";
 import { operandReaders, type Values } from "../src/reader.ts";
@@ -80,17 +81,6 @@ test("with `all`, everything wrong is reported; a fraudulent element is preferre
     [2, 5],
   ]);
 });
-
-/** A small generator (mulberry32), so that a failure can be had again. */
-function generator(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 test("what the float64 estimate waves through, the contraction kernel accepts", () => {
   const next = generator(1);
