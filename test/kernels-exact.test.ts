@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { EDGES, littleEndian, random } from "../packages/numerics/test/samples.ts";
 import { deployKernel } from "./kernel-batch.ts";
 
-const FUZZ = Number(process.env["ASSAY_FUZZ"] ?? 1);
+const FUZZ = Number(process.env.ASSAY_FUZZ ?? 1);
 const empty = new Uint8Array();
 const base: KernelInput = {
   op: 0,

@@ -23,7 +23,7 @@ import {
 } from "./reference/rational.ts";
 import { nearClaims, random } from "./samples.ts";
 
-const FUZZ = Number(process.env["ASSAY_FUZZ"] ?? 1);
+const FUZZ = Number(process.env.ASSAY_FUZZ ?? 1);
 const finite = (bits: number): boolean => ((bits >>> 23) & 255) !== 255;
 const allFinite = (c: ContractionCase): boolean => [...c.a, ...(c.b ?? []), c.bias ?? 0].every(finite);
 const emaxOf = (hint: Uint8Array): number => new DataView(hint.buffer).getUint32(28);

@@ -2,7 +2,7 @@ import { type KernelInput, movement, reduction, ReductionOp, Verdict } from "@as
 import { describe, expect, it } from "vitest";
 import { EDGES, littleEndian, random, valueOf } from "./samples.ts";
 
-const FUZZ = Number(process.env["ASSAY_FUZZ"] ?? 1);
+const FUZZ = Number(process.env.ASSAY_FUZZ ?? 1);
 const { Acceptable, Fraudulent } = Verdict;
 
 export function reductionInput(op: number, elements: readonly number[], claimed: number): KernelInput {

@@ -18,7 +18,11 @@ export function modelVerifyCommand(): Command {
     .description("recompile an ONNX file and compare its program root with the chain's")
     .argument("<model.onnx>", "the ONNX file")
     .option("--program <root>", "the program root it must have; default: any published one", hash)
-    .option("--model <id>", "a model of which it must be a version, with the artifact that this file has", hash);
+    .option(
+      "--model <id>",
+      "a model of which it must be a version, with the artifact that this file has",
+      hash,
+    );
   return withExample(
     withShapes(withChain(command)),
     "assay model verify models/digits/digits.onnx --shape pixels=1,1,8,8",
