@@ -98,13 +98,9 @@ contract ContractionKernel is IKernel {
         }
         (bool atLow, bool atHigh) = (false, false);
         if (clamped) {
-            int256 y = Float32.order(input.claimed);
-            int256 low = Float32.order(call.params.low);
-            int256 high = Float32.order(call.params.high);
-            // A maximum instruction that reads subnormals as zero may return a subnormal sum where a bound is zero.
-            int256 read = Float32.isTiny(input.claimed) ? int256(0) : y;
-            if (read < low || read > high) return _outside(call, e);
-            (atLow, atHigh) = (y == low, y == high);
+            bool inside;
+            (inside, atLow, atHigh) = _clampOf(call.params, input.claimed);
+            if (!inside) return _outside(call, e);
             if (
                 (atLow || atHigh) &&
                 (call.empty || e.canOverflow || _canOverflowScaled(call.params.alpha, a, b))
@@ -194,6 +190,19 @@ contract ContractionKernel is IKernel {
         int256 low = Float32.order(call.params.low);
         int256 high = Float32.order(call.params.high);
         return y == low || y == high || (mayBeFinite && low < y && y < high);
+    }
+
+    /// @dev Where a claim lies in the clamp's range. A maximum instruction that reads subnormals as zero may return a
+    ///      subnormal sum where a bound is zero.
+    function _clampOf(
+        ContractionParams memory params,
+        uint32 claimed
+    ) private pure returns (bool inside, bool atLow, bool atHigh) {
+        int256 y = Float32.order(claimed);
+        int256 low = Float32.order(params.low);
+        int256 high = Float32.order(params.high);
+        int256 read = Float32.isTiny(claimed) ? int256(0) : y;
+        return (low <= read && read <= high, y == low, y == high);
     }
 
     /// @dev Steps 3 to 5 of the theorem.
