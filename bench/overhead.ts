@@ -1,5 +1,6 @@
 /**
- * `pnpm bench:overhead [--json] [model.onnx…]`: what a claim costs an executor beyond the inference itself.
+ * `pnpm bench:overhead [--json] [model.onnx…]`: what a claim costs an executor beyond the inference itself, and how long
+ * a wrong one lasts.
  *
  * Compares, in interleaved rounds on the same canonical graph in the pinned configuration, plain onnxruntime-node with
  * the same run in the executor's child process and with the commitment (output root and signature) that makes it a
@@ -21,6 +22,7 @@ import { type Program, readModel } from "@assay/program";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { bytesToHex, type Hex, zeroAddress, zeroHash } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
+import { measureDispute } from "./dispute.ts";
 import { type Arm, type ArmResult, interleave } from "./interleave.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -136,4 +138,13 @@ for (const path of positionals.length > 0 ? positionals : await defaultModels())
     );
   }
 }
-if (values.json) console.log(JSON.stringify(results, null, 2));
+const dispute = positionals.length > 0 ? undefined : await measureDispute();
+if (values.json) console.log(JSON.stringify({ overhead: results, dispute }, null, 2));
+else if (dispute !== undefined) {
+  console.log(`\nwrong claim about ${dispute.model} (median of ${dispute.rounds}; a block per transaction)`);
+  for (const { event, milliseconds } of dispute.steps)
+    console.log(`  … to ${event.padEnd(25)}  ${milliseconds.toFixed(1).padStart(10)} ms`);
+  console.log(`  challenge to slash              ${dispute.challengeToSlash.toFixed(1).padStart(10)} ms`);
+  console.log(`  claim to slash                  ${dispute.claimToSlash.toFixed(1).padStart(10)} ms`);
+  console.log(`  ${dispute.transactions} transactions from challenge to slash, ${dispute.gas} gas`);
+}
