@@ -2,6 +2,7 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { PGlite, type Transaction } from "@electric-sql/pglite";
 import { AssayError } from "@assay/tensor";
+import { openDatabase } from "./cluster.ts";
 
 /** What runs SQL: the store itself, or a transaction of it. */
 export type Queryable = Pick<Transaction, "query">;
@@ -24,7 +25,9 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   const { dataDir } = options;
   const release = dataDir === undefined ? undefined : await lock(dataDir);
   try {
-    const database = await PGlite.create(dataDir === undefined ? "memory://" : join(dataDir, "state"));
+    const database = await (dataDir === undefined
+      ? PGlite.create("memory://")
+      : openDatabase(join(dataDir, "state")));
     await migrate(database, options.migrations);
     return {
       query: (sql, params, queryOptions) => database.query(sql, params, queryOptions),
