@@ -6,6 +6,7 @@ import {
   loadModels,
   ModelBackend,
   pause,
+  Serial,
   type Store,
 } from "@assay/service";
 import { AssayError } from "@assay/tensor";
@@ -19,6 +20,7 @@ import {
   countCases,
   openCases,
   openChallengerStore,
+  reopenCases,
 } from "./state.ts";
 import { step, type StepContext } from "./steps.ts";
 
@@ -34,6 +36,8 @@ export interface Challenger {
 
 interface Session {
   context: StepContext;
+  /** Ends what is being fetched or audited. */
+  abort(): void;
   close(): Promise<void>;
 }
 
@@ -66,12 +70,13 @@ async function openSession(options: DisputeOptions, store: Store, sample: () => 
     crossCheck: options.crossCheck ?? true,
     sample,
     maxBonds: options.maxBonds,
+    bonding: new Serial(),
     collectPayouts: options.collectPayouts ?? true,
     traceUri: options.traceUri ?? (() => undefined),
     log,
     signal: abort.signal,
   };
-  return { context, close };
+  return { context, abort: () => abort.abort(), close };
 }
 
 /**
@@ -93,8 +98,7 @@ export async function startChallenger(options: ChallengerOptions): Promise<Chall
   const { context } = session;
   const { log } = context;
   const jobs = new JobRunner(log, options.pollInterval ?? 1000);
-  const stop = new AbortController();
-  const loop = runLoop(context, jobs, options, stop.signal);
+  const loop = runLoop(context, jobs, options);
   log.info({ sampling }, "challenger started");
   let stopped: Promise<void> | undefined;
   return {
@@ -102,7 +106,7 @@ export async function startChallenger(options: ChallengerOptions): Promise<Chall
     caseOf: (claimId) => caseOf(store, claimId),
     stop() {
       stopped ??= (async () => {
-        stop.abort();
+        session.abort();
         await loop;
         await jobs.idle();
         await session.close();
@@ -117,9 +121,8 @@ async function runLoop(
   context: StepContext,
   jobs: JobRunner,
   options: ChallengerOptions,
-  signal: AbortSignal,
 ): Promise<void> {
-  const { chain, store, checkers, log } = context;
+  const { chain, store, checkers, log, signal } = context;
   const pollInterval = options.pollInterval ?? 1000;
   const following = followEvents({
     chain,
@@ -131,6 +134,7 @@ async function runLoop(
         if (eventName === "ClaimPosted" && checkers.has(args.programRoot) && (await addCase(tx, args)))
           log.info({ claimId: args.claimId, executor: args.executor }, "claim seen");
     },
+    reopen: reopenCases,
     log,
     signal,
   });

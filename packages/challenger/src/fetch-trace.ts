@@ -10,6 +10,8 @@ export interface FetchTraceOptions {
   traceRoot: Hex;
   /** Values already at hand, by tensor root: what the executor's trace shares with ours need not be fetched. */
   own?: StoredValues;
+  /** Milliseconds for each tensor. Default 60,000. */
+  timeout?: number;
   signal?: AbortSignal;
 }
 
@@ -22,11 +24,12 @@ const MANIFEST_BYTES = 256;
  */
 export async function fetchTrace(options: FetchTraceOptions): Promise<Uint8Array[]> {
   const { program, traceRoot } = options;
-  const signal = options.signal === undefined ? {} : { signal: options.signal };
+  const { signal, timeout } = options;
+  const common = { ...(signal && { signal }), ...(timeout !== undefined && { timeout }) };
   const uri = options.uri.replace(/\/$/, "");
   const sizes = traceSizes(program);
   const limit = MANIFEST_BYTES * (1 + sizes.length + program.inputs.length + program.outputs.length);
-  const roots = manifestRoots(await fetchBytes(uri, { limit, ...signal }), uri, sizes.length);
+  const roots = manifestRoots(await fetchBytes(uri, { limit, ...common }), uri, sizes.length);
   if (toHex(new RootTree(roots.map((root) => hexToBytes(root))).root) !== traceRoot)
     throw new AssayError(
       "TRACE_MISMATCH",
@@ -41,7 +44,7 @@ export async function fetchTrace(options: FetchTraceOptions): Promise<Uint8Array
     const bytes =
       shared?.length === size
         ? shared
-        : await fetchBytes(`${uri}/trace/${index}`, { limit: size, ...signal });
+        : await fetchBytes(`${uri}/trace/${index}`, { limit: size, ...common });
     if (bytes.length !== size || toHex(tensorRoot(bytes)) !== root)
       throw new AssayError(
         "TRACE_MISMATCH",

@@ -79,6 +79,15 @@ export async function openCases(store: Queryable): Promise<Case[]> {
   return cases.rows;
 }
 
+/** Opens what was settled lately again, for a reorg may have undone that; what still holds is settled again at once. */
+export async function reopenCases(store: Queryable): Promise<void> {
+  await store.query(
+    `update dispute set reason = null, updated_at = now(),
+       state = case when proof is null then 'seen' else 'proven' end
+     where state = 'settled' and updated_at > now() - interval '1 day'`,
+  );
+}
+
 export async function caseOf(store: Queryable, claimId: Hex): Promise<Case | undefined> {
   return (await store.query<Case>(`select ${COLUMNS} from dispute where claim_id = $1`, [claimId])).rows[0];
 }

@@ -23,6 +23,7 @@ import {
   type Logger,
   outputSizes,
   rootOf,
+  type Serial,
   split,
   type Store,
   type StoredValues,
@@ -35,7 +36,7 @@ import { checkClaim } from "./check.ts";
 import { fetchTrace } from "./fetch-trace.ts";
 import type { Checker } from "./options.ts";
 import { commitmentOf, decodeProof, encodeProof, type Proof } from "./proofs.ts";
-import { bondsOut, type Case, updateCase } from "./state.ts";
+import { bondsOut, type Case, type CaseState, updateCase } from "./state.ts";
 
 export interface StepContext {
   chain: Chain;
@@ -47,6 +48,8 @@ export interface StepContext {
   /** Whether to demand the trace of a claim whose outputs are our own. */
   sample: () => boolean;
   maxBonds: bigint | undefined;
+  /** One challenge at a time, so that no two count on the same rest of `maxBonds`. */
+  bonding: Serial;
   collectPayouts: boolean;
   traceUri: (claimId: Hex) => string | undefined;
   log: Logger;
@@ -61,11 +64,16 @@ export async function step(context: StepContext, item: Case): Promise<void> {
   const phase = await context.chain.phase(item.claimId);
   if (phase === "Unknown") return; // reorganised away; it may come back
   if (phase === "Finalised" || phase === "Voided" || phase === "Slashed") return conclude(inner, item, phase);
+  const undone = await stateBefore(inner, item, phase);
+  if (undone !== undefined) {
+    inner.log.warn({ phase, was: item.state, state: undone }, "the chain has forgotten a step; taking it again");
+    return set(inner, item, { state: undone, ...(undone === "suspect" && { bond: null }) });
+  }
   switch (item.state) {
     case "seen":
       return check(inner, item, checker, phase);
     case "suspect":
-      return challenge(inner, item, phase);
+      return context.bonding.run(() => challenge(inner, item));
     case "challenged":
       return pursue(inner, item, checker, phase);
     case "proving":
@@ -79,6 +87,20 @@ export async function step(context: StepContext, item: Case): Promise<void> {
     case "skipped":
       return;
   }
+}
+
+/** Where to go back to when a reorg has undone what the case's state stands for; undefined: it has not. */
+async function stateBefore({ chain }: StepContext, item: Case, phase: Phase): Promise<CaseState | undefined> {
+  const { state, proof } = item;
+  const ahead = state === "proving" || state === "proven";
+  if (!ahead && state !== "challenged") return undefined;
+  if (phase === "Open") return "suspect";
+  // The trace may be another one when it is revealed again.
+  if (ahead && (phase === "AwaitingReveal" || phase === "Unrevealed")) return "challenged";
+  if (state !== "proven" || phase !== "Provable") return undefined;
+  const claim = await chain.claim(item.claimId);
+  if (claim?.phase !== "Provable" || !isZero(claim.imprecisionProver)) return undefined;
+  return proof === null ? "challenged" : "proving";
 }
 
 function set(context: StepContext, item: Case, change: Parameters<typeof updateCase>[2]): Promise<void> {
@@ -120,15 +142,22 @@ async function check(context: StepContext, item: Case, checker: Checker, phase: 
   await set(context, item, { state: "suspect", reason });
 }
 
-async function challenge(context: StepContext, item: Case, phase: Phase): Promise<void> {
+async function challenge(context: StepContext, item: Case): Promise<void> {
   const { chain, store, log, maxBonds } = context;
+  // Asked again: another challenge may have been sent while this one waited its turn.
+  const phase = await chain.phase(item.claimId);
+  if (phase === "Unknown" || phase === "Finalised" || phase === "Voided" || phase === "Slashed") return;
   // The bond is on the chain even when a crash kept it out of our own books.
   const held = await chain.bond(item.claimId);
   if (held === 0n && phase === "Open") {
     const { terms } = (await chain.claim(item.claimId))!;
     const { challengeBond } = terms;
-    if (maxBonds !== undefined && (await bondsOut(store)) + challengeBond > maxBonds)
+    if (maxBonds !== undefined && challengeBond > maxBonds)
       return skip(context, item, `its bond, ${challengeBond}, would exceed the limit on bonds`);
+    if (maxBonds !== undefined && (await bondsOut(store)) + challengeBond > maxBonds)
+      throw new AssayError("BONDS_OUT", `its bond, ${challengeBond}, would exceed the limit on bonds now`, {
+        hint: "tried again until its challenge window ends; other bonds may come back before",
+      });
     const transaction = await chain.send(sendChallenge, { claimId: item.claimId });
     log.warn({ transaction, bond: challengeBond.toString() }, "claim challenged");
   }

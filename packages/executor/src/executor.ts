@@ -16,7 +16,7 @@ import type { AddressInfo } from "node:net";
 import type { Hex } from "viem";
 import type { ExecutorBackend, ExecutorOptions } from "./options.ts";
 import { createServer } from "./server.ts";
-import { addJob, countJobs, type JobState, openExecutorStore, openJobs } from "./state.ts";
+import { addJob, countJobs, type JobState, openExecutorStore, openJobs, reopenJobs } from "./state.ts";
 import { step, type StepContext } from "./steps.ts";
 import { TraceFiles } from "./trace-files.ts";
 
@@ -116,6 +116,7 @@ async function runLoop(context: StepContext, jobs: JobRunner, options: ExecutorO
         if (eventName === "InferenceRequested" && backends.has(args.programRoot) && (await addJob(tx, args)))
           log.info({ requestId: args.requestId }, "request seen");
     },
+    reopen: reopenJobs,
     log,
     signal,
   });

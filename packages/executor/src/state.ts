@@ -77,6 +77,15 @@ export async function openJobs(store: Queryable): Promise<Job[]> {
   return jobs.rows;
 }
 
+/** Opens what ended lately again, for a reorg may have undone that; what still holds ends again at once. */
+export async function reopenJobs(store: Queryable): Promise<void> {
+  await store.query(
+    `update job set reason = null, updated_at = now(),
+       state = case when claim_id is null then 'seen' when state = 'settled' then 'posted' else 'signed' end
+     where state in ('settled', 'ignored') and updated_at > now() - interval '1 day'`,
+  );
+}
+
 export async function jobOfClaim(store: Queryable, claimId: string): Promise<Job | undefined> {
   return (await store.query<Job>(`select ${COLUMNS} from job where claim_id = $1`, [claimId])).rows[0];
 }

@@ -13,13 +13,15 @@ export interface FollowOptions {
   pollInterval: number;
   /** Stores what events mean, in the transaction that moves the cursor. Must bear to see an event twice. */
   write(events: AssayEvent[], tx: Queryable): Promise<void>;
+  /** Takes up again what a reorg may have undone; open jobs see for themselves what the chain has become. */
+  reopen(tx: Queryable): Promise<void>;
   log: Logger;
   signal: AbortSignal;
 }
 
 /**
  * Reads the protocol's events from where the store left off, until `signal` aborts. After a reorg the new blocks'
- * events are read again; jobs ask the chain for the state of things, so nothing has to be undone.
+ * events are read again; jobs ask the chain for the state of things, so nothing has to be undone but their ends.
  */
 export async function followEvents(options: FollowOptions): Promise<void> {
   const { chain, store, log, signal } = options;
@@ -37,6 +39,7 @@ export async function followEvents(options: FollowOptions): Promise<void> {
     if (step.type === "reorg") log.warn({ from: step.from.toString() }, "chain reorganised; reading again");
     await store.transaction(async (tx) => {
       if (step.type === "events") await options.write(step.events, tx);
+      else await options.reopen(tx);
       await writeNote(tx, "cursor", JSON.stringify(step.cursor));
     });
   }
