@@ -117,11 +117,7 @@ export async function startChallenger(options: ChallengerOptions): Promise<Chall
   };
 }
 
-async function runLoop(
-  context: StepContext,
-  jobs: JobRunner,
-  options: ChallengerOptions,
-): Promise<void> {
+async function runLoop(context: StepContext, jobs: JobRunner, options: ChallengerOptions): Promise<void> {
   const { chain, store, checkers, log, signal } = context;
   const pollInterval = options.pollInterval ?? 1000;
   const following = followEvents({

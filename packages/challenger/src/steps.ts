@@ -66,7 +66,10 @@ export async function step(context: StepContext, item: Case): Promise<void> {
   if (phase === "Finalised" || phase === "Voided" || phase === "Slashed") return conclude(inner, item, phase);
   const undone = await stateBefore(inner, item, phase);
   if (undone !== undefined) {
-    inner.log.warn({ phase, was: item.state, state: undone }, "the chain has forgotten a step; taking it again");
+    inner.log.warn(
+      { phase, was: item.state, state: undone },
+      "the chain has forgotten a step; taking it again",
+    );
     return set(inner, item, { state: undone, ...(undone === "suspect" && { bond: null }) });
   }
   switch (item.state) {
