@@ -86,6 +86,16 @@ library DotProduct {
         }
     }
 
+    /// @notice Largest biased exponent among the elements.
+    function largestExponent(bytes calldata elements) internal pure returns (uint256 largest) {
+        unchecked {
+            for (uint256 i = 0; i < elements.length >> 2; ++i) {
+                uint256 exponent = (Float32.at(elements, i) >> 23) & 0xff;
+                if (exponent > largest) largest = exponent;
+            }
+        }
+    }
+
     /// @dev {sumSmall} of the whole words of eight elements. An executor may put subnormals wherever zeros are
     ///      acceptable, so this pass, too, must be cheap enough for any element to be provable.
     function _smallOctets(
@@ -147,16 +157,6 @@ library DotProduct {
                         l := shr(128, l)
                     }
                 }
-            }
-        }
-    }
-
-    /// @notice Largest biased exponent among the elements.
-    function largestExponent(bytes calldata elements) internal pure returns (uint256 largest) {
-        unchecked {
-            for (uint256 i = 0; i < elements.length >> 2; ++i) {
-                uint256 exponent = (Float32.at(elements, i) >> 23) & 0xff;
-                if (exponent > largest) largest = exponent;
             }
         }
     }
