@@ -29,6 +29,7 @@ library DotProduct {
     uint256 private constant LANES = 0x0000000100000001000000010000000100000001000000010000000100000001;
     uint256 private constant EXPONENT = 0x7f8000007f8000007f8000007f8000007f8000007f8000007f8000007f800000;
     uint256 private constant FRACTION = 0x007fffff007fffff007fffff007fffff007fffff007fffff007fffff007fffff;
+    uint256 private constant SIGN = 0x8000000080000000800000008000000080000000800000008000000080000000;
     uint256 private constant HIDDEN = 0x0080000000800000008000000080000000800000008000000080000000800000;
     uint256 private constant BYTES_02 = 0x00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff;
     uint256 private constant HALF_0 = 0x0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff;
@@ -175,7 +176,7 @@ library DotProduct {
         }
     }
 
-    /// @dev The whole words of eight elements. A lane of `l` is 512 + 63 + E - emax, which lies in [69, 1023]: its bit
+    /// @dev The whole words of eight elements. A lane of `l` is 512 + 63 + E - emax, which lies in [69, 951]: its bit
     ///      9 says whether the shift is positive and the lower nine bits are the shift, at most 63 unless emax is too
     ///      small. Bit 7 of the final shift selects the half for negative terms.
     /// @return word the two sums
@@ -193,7 +194,7 @@ library DotProduct {
             let toB := sub(b.offset, pointer)
             // 577 = 512 + 63 + 2: both exponents below are counted from 0, not from 1
             let bias := mul(sub(577, emax), LANES)
-            // flags live in scratch memory: on the stack they make everything else move around, 35 gas a term
+            // infinite and tiny, then shifts: on the stack they would make all else move around, 35 gas a term
             mstore(0x00, 0)
             mstore(0x20, 0)
             for {} lt(pointer, end) {
@@ -210,20 +211,23 @@ library DotProduct {
                 {
                     let ex := and(x, EXPONENT)
                     let ey := and(y, EXPONENT)
-                    mstore(0x00, or(mload(0x00), or(add(ex, HIDDEN), add(ey, HIDDEN))))
+                    mstore(0x00, or(mload(0x00), and(or(add(ex, HIDDEN), add(ey, HIDDEN)), SIGN)))
                     // the hidden bit: bit 23 where the biased exponent is not 0
                     let hx := and(shr(8, add(ex, EXPONENT)), HIDDEN)
                     let hy := and(shr(8, add(ey, EXPONENT)), HIDDEN)
                     l := add(shr(23, sub(add(ex, ey), add(hx, hy))), bias)
                     let positive := and(l, mul(LANES, 0x200))
                     l := and(l, sub(positive, shr(9, positive)))
-                    shifts := or(shifts, l)
+                    mstore(0x20, or(mload(0x20), l))
                     l := add(l, and(shr(24, xor(x, y)), mul(LANES, 0x80)))
                     x := and(x, FRACTION)
                     y := and(y, FRACTION)
                     mstore(
-                        0x20,
-                        or(mload(0x20), or(and(not(hx), add(x, FRACTION)), and(not(hy), add(y, FRACTION))))
+                        0x00,
+                        or(
+                            mload(0x00),
+                            and(or(and(not(hx), add(x, FRACTION)), and(not(hy), add(y, FRACTION))), HIDDEN)
+                        )
                     )
                     x := add(x, hx)
                     y := add(y, hy)
@@ -267,7 +271,8 @@ library DotProduct {
                 }
             }
             infinite := mload(0x00)
-            tiny := mload(0x20)
+            tiny := infinite
+            shifts := mload(0x20)
         }
     }
 
