@@ -293,8 +293,8 @@ test("requests with wrong inputs are ignored, and the next one is served", async
     await claimOf(served);
     await until("the others ignored", async () => said("request ignored").length === wrong.length);
     expect((await executor.status()).ignored).toBe(3);
-    const reasons = Object.fromEntries(said("request ignored").map((l) => [l.requestId, l.reason]));
-    expect(wrong.map((id) => reasons[id])).toEqual([
+    const reasons = new Map(said("request ignored").map((line) => [line.requestId, line.reason]));
+    expect(wrong.map((id) => reasons.get(id))).toEqual([
       "the input bytes are not what the request's input root commits to",
       expect.stringContaining("255 bytes"),
       expect.stringContaining("NaN"),
@@ -361,7 +361,7 @@ test("a trace server that fails is reported, and asked again until it gives the 
     });
     proxy.decide = (path) => (path.endsWith("/trace/0") ? "drop answer" : "pass");
     await until("a report with the index", async () =>
-      failures().some(({ error }) => /\/trace\/0: /.test(String(error))),
+      failures().some(({ error }) => String(error).includes("/trace/0: ")),
     );
     expect((await challenger.caseOf(claimId))?.state).toBe("challenged");
     proxy.decide = () => "pass";
