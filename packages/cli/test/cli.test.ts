@@ -39,6 +39,11 @@ describe("help", () => {
     ["infer"],
     ["claim", "show"],
     ["dispute"],
+    ["settle"],
+    ["stake", "show"],
+    ["stake", "deposit"],
+    ["stake", "withdraw"],
+    ["payout"],
   ];
   test.each(commands.map((words) => words.join(" ")))(
     "assay %s --help ends with an example",

@@ -2,7 +2,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Command, Option } from "commander";
 import { randomInputs, type Tensors } from "@assay/execution";
 import {
-  expire,
   getClaim,
   getHistory,
   getRequest,
@@ -129,7 +128,7 @@ async function runInfer(modelId: Hash, options: Options): Promise<void> {
         "NO_CLAIM",
         `no claim for request ${requestId} within ${options.timeout} seconds`,
         {
-          hint: `is an executor running (\`assay executor start\`)? ${expire.name} refunds the request after its deadline`,
+          hint: `is an executor running (\`assay executor start\`)? \`assay settle\` refunds the request after its deadline`,
         },
       );
     await sleep(500);

@@ -1,0 +1,72 @@
+/** The commands about money, as processes against a node: stake in and out, the refund of an unanswered request. */
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { stakeManagerAbi, stakeOf, writeDeployment } from "@assay/protocol";
+import { readContract } from "viem/actions";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { openScene, type Scene, STAKE } from "./actors/scene.ts";
+
+const main = fileURLToPath(new URL("../packages/cli/src/main.ts", import.meta.url));
+const EXECUTOR = 3;
+const REQUESTER = 2;
+const unit = 10n ** 18n;
+let scene: Scene;
+let file: string;
+
+beforeAll(async () => {
+  scene = await openScene();
+  file = join(scene.folder, "deployment.json");
+  await writeDeployment(scene.deployment, file);
+}, 600_000);
+afterAll(() => scene?.close());
+
+/** Runs a command with --json; gives what it printed, also where it failed. */
+async function assay(account: number, ...args: string[]) {
+  const options = ["--rpc", scene.rpc, "--deployment", file, "--account", String(account), "--json"];
+  const { stdout } = await promisify(execFile)(process.execPath, [main, ...args, ...options]).catch(
+    (error: unknown) => error as { stdout: string },
+  );
+  return JSON.parse(stdout) as Record<string, unknown>;
+}
+
+test("stake: deposit, show, withdraw after the delay only, cancel", async () => {
+  expect(await assay(EXECUTOR, "stake", "deposit", "5")).toMatchObject({ free: String(STAKE + 5n) });
+  expect(await assay(EXECUTOR, "stake", "withdraw", "7")).toMatchObject({ requested: "7" });
+  expect(await assay(EXECUTOR, "stake", "withdraw")).toMatchObject({ error: { code: "WithdrawalNotReady" } });
+  const shown = await assay(EXECUTOR, "stake", "show");
+  expect(shown).toMatchObject({ free: String(STAKE - 2n), withdrawing: "7", payout: "0" });
+
+  const { client } = scene.people.other;
+  const address = scene.deployment.stakeManager;
+  const delay = await readContract(client, {
+    address,
+    abi: stakeManagerAbi,
+    functionName: "withdrawalDelay",
+  });
+  await scene.pass(Number(delay));
+  expect(await assay(EXECUTOR, "stake", "withdraw")).toMatchObject({ withdrawn: "7" });
+
+  await assay(EXECUTOR, "stake", "withdraw", "3");
+  expect(await assay(EXECUTOR, "stake", "withdraw", "--cancel")).toMatchObject({ cancelled: true });
+  const account = scene.people.executor.account.address;
+  const { free, withdrawing } = await stakeOf(client, { deployment: scene.deployment, account });
+  expect([free, withdrawing]).toEqual([STAKE - 2n, 0n]);
+}, 120_000);
+
+test("settle refunds a request that nobody answered, payout pays it", async () => {
+  const requestId = await scene.ask({ fee: 5n * unit, seconds: 600 });
+  expect(await assay(REQUESTER, "settle", requestId)).toMatchObject({
+    error: { code: "DeadlineNotReached" },
+  });
+  await scene.pass(600);
+  expect(await assay(REQUESTER, "settle", requestId)).toMatchObject({ status: "Expired" });
+  const before = await scene.money(scene.people.requester);
+  const owed = before.payout;
+  expect(owed).toBe(6n * unit); // fee and royalty
+  expect(await assay(REQUESTER, "payout")).toMatchObject({ paid: String(owed) });
+  const after = await scene.money(scene.people.requester);
+  expect([after.wallet - before.wallet, after.payout]).toEqual([owed, 0n]);
+  expect(await assay(REQUESTER, "payout")).toMatchObject({ paid: "0" });
+}, 120_000);
