@@ -4,8 +4,8 @@ pragma solidity ^0.8.28;
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {RequestParams} from "../protocol/IInferenceMarket.sol";
-import {IStakeManager} from "../protocol/IStakeManager.sol";
 import {InferenceConsumer} from "../protocol/InferenceConsumer.sol";
+import {IStakeManager} from "../protocol/IStakeManager.sol";
 
 /// @title Example of a contract that uses inferences: asks which digit a picture shows
 contract DigitReader is InferenceConsumer {
