@@ -39,7 +39,7 @@ type AbiError = Extract<Abi[number], { type: "error" }>;
 async function allErrors(): Promise<AbiError[]> {
   const errors = new Map<string, AbiError>();
   for await (const path of glob("artifacts/contracts/**/*.json", { cwd: root })) {
-    if (path.includes(".t.sol") || path.includes("contracts/test/")) continue;
+    if (/\.t\.sol|contracts\/(test|examples)\//.test(path)) continue;
     for (const item of await abiOf(join(root, path)))
       if (item.type === "error") errors.set(toFunctionSelector(item as unknown as AbiFunction), item);
   }
