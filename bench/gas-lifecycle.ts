@@ -5,13 +5,13 @@ import {
   instructionTree,
   programRoot,
 } from "@assay/program";
+import { type Claim, claimTypedData, elementCommitment } from "@assay/protocol";
 import { artifacts, network } from "hardhat";
 import {
   type Abi,
   type Address,
   encodeFunctionData,
   type Hex,
-  hexToBytes,
   keccak256,
   type PublicClient,
   toHex,
@@ -104,15 +104,8 @@ export class Lifecycle {
     await this.#measure(steps, "reveal", "referee", "revealTrace", reveal, executor);
 
     const proof = buildElementProof(test.program, instructionTree(test.program), run, 0, test.element);
-    // abi.encode(proof) is what follows the selector and the offset word of judge-like calls: take it from calldata.
-    const proofHash = keccak256(this.#encodeProof(proof));
-    const account = challenger.account!.address;
-    const commitment = (await this.#read("referee", "commitmentOf", [
-      claimId,
-      account,
-      ZERO_SALT,
-      proofHash,
-    ])) as Hex;
+    const prover = challenger.account!.address;
+    const commitment = elementCommitment({ claimId, prover, salt: ZERO_SALT, proof });
     await this.#measure(steps, "commit", "referee", "commitProof", [claimId, commitment], challenger);
     await this.#advance(1);
     await this.#measure(
@@ -207,44 +200,12 @@ export class Lifecycle {
   #count = 0;
   readonly #published = new Set<Hex>();
 
-  async #sign(
-    message: Record<"requestId" | "programRoot" | "inputRoot" | "outputRoot" | "traceRoot" | "executor", Hex>,
-  ): Promise<Hex> {
+  async #sign(claim: Claim): Promise<Hex> {
+    const chainId = await this.#client.getChainId();
     return this.#wallets.executor.signTypedData({
       account: this.#wallets.executor.account!,
-      domain: {
-        name: "Assay",
-        version: "1",
-        chainId: await this.#client.getChainId(),
-        verifyingContract: this.#contracts.market.address,
-      },
-      types: {
-        Claim: [
-          { name: "requestId", type: "bytes32" },
-          { name: "programRoot", type: "bytes32" },
-          { name: "inputRoot", type: "bytes32" },
-          { name: "outputRoot", type: "bytes32" },
-          { name: "traceRoot", type: "bytes32" },
-          { name: "executor", type: "address" },
-        ],
-      },
-      primaryType: "Claim",
-      message,
+      ...claimTypedData({ chainId, inferenceMarket: this.#contracts.market.address }, claim),
     });
-  }
-
-  /** `abi.encode(proof)`: the arguments of `proveElement` after the claim id and the salt, with the tuple's offset. */
-  #encodeProof(proof: unknown): Uint8Array {
-    const data = encodeFunctionData({
-      abi: this.#contracts.referee.abi,
-      functionName: "proveElement",
-      args: [zeroHash, ZERO_SALT, proof],
-    });
-    const encoded = hexToBytes(data).slice(4 + 64);
-    // The tuple starts one word on when it is the only argument.
-    encoded.fill(0, 0, 32);
-    encoded[31] = 32;
-    return encoded;
   }
 
   async #measure(

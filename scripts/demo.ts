@@ -4,6 +4,7 @@
  */
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   approve,
   type AssayClient,
@@ -28,7 +29,6 @@ import { accuseFalsely } from "./demo/dishonest-challenger.ts";
 import { type Digit, draw, readDigits } from "./demo/digits.ts";
 import { freePort } from "./demo/free-port.ts";
 import { Processes } from "./demo/processes.ts";
-import { sleep } from "./demo/sleep.ts";
 import { line, row, type Names, tokens } from "./demo/story.ts";
 import { table } from "../packages/cli/src/output.ts";
 import { run } from "./process.ts";

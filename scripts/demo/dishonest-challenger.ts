@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   type AssayClient,
   challenge,
@@ -11,7 +12,6 @@ import { buildElementProof, CommittedTensors, instructionTree } from "@assay/pro
 import { type Model, ModelBackend } from "@assay/service";
 import { AssayError } from "@assay/tensor";
 import { type Hex, toHex } from "viem";
-import { sleep } from "./sleep.ts";
 
 /**
  * Challenges an honest claim and then tries to pass an element that is right off as wrong. Everything in its proof is

@@ -1,7 +1,6 @@
-import { readFile } from "node:fs/promises";
 import { type CompiledModel, compileModel } from "@assay/execution";
-import { AssayError } from "@assay/tensor";
 import { type Hash, sha256, toHex } from "viem";
+import { readModelFile } from "./model-sources.ts";
 import { progress } from "./output.ts";
 
 export interface LoadedModel extends CompiledModel {
@@ -16,15 +15,7 @@ export async function loadModelFile(
   path: string,
   shapes: Record<string, number[]> = {},
 ): Promise<LoadedModel> {
-  let onnx: Uint8Array;
-  try {
-    onnx = new Uint8Array(await readFile(path));
-  } catch (cause) {
-    throw new AssayError("FILE_UNREADABLE", `cannot read ${path}`, {
-      hint: "give the path of an ONNX file",
-      cause,
-    });
-  }
+  const onnx = await readModelFile(path);
   progress(`compiling ${path}`);
   const model = await compileModel(onnx, { shapes });
   return { ...model, artifactHash: sha256(model.canonical), programRoot: toHex(model.root) };

@@ -2,6 +2,18 @@ import { readFile } from "node:fs/promises";
 import { readModel } from "@assay/program";
 import { AssayError } from "@assay/tensor";
 
+/** The bytes of an ONNX file; throws `FILE_UNREADABLE`. */
+export async function readModelFile(path: string): Promise<Uint8Array> {
+  try {
+    return new Uint8Array(await readFile(path));
+  } catch (cause) {
+    throw new AssayError("FILE_UNREADABLE", `cannot read ${path}`, {
+      hint: "give the path of an ONNX file",
+      cause,
+    });
+  }
+}
+
 /** ONNX files with those of the given shapes that each one's inputs need. */
 export async function modelSources(
   paths: readonly string[],
@@ -10,15 +22,7 @@ export async function modelSources(
   const used = new Set<string>();
   const sources = await Promise.all(
     paths.map(async (path) => {
-      let onnx: Uint8Array;
-      try {
-        onnx = new Uint8Array(await readFile(path));
-      } catch (cause) {
-        throw new AssayError("FILE_UNREADABLE", `cannot read ${path}`, {
-          hint: "give the path of an ONNX file",
-          cause,
-        });
-      }
+      const onnx = await readModelFile(path);
       const names = readModel(onnx).inputs.map(({ name }) => name);
       const own = Object.entries(shapes).filter(([name]) => names.includes(name));
       for (const [name] of own) used.add(name);

@@ -1,3 +1,4 @@
+import { encodeContractionParams } from "@assay/numerics";
 import { encodeAbiParameters, hexToBytes } from "viem";
 import type { ContractionSettings } from "./draft.ts";
 
@@ -18,13 +19,13 @@ export function encodeWords(words: readonly number[]): Uint8Array {
 /** ABI bytes of the Contraction kernel's `ContractionParams`. */
 export function encodeContraction(settings: ContractionSettings): Uint8Array {
   const { alpha, beta, divisor, clamp, lambda } = settings;
-  return encodeWords([
-    float32Bits(alpha),
-    float32Bits(beta),
+  return encodeContractionParams({
+    alpha: float32Bits(alpha),
+    beta: float32Bits(beta),
     divisor,
-    clamp ? 1 : 0,
-    clamp ? float32Bits(clamp.low) : 0,
-    clamp ? float32Bits(clamp.high) : 0,
+    activation: clamp ? 1 : 0,
+    low: clamp ? float32Bits(clamp.low) : 0,
+    high: clamp ? float32Bits(clamp.high) : 0,
     lambda,
-  ]);
+  });
 }
