@@ -39,7 +39,7 @@ function words(...values: number[]): Uint8Array {
 }
 
 function axis(size: number, stride: number, coefficients: number[], base = 0): Axis {
-  return { size, stride, base, divisor: 1, coefficients };
+  return { size, stride, base, divisor: 1, lookup: 0, coefficients };
 }
 
 function oneInstruction(
@@ -94,7 +94,7 @@ function matMul(k: number): GasCase {
 }
 
 function operand(origin: Origin, length: number, reduced: boolean, axes: Axis[]) {
-  return { origin, index: 0, dtype: DType.float32, length, reduced, fill: 0, axes };
+  return { origin, index: 0, dtype: DType.float32, length, reduced, fill: 0n, axes };
 }
 
 /** 3×3 convolution over 512 channels, activations channels-last, weights [O][kh][kw][C], padding 1. */
@@ -197,7 +197,7 @@ function maxPool(): GasCase {
     operands: [
       {
         ...operand(Origin.Input, h * w * c, true, [axis(h * w * c, 1, [2 * w * c, 2 * c, 1, w * c, c])]),
-        fill: 0xff800000,
+        fill: 0xff800000n,
       },
     ],
     params: new Uint8Array(),

@@ -15,8 +15,13 @@ export function deployAssay(m: IgnitionModuleBuilder, token: ArgumentType) {
     reductionKernel: m.contract("ReductionKernel"),
     normalizationKernel: m.contract("NormalizationKernel"),
     movementKernel: m.contract("MovementKernel"),
+    indexedKernel: m.contract("IndexedKernel"),
+    orderingKernel: m.contract("OrderingKernel"),
+    quantisedKernel: m.contract("QuantisedKernel"),
+    scalarKernel: m.contract("ScalarKernel"),
+    integerKernel: m.contract("IntegerKernel"),
   };
-  const verifier = m.contract("Verifier", Object.values(kernels));
+  const verifier = m.contract("Verifier", [Object.values(kernels)]);
   const modelRegistry = m.contract("ModelRegistry");
 
   // Must be longer than the three windows together: `wire` checks it.

@@ -9,6 +9,7 @@ const ERRORS = parseAbi([
   "error OperandCount(uint256 expected, uint256 actual)",
   "error OperandLength(uint256 operand, uint256 expected, uint256 actual)",
   "error ParamsLength(uint256 expected, uint256 actual)",
+  "error UnsupportedDtype(uint256 operand, uint8 dtype)",
   "error NanBound(uint32 bits)",
   "error ElementNotInRow(uint32 bits)",
   "error RowTooLong(uint256 length)",
@@ -44,9 +45,11 @@ export async function deployKernel(name: `${keyof typeof Family}Kernel`) {
     for (let start = 0; start < inputs.length; start += perCall) {
       const part = inputs.slice(start, start + perCall).map((input) => ({
         op: input.op,
+        dtype: input.dtype,
+        dtypes: bytesToHex(Uint8Array.from(input.dtypes)),
         params: bytesToHex(input.params),
-        claimed: input.claimed >>> 0,
-        valid: BigInt(input.valid),
+        claimed: input.claimed,
+        valid: input.valid.map(BigInt),
         operands: input.operands.map((operand) => bytesToHex(operand)),
         hint: bytesToHex(input.hint),
       }));

@@ -1,7 +1,7 @@
 import { contraction, encodeContractionParams, encodeEmax, type KernelInput, Verdict } from "@assay/numerics";
 import { beforeAll, describe, expect, it } from "vitest";
 import { contractionInput, KINDS, NEUTRAL, randomCase } from "../packages/numerics/test/contraction-cases.ts";
-import { nearClaims, random } from "../packages/numerics/test/samples.ts";
+import { float32Input, nearClaims, random } from "../packages/numerics/test/samples.ts";
 import { deployKernel, type Outcome } from "./kernel-batch.ts";
 
 const FUZZ = Number(process.env.ASSAY_FUZZ ?? 1);
@@ -81,7 +81,8 @@ describe("ContractionKernel and its twin", () => {
   it("names malformed input as its twin does", async () => {
     const next = random(9);
     const input = contractionInput({ ...randomCase("gauss", 5, next), params: NEUTRAL, valid: 5, bias: 0 });
-    const two = { ...input, op: 3, operands: [new Uint8Array(20), new Uint8Array(20), new Uint8Array(4)] };
+    const operands = [new Uint8Array(20), new Uint8Array(20), new Uint8Array(4)];
+    const two = float32Input({ op: 3, operands, params: input.params, hint: input.hint });
     const params = (change: object) => ({
       ...two,
       params: encodeContractionParams({ ...NEUTRAL, ...change }),
@@ -106,7 +107,7 @@ describe("ContractionKernel and its twin", () => {
       ["OPERAND_LENGTH", { ...two, operands: [x.slice(1), y, z] }],
       ["OPERAND_LENGTH", { ...two, operands: [z.slice(4), y, z] }],
       ["OPERAND_LENGTH", { ...two, operands: [x, y, x] }],
-      ["VALID_TOO_LARGE", { ...two, valid: 6 }],
+      ["VALID_TOO_LARGE", { ...two, valid: [6, 6, 6] }],
       ["HINT_LENGTH", { ...two, hint: new Uint8Array(31) }],
       ["HINT_LENGTH", { ...two, hint: new Uint8Array(0) }],
       ["EMAX_OUT_OF_RANGE", { ...two, hint: new Uint8Array(32).fill(255) }],
@@ -149,7 +150,7 @@ describe("ContractionKernel and its twin", () => {
     const c = { kind: "huge", params: NEUTRAL, a, b: undefined, bias: undefined, valid: 65536 };
     const input = contractionInput(c, 0x7f800000);
     const more = { ...input, operands: [new Uint8Array(4 * 65537)] };
-    const outcomes = await kernel.expectTwins(contraction, [{ ...input, claimed: 0 }, input, more], 1);
+    const outcomes = await kernel.expectTwins(contraction, [{ ...input, claimed: 0n }, input, more], 1);
     expect(outcomes[0]).toMatchObject({ verdict: Verdict.Fraudulent });
     expect(outcomes[1]).toMatchObject({ verdict: Verdict.Acceptable });
     expect(outcomes[2]).toEqual({ error: "TOO_MANY_TERMS" });

@@ -1,18 +1,12 @@
 import { type KernelInput, movement, reduction } from "@assay/numerics";
+import { DType } from "@assay/tensor";
 import { describe, expect, it } from "vitest";
-import { EDGES, littleEndian, random } from "../packages/numerics/test/samples.ts";
+import { EDGES, float32Input, littleEndian, random } from "../packages/numerics/test/samples.ts";
 import { deployKernel } from "./kernel-batch.ts";
 
 const FUZZ = Number(process.env.ASSAY_FUZZ ?? 1);
 const empty = new Uint8Array();
-const base: KernelInput = {
-  op: 0,
-  params: empty,
-  claimed: 0,
-  valid: 1,
-  operands: [new Uint8Array(4)],
-  hint: empty,
-};
+const base = float32Input({ operands: [new Uint8Array(4)] });
 
 describe("ReductionKernel and its twin", () => {
   it("same judgements on edge cases and random bits", async () => {
@@ -38,13 +32,7 @@ describe("ReductionKernel and its twin", () => {
         0x7f800000,
         0xff800000,
       ])
-        inputs.push({
-          ...base,
-          op: next() & 1,
-          claimed,
-          valid: elements.length,
-          operands: [littleEndian(elements)],
-        });
+        inputs.push(float32Input({ op: next() & 1, claimed, operands: [littleEndian(elements)] }));
     }
     const outcomes = await kernel.expectTwins(reduction, inputs);
     expect(
@@ -65,7 +53,9 @@ describe("ReductionKernel and its twin", () => {
     const cases: [string, KernelInput][] = [
       ["UNKNOWN_OP", { ...base, op: 2 }],
       ["PARAMS_LENGTH", { ...base, params: new Uint8Array(32) }],
-      ["OPERAND_COUNT", { ...base, operands: [] }],
+      ["OPERAND_COUNT", float32Input({ operands: [] })],
+      ["UNSUPPORTED_DTYPE", { ...base, dtype: DType.int32 }],
+      ["UNSUPPORTED_DTYPE", { ...base, dtypes: [DType.float64] }],
       ["OPERAND_LENGTH", { ...base, operands: [empty] }],
       ["OPERAND_LENGTH", { ...base, operands: [new Uint8Array(7)] }],
     ];
@@ -81,13 +71,14 @@ describe("MovementKernel and its twin", () => {
   it("same judgements on edge cases, and the same errors", async () => {
     const kernel = await deployKernel("MovementKernel");
     const inputs = EDGES.flatMap((bits) =>
-      EDGES.map((claimed) => ({ ...base, claimed, operands: [littleEndian([bits])] })),
+      EDGES.map((claimed) => float32Input({ claimed, operands: [littleEndian([bits])] })),
     );
     await kernel.expectTwins(movement, inputs);
     const cases: [string, KernelInput][] = [
-      ["UNKNOWN_OP", { ...base, op: 1 }],
+      ["OPERAND_COUNT", { ...base, op: 1 }],
+      ["UNSUPPORTED_DTYPE", { ...base, dtype: DType.int32 }],
       ["PARAMS_LENGTH", { ...base, params: new Uint8Array(1) }],
-      ["OPERAND_COUNT", { ...base, operands: [empty, empty] }],
+      ["OPERAND_COUNT", { ...base, valid: [1, 1] }],
       ["OPERAND_LENGTH", { ...base, operands: [new Uint8Array(8)] }],
     ];
     const outcomes = await kernel.expectTwins(

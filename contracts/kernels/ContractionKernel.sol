@@ -4,7 +4,9 @@ pragma solidity ^0.8.28;
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {DotProduct} from "../numerics/DotProduct.sol";
 import {Float32} from "../numerics/Float32.sol";
+import {Dtype} from "../program/Dtype.sol";
 import {IKernel, Judgement, KernelInput, Verdict} from "./IKernel.sol";
+import {KernelChecks} from "./KernelChecks.sol";
 import {OperandCount, OperandLength, ParamsLength, UnknownOp} from "./KernelErrors.sol";
 
 /// @notice Parameters of the Contraction family: y = act((alpha·Σ)/divisor + beta·bias).
@@ -75,14 +77,14 @@ contract ContractionKernel is IKernel {
 
         // 1. NaN and infinities among the operands
         bool clamped = call.params.activation == 1;
-        bool finite = Float32.isFinite(input.claimed);
+        bool finite = Float32.isFinite(uint32(input.claimed));
         if (sum.nonFinite || !Float32.isFinite(call.bias))
             return
                 _ruled(
                     _acceptsWithoutSum(
                         call,
-                        input.claimed,
-                        !_mustBeNonFinite(call, sum.nonFinite, input.valid, a)
+                        uint32(input.claimed),
+                        !_mustBeNonFinite(call, sum.nonFinite, input.valid[0], a)
                     )
                 );
         if (!sum.fits) revert EmaxTooSmall(emax);
@@ -92,14 +94,15 @@ contract ContractionKernel is IKernel {
         // 2. overflow
         if (!finite) {
             // both bounds the same infinity: whatever the sum, that is the result
-            bool pinned = clamped && call.params.low == call.params.high && input.claimed == call.params.low;
+            bool pinned =
+                clamped && call.params.low == call.params.high && uint32(input.claimed) == call.params.low;
             return
                 _ruled(pinned || call.empty || e.canOverflow || _canOverflowScaled(call.params.alpha, a, b));
         }
         (bool atLow, bool atHigh) = (false, false);
         if (clamped) {
             bool inside;
-            (inside, atLow, atHigh) = _clampOf(call.params, input.claimed);
+            (inside, atLow, atHigh) = _clampOf(call.params, uint32(input.claimed));
             if (!inside) return _outside(call, e);
             if (
                 (atLow || atHigh) &&
@@ -109,7 +112,7 @@ contract ContractionKernel is IKernel {
 
         // 6. verdict
         judgement = _outside(call, e);
-        (int256 floor, int256 ceiling) = _claimed(input.claimed, call.divisor, e.scale);
+        (int256 floor, int256 ceiling) = _claimed(uint32(input.claimed), call.divisor, e.scale);
         (uint256 provable, uint256 integrity) = _bands(call, e);
         if ((ceiling >= e.low - int256(provable) || atHigh) && (floor <= e.high + int256(provable) || atLow))
             judgement.verdict = Verdict.Imprecise;
@@ -120,6 +123,7 @@ contract ContractionKernel is IKernel {
 
     function _check(KernelInput calldata input) private pure returns (Call memory call) {
         if (input.op > 3) revert UnknownOp(input.op);
+        KernelChecks.requireAll(input, Dtype.FLOAT32);
         call.twoFactors = input.op & 1 != 0;
         call.hasBias = input.op & 2 != 0;
         if (input.params.length != 224) revert ParamsLength(224, input.params.length);
@@ -128,6 +132,7 @@ contract ContractionKernel is IKernel {
 
         uint256 count = 1 + (call.twoFactors ? 1 : 0) + (call.hasBias ? 1 : 0);
         if (input.operands.length != count) revert OperandCount(count, input.operands.length);
+        if (input.valid.length != count) revert OperandCount(count, input.valid.length);
         uint256 length = input.operands[0].length;
         if (length == 0 || length & 3 != 0) revert OperandLength(0, (length & ~uint256(3)) + 4, length);
         call.terms = length >> 2;
@@ -140,8 +145,8 @@ contract ContractionKernel is IKernel {
             call.bias = Float32.at(bias, 0);
         }
 
-        if (input.valid > call.terms) revert ValidTooLarge(input.valid, call.terms);
-        call.divisor = call.params.divisor == 0 ? input.valid : call.params.divisor;
+        if (input.valid[0] > call.terms) revert ValidTooLarge(input.valid[0], call.terms);
+        call.divisor = call.params.divisor == 0 ? input.valid[0] : call.params.divisor;
         if (call.divisor == 0) (call.empty, call.divisor) = (true, 1);
     }
 

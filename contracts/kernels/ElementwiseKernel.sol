@@ -4,7 +4,9 @@ pragma solidity ^0.8.28;
 import {CorrectRounding} from "../numerics/CorrectRounding.sol";
 import {Float32} from "../numerics/Float32.sol";
 import {ScalarMath} from "../numerics/ScalarMath.sol";
+import {Dtype} from "../program/Dtype.sol";
 import {IKernel, Judgement, KernelInput, Verdict} from "./IKernel.sol";
+import {KernelChecks} from "./KernelChecks.sol";
 import {OperandCount, OperandLength, ParamsLength, UnknownOp} from "./KernelErrors.sol";
 
 /// @notice A bound of Clip is NaN.
@@ -43,6 +45,7 @@ contract ElementwiseKernel is IKernel {
     /// @inheritdoc IKernel
     function judge(KernelInput calldata input) external pure returns (Judgement memory) {
         if (input.op > ERF) revert UnknownOp(input.op);
+        KernelChecks.requireAll(input, Dtype.FLOAT32);
         uint256 arity = input.op <= DIV ? 2 : 1;
         if (input.operands.length != arity) revert OperandCount(arity, input.operands.length);
         for (uint256 i = 0; i < arity; ++i) {
@@ -52,7 +55,7 @@ contract ElementwiseKernel is IKernel {
         if (input.params.length != paramsLength) revert ParamsLength(paramsLength, input.params.length);
 
         uint32 a = Float32.at(input.operands[0], 0);
-        if (input.op >= EXP) return _judgeApproximate(input.op, a, input.claimed);
+        if (input.op >= EXP) return _judgeApproximate(input.op, a, uint32(input.claimed));
         Call memory call = Call({op: input.op, a: a, b: 0, low: 0, high: Float32.INFINITY});
         if (arity == 2) call.b = Float32.at(input.operands[1], 0);
         if (input.op == CLIP) {
@@ -60,7 +63,7 @@ contract ElementwiseKernel is IKernel {
             if (Float32.isNaN(call.low)) revert NanBound(call.low);
             if (Float32.isNaN(call.high)) revert NanBound(call.high);
         }
-        return _judgeExact(call, input.claimed);
+        return _judgeExact(call, uint32(input.claimed));
     }
 
     /// @dev Operations with one right result, but for subnormals, which hardware may read or write as zeros.

@@ -21,9 +21,11 @@ struct Judgement {
 /// @notice Everything a kernel may look at: it knows nothing of Merkle trees, access maps or money.
 struct KernelInput {
     uint8 op; // of the instruction
+    uint8 dtype; // of the output element, as ONNX's TensorProto.DataType
+    bytes dtypes; // of the operands, one byte each
     bytes params; // of the instruction
-    uint32 claimed; // bits of the claimed output element
-    uint64 valid; // points of the reduction box where operand 0 was not padding
+    uint64 claimed; // bits of the claimed output element, zero-extended
+    uint64[] valid; // of each operand: points of its box that are not padding
     bytes[] operands; // dense little-endian elements, in the order of the reduction box (last axis fastest)
     bytes hint; // prover's help (Contraction: emax); may make a verdict milder, never harsher
 }

@@ -11,3 +11,5 @@ error OperandCount(uint256 expected, uint256 actual);
 error OperandLength(uint256 operand, uint256 expected, uint256 actual);
 /// @notice The instruction's parameters have the wrong number of bytes.
 error ParamsLength(uint256 expected, uint256 actual);
+/// @notice The operation is not defined for elements of this type (operand type.max: the output).
+error UnsupportedDtype(uint256 operand, uint8 dtype);

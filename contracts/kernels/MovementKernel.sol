@@ -1,24 +1,36 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {Float32} from "../numerics/Float32.sol";
+import {Dtype} from "../program/Dtype.sol";
 import {IKernel, Judgement, KernelInput, Verdict} from "./IKernel.sol";
-import {OperandCount, OperandLength, ParamsLength, UnknownOp} from "./KernelErrors.sol";
+import {KernelChecks} from "./KernelChecks.sol";
+import {OperandCount, OperandLength, ParamsLength} from "./KernelErrors.sol";
 
-/// @title Movement: the output element is a copy of one operand element
-/// @dev Op Copy 0. Rules and proof: docs/numerics/movement.md. Twin: packages/numerics/src/movement.ts.
+/// @title Movement: the output element is a copy of an operand's element
+/// @dev The op is the number of leading operands that only hold indices for lookups. Of the operands after them, the
+///      first that is not padding is copied, or the last one's padding. Rules: docs/numerics/movement.md. Twin:
+///      packages/numerics/src/movement.ts.
 contract MovementKernel is IKernel {
     /// @inheritdoc IKernel
     function judge(KernelInput calldata input) external pure returns (Judgement memory judgement) {
-        if (input.op != 0) revert UnknownOp(input.op);
         if (input.params.length != 0) revert ParamsLength(0, input.params.length);
-        if (input.operands.length != 1) revert OperandCount(1, input.operands.length);
-        bytes calldata source = input.operands[0];
-        if (source.length != 4) revert OperandLength(0, 4, source.length);
+        uint256 count = input.operands.length;
+        if (count <= input.op) revert OperandCount(uint256(input.op) + 1, count);
+        if (input.valid.length != count) revert OperandCount(count, input.valid.length);
+        uint256 size = Dtype.sizeOf(input.dtype);
+        uint256 source = count;
+        for (uint256 i = input.op; i < count; ++i) {
+            KernelChecks.requireOperand(input, i, input.dtype);
+            if (input.operands[i].length != size) revert OperandLength(i, size, input.operands[i].length);
+            if (source == count && input.valid[i] != 0) source = i;
+        }
+        if (source == count) source = count - 1;
 
-        uint32 bits = Float32.at(source, 0);
+        uint256 bits = Dtype.at(input.operands[source], 0, size);
         // A copy keeps every bit; only what a NaN carries may change on the way (a signalling NaN becomes quiet).
-        bool acceptable = bits == input.claimed || (Float32.isNaN(bits) && Float32.isNaN(input.claimed));
+        bool acceptable =
+            bits == input.claimed ||
+                (Dtype.isNaN(input.dtype, bits) && Dtype.isNaN(input.dtype, input.claimed));
         judgement.verdict = acceptable ? Verdict.Acceptable : Verdict.Fraudulent;
     }
 }

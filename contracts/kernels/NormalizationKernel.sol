@@ -7,7 +7,9 @@ import {ScalarMath} from "../numerics/ScalarMath.sol";
 // Assembly uses LOG2_E, which solhint does not see.
 // solhint-disable-next-line no-unused-import
 import {LOG2_E, ScalarPolynomials} from "../numerics/ScalarPolynomials.sol";
+import {Dtype} from "../program/Dtype.sol";
 import {IKernel, Judgement, KernelInput, Verdict} from "./IKernel.sol";
+import {KernelChecks} from "./KernelChecks.sol";
 import {OperandCount, OperandLength, ParamsLength, UnknownOp} from "./KernelErrors.sol";
 
 /// @notice The second operand is larger than every element of the row it should be part of.
@@ -32,6 +34,7 @@ contract NormalizationKernel is IKernel {
     /// @inheritdoc IKernel
     function judge(KernelInput calldata input) external pure returns (Judgement memory judgement) {
         if (input.op != SOFTMAX) revert UnknownOp(input.op);
+        KernelChecks.requireAll(input, Dtype.FLOAT32);
         if (input.operands.length != 2) revert OperandCount(2, input.operands.length);
         bytes calldata row = input.operands[0];
         if (row.length == 0 || row.length & 3 != 0)
@@ -43,11 +46,11 @@ contract NormalizationKernel is IKernel {
 
         (int256 largest, bool nan) = _largest(row);
         if (nan || largest == _order(Float32.INFINITY) || largest == _order(Float32.NEGATIVE_INFINITY)) {
-            judgement.verdict = _undefined(input.claimed) ? Verdict.Acceptable : Verdict.Fraudulent;
+            judgement.verdict = _undefined(uint32(input.claimed)) ? Verdict.Acceptable : Verdict.Fraudulent;
             return judgement;
         }
         if (Float32.isNaN(x) || _order(x) > largest) revert ElementNotInRow(x);
-        if (!Float32.isFinite(input.claimed)) {
+        if (!Float32.isFinite(uint32(input.claimed))) {
             judgement.verdict = Verdict.Fraudulent;
             return judgement;
         }
@@ -71,7 +74,7 @@ contract NormalizationKernel is IKernel {
             uint256 length = input.operands[0].length >> 2;
             (uint256 provable, uint256 integrity) = _bands(exact, uint256(top - t), length, lambda);
 
-            (bool negative, uint256 mantissa, int256 exponent) = Float32.decode(input.claimed);
+            (bool negative, uint256 mantissa, int256 exponent) = Float32.decode(uint32(input.claimed));
             int256 difference = int256(
                 mantissa << uint256(exponent - SCALE > 200 ? int256(200) : exponent - SCALE)
             );

@@ -2,7 +2,9 @@
 pragma solidity ^0.8.28;
 
 import {Float32} from "../numerics/Float32.sol";
+import {Dtype} from "../program/Dtype.sol";
 import {IKernel, Judgement, KernelInput, Verdict} from "./IKernel.sol";
+import {KernelChecks} from "./KernelChecks.sol";
 import {OperandCount, OperandLength, ParamsLength, UnknownOp} from "./KernelErrors.sol";
 
 /// @title Reduction: the largest or smallest element of a box
@@ -31,15 +33,16 @@ contract ReductionKernel is IKernel {
     /// @inheritdoc IKernel
     function judge(KernelInput calldata input) external pure returns (Judgement memory judgement) {
         if (input.op > MIN) revert UnknownOp(input.op);
+        KernelChecks.requireAll(input, Dtype.FLOAT32);
         if (input.params.length != 0) revert ParamsLength(0, input.params.length);
         if (input.operands.length != 1) revert OperandCount(1, input.operands.length);
         bytes calldata elements = input.operands[0];
         if (elements.length == 0 || elements.length & 3 != 0)
             revert OperandLength(0, (elements.length & ~uint256(3)) + 4, elements.length);
 
-        Scan memory scan = _scan(elements, input.op == MIN, input.claimed);
+        Scan memory scan = _scan(elements, input.op == MIN, uint32(input.claimed));
         judgement.verdict =
-            _accepts(scan, input.op == MIN, input.claimed) ? Verdict.Acceptable : Verdict.Fraudulent;
+            _accepts(scan, input.op == MIN, uint32(input.claimed)) ? Verdict.Acceptable : Verdict.Fraudulent;
         if (!scan.nan && Float32.isFinite(scan.extreme)) {
             (bool negative, uint256 mantissa, int256 exponent) = Float32.decode(scan.extreme);
             judgement.exact = negative ? -int256(mantissa) : int256(mantissa);

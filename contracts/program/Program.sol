@@ -14,18 +14,25 @@ enum Family {
     Elementwise,
     Reduction,
     Normalization,
-    Movement
+    Movement,
+    Indexed,
+    Ordering,
+    Quantised,
+    Scalar,
+    Integer
 }
 
 /// @notice One axis of an operand's access map. With output coordinates o and reduction coordinates k,
 ///         v = base + Σ coefficients[i]·(o ‖ k)[i] and the coordinate on this axis is v / divisor.
-///         A v outside [0, size·divisor) or not divisible by `divisor` reads padding.
+///         A v outside [0, size·divisor) or not divisible by `divisor` reads padding. With `lookup` n > 0 the integer
+///         element of operand n - 1 is added to v, after `size` was added to it if it is negative.
 /// @dev The flat index of the element (in stored order) is Σ stride·coordinate over all axes.
 struct Axis {
     uint64 size;
     uint64 stride;
     int64 base;
     uint64 divisor;
+    uint8 lookup; // 0, or 1 + the number of an earlier operand that holds indices
     int64[] coefficients;
 }
 
@@ -36,7 +43,7 @@ struct Operand {
     uint8 dtype; // ONNX TensorProto.DataType code
     uint64 length; // elements of the whole value; gives the depth of its tensor tree
     bool reduced; // true: one element per point of the reduction box; false: one element
-    uint32 fill; // bits that padding reads as
+    uint64 fill; // bits that padding reads as
     Axis[] axes;
 }
 

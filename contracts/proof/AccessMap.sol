@@ -2,8 +2,15 @@
 pragma solidity ^0.8.28;
 
 import {Axis, Operand} from "../program/Program.sol";
-import {Dtype} from "../protocol/Dtype.sol";
+import {Dtype} from "../program/Dtype.sol";
 import {OpenedChunks} from "./TensorProof.sol";
+
+/// @notice An operand that has been gathered: later operands may look indices up in it.
+struct Gathered {
+    bytes dense;
+    uint8 dtype;
+    bool reduced;
+}
 
 /// @title Access maps: which elements of an operand an output element is computed from
 /// @notice Semantics: `Axis` in contracts/program/Program.sol. TypeScript twin: packages/program/src/accessmap.ts.
@@ -18,6 +25,7 @@ library AccessMap {
         bytes32 fill; // a word of padding elements
         int256[] values; // v of every axis where the current row starts
         int256[] steps; // change of v per point of a row
+        Gathered[] tables; // of every axis: the indices that each point adds to v; without elements: none
         uint256 contiguous; // number of the axis whose elements a row reads one after the other, or NONE
         uint256 valid; // points read so far that are not padding
     }
@@ -41,6 +49,9 @@ library AccessMap {
     error AccessOutOfRange(uint256 first, uint256 end, uint256 length);
     /// @notice The proof does not open a chunk that the access map reads.
     error ChunkNotOpened(uint256 chunk);
+    /// @notice Axis `axis` looks indices up in no earlier operand of an integer type, or an operand that is not reduced
+    ///         looks them up in one that is.
+    error BadLookup(uint256 axis, uint8 lookup);
 
     /// @notice Number of elements in a space of size `dims`.
     function elementCount(uint64[] memory dims) internal pure returns (uint256 count) {
@@ -90,19 +101,21 @@ library AccessMap {
 
     /// @notice The operand's elements over the reduction box (last axis fastest), or its single element.
     /// @param output coordinates of the output element
+    /// @param earlier by number, the operands gathered so far; those that are not have data type 0
     /// @return dense little-endian elements; padding is the operand's fill
     /// @return valid how many of them are not padding
     function gather(
         Operand memory operand,
         uint256[] memory output,
         uint64[] memory reduction,
-        OpenedChunks memory opened
+        OpenedChunks memory opened,
+        Gathered[] memory earlier
     ) internal pure returns (bytes memory dense, uint256 valid) {
         // An operand that is not reduced stays where the box begins.
         uint256 boxRank = operand.reduced ? reduction.length : 0;
         uint256 rowLength = boxRank == 0 ? 1 : reduction[boxRank - 1];
         uint256 points = _points(reduction, boxRank);
-        Walk memory walk = _start(operand, output, reduction.length, boxRank);
+        Walk memory walk = _start(operand, output, reduction.length, boxRank, earlier);
         dense = new bytes(points * walk.elementSize);
         if (points == 0) return (dense, 0);
         uint256[] memory k = new uint256[](boxRank);
@@ -112,9 +125,10 @@ library AccessMap {
         }
         unchecked {
             uint256 rowBytes = rowLength * walk.elementSize;
-            for (uint256 end = target + points * walk.elementSize; target < end; target += rowBytes) {
-                _row(operand.axes, walk, opened, rowLength, target);
+            for (uint256 point; point < points; point += rowLength) {
+                _row(operand.axes, walk, opened, rowLength, target, point);
                 _advance(operand.axes, walk, k, reduction, output.length);
+                target += rowBytes;
             }
         }
         valid = walk.valid;
@@ -134,7 +148,8 @@ library AccessMap {
         Operand memory operand,
         uint256[] memory output,
         uint256 reductionRank,
-        uint256 boxRank
+        uint256 boxRank,
+        Gathered[] memory earlier
     ) private pure returns (Walk memory walk) {
         uint256 elementSize = Dtype.sizeOf(operand.dtype);
         if (elementSize == 0) revert UnknownDtype(operand.dtype);
@@ -143,6 +158,7 @@ library AccessMap {
         walk.length = operand.length;
         walk.values = new int256[](count);
         walk.steps = new int256[](count);
+        walk.tables = new Gathered[](count);
         walk.contiguous = NONE;
         if (operand.fill != 0) walk.fill = _fillWord(operand.fill, elementSize);
         uint256 moving;
@@ -155,15 +171,51 @@ library AccessMap {
                 if (axis.divisor == 0) revert ZeroDivisor(a);
                 int256 value = axis.base;
                 for (uint256 i; i < output.length; ++i) value += int256(coefficients[i]) * int256(output[i]);
+                if (axis.lookup != 0) {
+                    Gathered memory table = _tableOf(operand, a, earlier);
+                    // One index for all points is part of where the walk starts.
+                    if (table.reduced) {
+                        walk.tables[a] = table;
+                        ++moving;
+                    } else value += _lookedUp(table, 0, axis.size);
+                }
                 walk.values[a] = value;
                 int256 step = boxRank == 0 ? int256(0) : coefficients[output.length + boxRank - 1];
                 if (step == 0) continue;
                 walk.steps[a] = step;
+                if (walk.tables[a].reduced) continue;
                 ++moving;
                 if (step == 1 && axis.stride == 1 && axis.divisor == 1) walk.contiguous = a;
             }
         }
         if (moving != 1) walk.contiguous = NONE;
+    }
+
+    function _tableOf(
+        Operand memory operand,
+        uint256 a,
+        Gathered[] memory earlier
+    ) private pure returns (Gathered memory table) {
+        uint8 lookup = operand.axes[a].lookup;
+        if (lookup > earlier.length) revert BadLookup(a, lookup);
+        table = earlier[lookup - 1];
+        if (!Dtype.isInteger(table.dtype) || (table.reduced && !operand.reduced)) revert BadLookup(a, lookup);
+    }
+
+    /// @dev The index that a table holds for a point; negative ones count from the end of the axis.
+    function _lookedUp(
+        Gathered memory table,
+        uint256 point,
+        uint64 size
+    ) private pure returns (int256 index) {
+        uint256 elementSize = Dtype.sizeOf(table.dtype);
+        uint256 bits;
+        unchecked {
+            for (uint256 i = elementSize; i != 0; --i)
+                bits = (bits << 8) | uint8(table.dense[point * elementSize + i - 1]);
+            index = Dtype.toInteger(table.dtype, bits);
+            if (index < 0) index += int256(uint256(size));
+        }
     }
 
     /// @dev Moves to the next row: one step of the box without its last axis, the last of these fastest.
@@ -193,13 +245,14 @@ library AccessMap {
         Walk memory walk,
         OpenedChunks memory opened,
         uint256 rowLength,
-        uint256 target
+        uint256 target,
+        uint256 point
     ) private pure {
         // Axes that do not move along the row decide for all of it.
         uint256 flat;
         unchecked {
             for (uint256 a; a < axes.length; ++a) {
-                if (walk.steps[a] != 0) continue;
+                if (walk.steps[a] != 0 || walk.tables[a].reduced) continue;
                 (bool inside, uint256 offset) = _offset(axes[a], walk.values[a]);
                 if (!inside) {
                     _fill(walk, target, target + rowLength * walk.elementSize);
@@ -208,7 +261,7 @@ library AccessMap {
                 flat += offset;
             }
         }
-        if (walk.contiguous == NONE) _scatteredRow(axes, walk, opened, rowLength, target, flat);
+        if (walk.contiguous == NONE) _scatteredRow(axes, walk, opened, rowLength, target, flat, point);
         else _contiguousRow(axes, walk, opened, rowLength, target, flat);
     }
 
@@ -246,17 +299,21 @@ library AccessMap {
         OpenedChunks memory opened,
         uint256 rowLength,
         uint256 target,
-        uint256 flat
+        uint256 flat,
+        uint256 point
     ) private pure {
         unchecked {
             for (uint256 k; k < rowLength; ++k) {
                 uint256 position = flat;
                 bool inside = true;
                 for (uint256 a; a < axes.length; ++a) {
-                    int256 step = walk.steps[a];
-                    if (step == 0) continue;
+                    int256 value = walk.steps[a];
+                    bool lookup = walk.tables[a].reduced;
+                    if (value == 0 && !lookup) continue;
+                    value = walk.values[a] + value * int256(k);
+                    if (lookup) value += _lookedUp(walk.tables[a], point + k, axes[a].size);
                     uint256 offset;
-                    (inside, offset) = _offset(axes[a], walk.values[a] + step * int256(k));
+                    (inside, offset) = _offset(axes[a], value);
                     if (!inside) break;
                     position += offset;
                 }

@@ -3,8 +3,8 @@ pragma solidity ^0.8.28;
 
 import {IKernel, Judgement, KernelInput} from "../kernels/IKernel.sol";
 import {Family, Instruction, Operand, Origin} from "../program/Program.sol";
-import {Dtype} from "../protocol/Dtype.sol";
-import {AccessMap} from "./AccessMap.sol";
+import {Dtype} from "../program/Dtype.sol";
+import {AccessMap, Gathered} from "./AccessMap.sol";
 import {ElementProof, IVerifier, Opening, Roots} from "./IVerifier.sol";
 import {OpenedChunks, TensorProof} from "./TensorProof.sol";
 
@@ -17,6 +17,11 @@ contract Verifier is IVerifier {
     address private immutable _reduction;
     address private immutable _normalization;
     address private immutable _movement;
+    address private immutable _indexed;
+    address private immutable _ordering;
+    address private immutable _quantised;
+    address private immutable _scalar;
+    address private immutable _integer;
 
     /// @notice A kernel's address has no code.
     error NotAKernel(address kernel);
@@ -32,22 +37,23 @@ contract Verifier is IVerifier {
     error OpeningOfAnotherValue(uint256 operand, uint256 opening);
     /// @notice No operand reads from opening `opening`.
     error UnusedOpening(uint256 opening);
-    /// @notice The output's elements have more bits than a kernel can judge.
-    error OutputTooWide(uint8 dtype);
+    /// @notice There must be one kernel for each family.
+    error KernelCount(uint256 actual, uint256 expected);
 
-    /// @param contraction kernel of each family, in the order of `Family`
-    constructor(
-        address contraction,
-        address elementwise,
-        address reduction,
-        address normalization,
-        address movement
-    ) {
-        _contraction = _withCode(contraction);
-        _elementwise = _withCode(elementwise);
-        _reduction = _withCode(reduction);
-        _normalization = _withCode(normalization);
-        _movement = _withCode(movement);
+    /// @param kernels the kernel of each family, in the order of `Family`
+    constructor(address[] memory kernels) {
+        if (kernels.length != uint256(type(Family).max) + 1)
+            revert KernelCount(kernels.length, uint256(type(Family).max) + 1);
+        _contraction = _withCode(kernels[0]);
+        _elementwise = _withCode(kernels[1]);
+        _reduction = _withCode(kernels[2]);
+        _normalization = _withCode(kernels[3]);
+        _movement = _withCode(kernels[4]);
+        _indexed = _withCode(kernels[5]);
+        _ordering = _withCode(kernels[6]);
+        _quantised = _withCode(kernels[7]);
+        _scalar = _withCode(kernels[8]);
+        _integer = _withCode(kernels[9]);
     }
 
     /// @inheritdoc IVerifier
@@ -61,8 +67,9 @@ contract Verifier is IVerifier {
         input.params = instruction.params;
         input.hint = proof.hint;
         uint256[] memory output = AccessMap.coordinatesOf(proof.element, instruction.dims);
+        input.dtype = instruction.dtype;
         input.claimed = _claimed(roots, proof, instruction);
-        (input.operands, input.valid) = _operands(roots, proof, instruction, output);
+        _operands(roots, proof, instruction, output, input);
         return IKernel(kernelOf(instruction.family)).judge(input);
     }
 
@@ -72,7 +79,12 @@ contract Verifier is IVerifier {
         if (family == Family.Elementwise) return _elementwise;
         if (family == Family.Reduction) return _reduction;
         if (family == Family.Normalization) return _normalization;
-        return _movement;
+        if (family == Family.Movement) return _movement;
+        if (family == Family.Indexed) return _indexed;
+        if (family == Family.Ordering) return _ordering;
+        if (family == Family.Quantised) return _quantised;
+        if (family == Family.Scalar) return _scalar;
+        return _integer;
     }
 
     function _withCode(address kernel) private view returns (address) {
@@ -105,9 +117,8 @@ contract Verifier is IVerifier {
         Roots calldata roots,
         ElementProof calldata proof,
         Instruction memory instruction
-    ) private view returns (uint32) {
+    ) private view returns (uint64) {
         uint256 elementSize = Dtype.sizeOf(instruction.dtype);
-        if (elementSize > 4) revert OutputTooWide(instruction.dtype);
         uint256 length = AccessMap.elementCount(instruction.dims);
         OpenedChunks memory opened = _open(
             roots,
@@ -117,19 +128,23 @@ contract Verifier is IVerifier {
             length,
             instruction.dtype
         );
-        return uint32(AccessMap.elementAt(opened, proof.element, elementSize));
+        return uint64(AccessMap.elementAt(opened, proof.element, elementSize));
     }
 
-    /// @dev Dense bytes of every operand, and the points of the box where the first of them is not padding.
+    /// @dev Writes what the kernel is told of the operands: dense bytes, types, points that are not padding.
     function _operands(
         Roots calldata roots,
         ElementProof calldata proof,
         Instruction memory instruction,
-        uint256[] memory output
-    ) private view returns (bytes[] memory dense, uint64 valid) {
+        uint256[] memory output,
+        KernelInput memory input
+    ) private view {
         uint256 count = instruction.operands.length;
         if (proof.openingOf.length != count) revert OperandCountMismatch(proof.openingOf.length, count);
-        dense = new bytes[](count);
+        input.dtypes = new bytes(count);
+        input.operands = new bytes[](count);
+        input.valid = new uint64[](count);
+        Gathered[] memory gathered = new Gathered[](count);
         OpenedChunks[] memory opened = new OpenedChunks[](proof.openings.length);
         // For every opening one more than the first operand that reads from it.
         uint256[] memory readers = new uint256[](proof.openings.length);
@@ -149,10 +164,17 @@ contract Verifier is IVerifier {
                 );
             } else if (!_sameValue(operand, instruction.operands[readers[n] - 1]))
                 revert OpeningOfAnotherValue(i, n);
-            uint256 points;
-            (dense[i], points) = AccessMap.gather(operand, output, instruction.reduction, opened[n]);
-            // At most AccessMap.MAX_POINTS
-            if (i == 0) valid = uint64(points);
+            (bytes memory dense, uint256 points) = AccessMap.gather(
+                operand,
+                output,
+                instruction.reduction,
+                opened[n],
+                gathered
+            );
+            gathered[i] = Gathered(dense, operand.dtype, operand.reduced);
+            input.dtypes[i] = bytes1(operand.dtype);
+            input.operands[i] = dense;
+            input.valid[i] = uint64(points); // at most AccessMap.MAX_POINTS
         }
         for (uint256 n; n < readers.length; ++n) if (readers[n] == 0) revert UnusedOpening(n);
     }

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Port, ProgramHeader} from "../program/Program.sol";
-import {Dtype} from "./Dtype.sol";
+import {Dtype} from "../program/Dtype.sol";
 import {IModelRegistry, Model, PortRecord, ProgramRecord} from "./IModelRegistry.sol";
 
 /// @title ModelRegistry

@@ -5,7 +5,7 @@ import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/Reentrancy
 import {Judgement, Verdict} from "../kernels/IKernel.sol";
 import {ElementProof, IVerifier, Roots} from "../proof/IVerifier.sol";
 import {ClaimState, Phase} from "./ClaimLife.sol";
-import {Dtype} from "./Dtype.sol";
+import {Dtype} from "../program/Dtype.sol";
 import {IInferenceMarket, Request} from "./IInferenceMarket.sol";
 import {IModelRegistry, ProgramRecord} from "./IModelRegistry.sol";
 import {IReferee, OutputProof} from "./IReferee.sol";

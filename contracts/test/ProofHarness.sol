@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Instruction} from "../program/Program.sol";
-import {AccessMap} from "../proof/AccessMap.sol";
+import {AccessMap, Gathered} from "../proof/AccessMap.sol";
 import {Opening} from "../proof/IVerifier.sol";
 import {OpenedChunks, TensorProof} from "../proof/TensorProof.sol";
 
@@ -17,7 +17,8 @@ contract ProofHarness {
         uint256 operand,
         uint256 element,
         Opening calldata opening,
-        uint256 chunkCount
+        uint256 chunkCount,
+        Gathered[] calldata earlier
     ) external view returns (bytes memory dense, uint256 valid) {
         Instruction memory decoded = abi.decode(instruction, (Instruction));
         (, OpenedChunks memory opened) = TensorProof.open(opening, chunkCount);
@@ -26,7 +27,8 @@ contract ProofHarness {
                 decoded.operands[operand],
                 AccessMap.coordinatesOf(element, decoded.dims),
                 decoded.reduction,
-                opened
+                opened,
+                earlier
             );
     }
 }

@@ -1,8 +1,8 @@
 import { type Judgement, type Kernel, kernelOf, type KernelInput, Verdict } from "@assay/numerics";
-import type { Program } from "@assay/program";
-import { AssayError, elementCount } from "@assay/tensor";
+import { elementBits, kernelInput, type Program, type ReadValue } from "@assay/program";
+import { AssayError, dtypeSize, elementCount } from "@assay/tensor";
 import { estimator } from "./estimate.ts";
-import { operandBytes, type OperandReader, operandReaders, unravel, type Values, words } from "./reader.ts";
+import { operandBytes, operandReaders, unravel, type Values } from "./reader.ts";
 
 export interface AuditOptions {
   program: Program;
@@ -75,16 +75,19 @@ export async function audit(options: AuditOptions): Promise<AuditReport> {
       continue;
     }
     const count = elementCount(instruction.dims);
-    const output = words(values.trace[index]!);
-    if (output.length !== count)
-      throw new AssayError("TRACE_SIZE", `trace value ${index} has ${output.length} elements, not ${count}`);
-    const ownOutput = own !== undefined && sameOperands ? words(own[index]!) : undefined;
+    const output = values.trace[index]!;
+    const size = dtypeSize(instruction.dtype);
+    if (output.length !== count * size)
+      throw new AssayError(
+        "TRACE_SIZE",
+        `trace value ${index} has ${output.length} bytes, not ${count * size}`,
+      );
+    const ownOutput = own !== undefined && sameOperands ? own[index]! : undefined;
     const judge = elementJudge(options, index);
     for (let element = 0; element < count; element++) {
       if ((element & 63) === 0) await breathe();
-      const claimed = output[element]!;
-      if (ownOutput?.[element] === claimed) continue;
-      const judgement = judge(element, claimed, report);
+      if (ownOutput && sameElement(output, ownOutput, element, size)) continue;
+      const judgement = judge(element, report);
       if (judgement === undefined || judgement.verdict === Verdict.Acceptable) continue;
       const finding = { instruction: index, element, judgement };
       if (options.all) report.findings.push(finding);
@@ -98,50 +101,51 @@ export async function audit(options: AuditOptions): Promise<AuditReport> {
   return report;
 }
 
+function sameElement(a: Uint8Array, b: Uint8Array, element: number, size: number): boolean {
+  for (let at = element * size; at < (element + 1) * size; at++) if (a[at] !== b[at]) return false;
+  return true;
+}
+
 /** Judges elements of one instruction; undefined: waved through. */
 function elementJudge(
   options: AuditOptions,
   index: number,
-): (element: number, claimed: number, report: AuditReport) => Judgement | undefined {
+): (element: number, report: AuditReport) => Judgement | undefined {
   const instruction = options.program.instructions[index]!;
-  const readers = operandReaders(instruction, options.values);
+  const output = options.values.trace[index]!;
   const kernel = (options.kernelOf ?? kernelOf)(instruction.family);
-  const estimate = estimator(instruction, readers);
+  const judge = (input: Omit<KernelInput, "hint">, report: AuditReport) => {
+    report.judged++;
+    return kernel.judge({ ...input, hint: kernel.hint(input) });
+  };
+  const readers = operandReaders(instruction, options.values);
+  if (!readers) {
+    const { inputs, constants, trace } = options.values;
+    const read: ReadValue = (origin, value) => [inputs, constants, trace][origin]![value]!;
+    return (element, report) => judge(kernelInput(instruction, element, output, read), report);
+  }
+  const estimate = dtypeSize(instruction.dtype) === 4 ? estimator(instruction, readers) : undefined;
   const coordinates = new Float64Array(instruction.dims.length);
-  return (element, claimed, report) => {
+  const dtypes = instruction.operands.map(({ dtype }) => dtype);
+  return (element, report) => {
     unravel(element, instruction.dims, coordinates);
-    const valid = loadAll(readers, coordinates);
-    if (estimate?.clear(claimed, valid)) {
+    const valid = readers.map((reader) => reader.load(coordinates));
+    const claimed = elementBits(instruction, element, output);
+    if (estimate?.clear(Number(claimed), valid[0]!)) {
       report.screened++;
       return undefined;
     }
-    report.judged++;
-    const input: Omit<KernelInput, "hint"> = {
-      op: instruction.op,
-      params: instruction.params,
-      claimed,
-      valid,
-      operands: readers.map((reader) => new Uint8Array(reader.bits.slice().buffer)),
-    };
-    return kernel.judge({ ...input, hint: kernel.hint(input) });
+    const operands = readers.map((reader) => new Uint8Array(reader.bits.slice().buffer));
+    const { op, dtype, params } = instruction;
+    return judge({ op, dtype, dtypes, params, claimed, valid, operands }, report);
   };
-}
-
-/** Loads all operands; returns how many points of the first were not padding. */
-function loadAll(readers: readonly OperandReader[], coordinates: Float64Array): number {
-  let valid = 0;
-  for (let i = 0; i < readers.length; i++) {
-    const points = readers[i]!.load(coordinates);
-    if (i === 0) valid = points;
-  }
-  return valid;
 }
 
 /** Checks that a value list has the sizes that the program's instructions read and write. */
 export function checkSizes(program: Program, values: Values): void {
   for (const [index, instruction] of program.instructions.entries()) {
     for (const operand of instruction.operands) operandBytes(values, operand);
-    if (values.trace[index]?.length !== elementCount(instruction.dims) * 4)
+    if (values.trace[index]?.length !== elementCount(instruction.dims) * dtypeSize(instruction.dtype))
       throw new AssayError("TRACE_SIZE", `trace value ${index} has the wrong size`);
   }
 }

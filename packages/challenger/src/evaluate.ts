@@ -10,8 +10,8 @@ import { operandReaders, unravel, type Values, words } from "./reader.ts";
 export function evaluate(program: Program, index: number, values: Values): Uint8Array {
   const instruction = program.instructions[index]!;
   const readers = operandReaders(instruction, values);
-  const estimate = estimator(instruction, readers);
-  if (estimate === undefined)
+  const estimate = readers && estimator(instruction, readers);
+  if (!readers || !estimate)
     throw new AssayError("NOT_EVALUABLE", `instruction ${index} cannot be evaluated`);
   const output = new Uint8Array(elementCount(instruction.dims) * 4);
   const bits = words(output);

@@ -50,14 +50,13 @@ export function operandReader(
   reduction: readonly number[],
   bytes: Uint8Array,
 ): OperandReader {
-  if (dtypeSize(operand.dtype) !== 4)
-    throw new AssayError("READER_DTYPE", `values of data type ${operand.dtype} cannot be read yet`);
   const box = operand.reduced ? reduction : [];
   const count = box.reduce((product, size) => product * size, 1);
   const source = words(bytes);
   const bits = new Uint32Array(count);
   const floats = new Float32Array(bits.buffer);
   const rank = dims.length;
+  const fill = Number(operand.fill);
 
   // What the reduction coordinates add to each axis, by point of the box.
   const additions = operand.axes.map((axis) => boxSums(box, axis.coefficients.slice(rank)));
@@ -91,7 +90,7 @@ export function operandReader(
         const axis = operand.axes[i]!;
         const v = starts[i]! + additions[i]![point]!;
         if (v < 0 || v >= axis.size * axis.divisor || v % axis.divisor !== 0) {
-          bits[point] = operand.fill;
+          bits[point] = fill;
           continue points;
         }
         index += (v / axis.divisor) * axis.stride;
@@ -130,8 +129,11 @@ function isInside(
   return low >= 0 && high < axis.size;
 }
 
-/** Readers of all operands of an instruction. */
-export function operandReaders(instruction: Instruction, values: Values): OperandReader[] {
+/** Readers of all operands of an instruction; undefined where some are not of 4 bytes or are looked up. */
+export function operandReaders(instruction: Instruction, values: Values): OperandReader[] | undefined {
+  const plain = ({ dtype, axes }: Operand) =>
+    dtypeSize(dtype) === 4 && axes.every(({ lookup }) => lookup === 0);
+  if (!instruction.operands.every(plain)) return undefined;
   return instruction.operands.map((operand) =>
     operandReader(operand, instruction.dims, instruction.reduction, operandBytes(values, operand)),
   );

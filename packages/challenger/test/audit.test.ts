@@ -1,3 +1,4 @@
+import { float32Input } from "../../numerics/test/samples.ts";
 import { readFile } from "node:fs/promises";
 import { contraction, encodeContractionParams } from "../../numerics/src/contraction.ts";
 import { Family, kernelOf, Verdict } from "@assay/numerics";
@@ -113,12 +114,21 @@ test("what the float64 estimate waves through, the contraction kernel accepts", 
         dtype: 1,
         length,
         reduced: index === 0 || (index === 1 && (op & 1) === 1),
-        fill: 0,
-        axes: [{ size: length, stride: 1, base: 0, divisor: 1, coefficients: [0, length === 1 ? 0 : 1] }],
+        fill: 0n,
+        axes: [
+          {
+            size: length,
+            stride: 1,
+            base: 0,
+            divisor: 1,
+            lookup: 0,
+            coefficients: [0, length === 1 ? 0 : 1],
+          },
+        ],
       })),
     };
     const constants = lengths.map((n) => float32Tensor([n], Array.from({ length: n }, wide)).data);
-    const readers = operandReaders(instruction, { inputs: [], constants, trace: [] });
+    const readers = operandReaders(instruction, { inputs: [], constants, trace: [] })!;
     const valid = readers.map((reader) => reader.load([0]))[0]!;
     const estimate = estimator(instruction, readers)!;
     const near = toBits(estimate.value(valid));
@@ -128,7 +138,7 @@ test("what the float64 estimate waves through, the contraction kernel accepts", 
         if (claimed < 0 || !Number.isFinite(fromBits(claimed)) || !estimate.clear(claimed, valid)) continue;
         cleared++;
         const operands = readers.map((reader) => new Uint8Array(reader.bits.slice().buffer));
-        const input = { op, params, claimed, valid, operands };
+        const input = float32Input({ op, params, claimed, valid: operands.map(() => valid), operands });
         const { verdict } = contraction.judge({ ...input, hint: contraction.hint(input) });
         expect(verdict, `round ${round}, distance ${distance}`).toBe(Verdict.Acceptable);
       }
@@ -171,12 +181,21 @@ test.each([
           dtype: 1,
           length,
           reduced: index === 0 && box > 1,
-          fill: 0,
-          axes: [{ size: length, stride: 1, base: 0, divisor: 1, coefficients: [0, length > 1 ? 1 : 0] }],
+          fill: 0n,
+          axes: [
+            {
+              size: length,
+              stride: 1,
+              base: 0,
+              divisor: 1,
+              lookup: 0,
+              coefficients: [0, length > 1 ? 1 : 0],
+            },
+          ],
         })),
       };
       const constants = [values, ...(two ? [second] : [])].map((x) => float32Tensor([x.length], x).data);
-      const readers = operandReaders(instruction, { inputs: [], constants, trace: [] });
+      const readers = operandReaders(instruction, { inputs: [], constants, trace: [] })!;
       const valid = readers.map((reader) => reader.load([0]))[0]!;
       const estimate = estimator(instruction, readers)!;
       const near = toBits(estimate.value(valid));
@@ -185,7 +204,7 @@ test.each([
           if (claimed < 0 || claimed > 2 ** 32 - 1 || !estimate.clear(claimed, valid)) continue;
           cleared++;
           const operands = readers.map((reader) => new Uint8Array(reader.bits.slice().buffer));
-          const input = { op, params: instruction.params, claimed, valid, operands };
+          const input = float32Input({ op, params: instruction.params, claimed, operands });
           const kernel = kernelOf(family);
           const { verdict } = kernel.judge({ ...input, hint: kernel.hint(input) });
           expect(verdict, `op ${op}, round ${round}, distance ${distance}`).toBe(Verdict.Acceptable);

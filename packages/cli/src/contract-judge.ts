@@ -1,4 +1,4 @@
-import type { Judgement, Verdict } from "@assay/numerics";
+import { Family, type Judgement, type Verdict } from "@assay/numerics";
 import { decodeContractError, toAssayError, TRANSACTION_GAS_CAP, verifierAbi } from "@assay/protocol";
 import type { ElementProof } from "@assay/program";
 import { AssayError } from "@assay/tensor";
@@ -46,13 +46,7 @@ export interface ProofCost {
 }
 
 /** In the order of the Solidity enum Family. */
-const KERNELS = [
-  "ContractionKernel",
-  "ElementwiseKernel",
-  "ReductionKernel",
-  "NormalizationKernel",
-  "MovementKernel",
-];
+const KERNELS = Object.keys(Family).map((family) => `${family}Kernel`);
 
 /** Starts a chain without any port and deploys the Verifier. */
 export async function startContractJudge(): Promise<ContractJudge> {
@@ -80,7 +74,7 @@ export async function startContractJudge(): Promise<ContractJudge> {
   };
   const kernels: Address[] = [];
   for (const name of KERNELS) kernels.push(await deploy(name));
-  const verifier = await deploy("Verifier", kernels);
+  const verifier = await deploy("Verifier", [kernels]);
 
   const calldata = (roots: ProofRoots, proof: ElementProof) =>
     encodeFunctionData({ abi: verifierAbi, functionName: "judge", args: [roots, proof] });

@@ -1,8 +1,10 @@
+import { Family } from "@assay/numerics";
 import type { Program } from "@assay/program";
 import { dtypeName, elementCount } from "@assay/tensor";
 import { table } from "./output.ts";
 
-export const FAMILY_NAMES = ["Contraction", "Elementwise", "Reduction", "Normalization", "Movement"] as const;
+/** By family number. */
+export const FAMILY_NAMES = Object.keys(Family);
 
 /** A program as a table for people. */
 export function describeProgram(program: Program): string[] {
@@ -19,7 +21,7 @@ export function describeProgram(program: Program): string[] {
       ["#", "family", "output", "terms", "ONNX nodes"],
       ...program.instructions.map((instruction, i) => [
         String(i),
-        FAMILY_NAMES[instruction.family],
+        FAMILY_NAMES[instruction.family]!,
         `[${instruction.dims.join(", ")}]`,
         String(elementCount(instruction.reduction)),
         (program.nodes[i] ?? []).join(" "),

@@ -47,6 +47,13 @@ function fromNumbers({ name, dtype, dims }: Wanted, numbers: number[]): Tensor {
       return tensor(dtype, dims, new Uint8Array(BigInt64Array.from(numbers, BigInt).buffer));
     case DType.int32:
       return tensor(dtype, dims, new Uint8Array(Int32Array.from(numbers).buffer));
+    case DType.uint64:
+      return tensor(dtype, dims, new Uint8Array(BigUint64Array.from(numbers, BigInt).buffer));
+    case DType.uint32:
+      return tensor(dtype, dims, new Uint8Array(Uint32Array.from(numbers).buffer));
+    case DType.int16:
+    case DType.uint16:
+      return tensor(dtype, dims, new Uint8Array(Uint16Array.from(numbers).buffer));
     case DType.int8:
     case DType.uint8:
     case DType.bool:
@@ -152,8 +159,15 @@ function elements(t: Tensor): (number | string)[] {
       return Array.from(new BigInt64Array(bytes.buffer), String);
     case DType.int32:
       return Array.from(new Int32Array(bytes.buffer));
+    case DType.uint64:
+      return Array.from(new BigUint64Array(bytes.buffer), String);
+    case DType.uint32:
+      return Array.from(new Uint32Array(bytes.buffer));
+    case DType.int16:
+      return Array.from(new Int16Array(bytes.buffer));
     case DType.int8:
       return Array.from(new Int8Array(bytes.buffer));
+    case DType.uint16:
     case DType.float16:
       return Array.from(new Uint16Array(bytes.buffer));
     case DType.uint8:

@@ -10,6 +10,10 @@ const ARRAYS = {
   [DType.bool]: Uint8Array,
   [DType.float16]: Uint16Array,
   [DType.float64]: Float64Array,
+  [DType.uint16]: Uint16Array,
+  [DType.int16]: Int16Array,
+  [DType.uint32]: Uint32Array,
+  [DType.uint64]: BigUint64Array,
 };
 
 /** A tensor for onnxruntime, made by `make` (each onnxruntime package brings its own class). */

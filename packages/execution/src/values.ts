@@ -24,9 +24,11 @@ export function storedOutputs(program: Program, outputs: Tensors): Uint8Array[] 
 /** Stored bytes of a program's constants, in the order of the constants root's leaves. */
 export function storedConstants(program: Program, canonical: Uint8Array): Uint8Array[] {
   const { initialisers, nodes } = readModel(canonical);
-  return program.constants.map(({ name, layout }) => {
+  return program.constants.map(({ name, layout, value: derived }) => {
     const value =
-      initialisers.get(name) ?? nodes.find(({ outputs }) => outputs[0] === name)?.attributes.tensor("value");
+      derived ??
+      initialisers.get(name) ??
+      nodes.find(({ outputs }) => outputs[0] === name)?.attributes.tensor("value");
     if (!value) throw new AssayError("PROGRAM_MISMATCH", `the canonical graph has no constant "${name}"`);
     return toStored(value, layout);
   });

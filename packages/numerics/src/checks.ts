@@ -1,4 +1,4 @@
-import { AssayError } from "@assay/tensor";
+import { AssayError, type DType, dtypeName } from "@assay/tensor";
 import { type Judgement, type KernelInput, Verdict } from "./types.ts";
 
 /** The judgement when a rule decides without arithmetic (NaN, infinities) or where bit equality is all there is. */
@@ -35,5 +35,41 @@ export function requireParamsLength(input: Pick<KernelInput, "params">, expected
     throw new AssayError(
       "PARAMS_LENGTH",
       `the parameters have ${input.params.length} bytes, not ${expected}`,
+    );
+}
+
+/** Throws `UNSUPPORTED_DTYPE` unless the output and every operand hold elements of one type. */
+export function requireDtypes(input: Omit<KernelInput, "hint">, dtype: DType): void {
+  requireOutputDtype(input, dtype);
+  for (let i = 0; i < input.dtypes.length; i++) requireOperandDtype(input, i, dtype);
+}
+
+export function requireOutputDtype(input: Pick<KernelInput, "dtype">, dtype: DType): void {
+  if (input.dtype !== dtype) throw unsupportedDtype("the output", input.dtype);
+}
+
+export function requireOperandDtype(
+  input: Pick<KernelInput, "dtypes" | "operands">,
+  operand: number,
+  dtype: DType,
+): void {
+  if (input.dtypes.length !== input.operands.length)
+    throw new AssayError(
+      "OPERAND_COUNT",
+      `${input.operands.length} operands have ${input.dtypes.length} types`,
+    );
+  if (input.dtypes[operand] !== dtype) throw unsupportedDtype(`operand ${operand}`, input.dtypes[operand]!);
+}
+
+/** The operation is not defined for elements of this type. */
+export function unsupportedDtype(what: string, dtype: DType): AssayError {
+  return new AssayError("UNSUPPORTED_DTYPE", `${what} is ${dtypeName(dtype)}, for which this is not defined`);
+}
+
+export function requireValidCount({ operands, valid }: Pick<KernelInput, "operands" | "valid">): void {
+  if (valid.length !== operands.length)
+    throw new AssayError(
+      "OPERAND_COUNT",
+      `${operands.length} operands have ${valid.length} counts of points`,
     );
 }

@@ -1,8 +1,10 @@
-import { AssayError } from "@assay/tensor";
+import { AssayError, DType } from "@assay/tensor";
 import {
+  requireDtypes,
   requireOperandCount,
   requireOperandLength,
   requireParamsLength,
+  requireValidCount,
   ruled,
   unknownOp,
 } from "./checks.ts";
@@ -99,14 +101,15 @@ interface Enclosure {
 export const contraction: Kernel = {
   judge(input) {
     const call = check(input);
+    const claimed = Number(input.claimed);
     const emax = decodeEmax(input.hint);
     const sum = accumulate(call.a, call.b, emax);
 
     // 1. NaN and infinities among the operands
     const clamped = call.params.activation === 1;
-    const finite = isFinite32(input.claimed);
+    const finite = isFinite32(claimed);
     if (sum.nonFinite || !isFinite32(call.bias))
-      return rule(acceptsWithoutSum(call, input.claimed, !mustBeNonFinite(call, sum.nonFinite, input.valid)));
+      return rule(acceptsWithoutSum(call, claimed, !mustBeNonFinite(call, sum.nonFinite, input.valid[0]!)));
     if (!sum.fits) throw new AssayError("EMAX_TOO_SMALL", `some product has a larger exponent than ${emax}`);
 
     const e = enclose(call, sum, emax);
@@ -114,17 +117,17 @@ export const contraction: Kernel = {
     // 2. overflow
     if (!finite) {
       // both bounds the same infinity: whatever the sum, that is the result
-      const pinned = clamped && call.params.low === call.params.high && input.claimed === call.params.low;
+      const pinned = clamped && call.params.low === call.params.high && claimed === call.params.low;
       return rule(pinned || call.empty || e.canOverflow || canOverflowScaled(call));
     }
     let atLow = false;
     let atHigh = false;
     if (clamped) {
-      const y = order32(input.claimed);
+      const y = order32(claimed);
       const low = order32(call.params.low);
       const high = order32(call.params.high);
       // A maximum instruction that reads subnormals as zero may return a subnormal sum where a bound is zero.
-      const read = isTiny32(input.claimed) ? 0 : y;
+      const read = isTiny32(claimed) ? 0 : y;
       if (read < low || read > high) return outside(call, e);
       atLow = y === low;
       atHigh = y === high;
@@ -133,7 +136,7 @@ export const contraction: Kernel = {
 
     // 6. verdict
     const judgement = outside(call, e);
-    const { floor, ceiling } = claimedInterval(input.claimed, call.divisor, e.scale);
+    const { floor, ceiling } = claimedInterval(claimed, call.divisor, e.scale);
     const within = (band: bigint): boolean =>
       (ceiling >= e.low - band || atHigh) && (floor <= e.high + band || atLow);
     const { provable, integrity } = bands(call, e);
@@ -157,6 +160,7 @@ export function encodeEmax(emax: number): Uint8Array {
 
 function check(input: Omit<KernelInput, "hint">): Call {
   if (input.op > 3) throw unknownOp(input.op);
+  requireDtypes(input, DType.float32);
   const twoFactors = (input.op & ContractionOp.TwoFactors) !== 0;
   const hasBias = (input.op & ContractionOp.Bias) !== 0;
   const params = decodeContractionParams(input.params);
@@ -164,6 +168,7 @@ function check(input: Omit<KernelInput, "hint">): Call {
 
   const count = 1 + Number(twoFactors) + Number(hasBias);
   requireOperandCount(input.operands, count);
+  requireValidCount(input);
   const length = input.operands[0]!.length;
   if (length === 0 || length % 4 !== 0) requireOperandLength(input.operands, 0, length - (length % 4) + 4);
   const terms = length / 4;
@@ -176,9 +181,9 @@ function check(input: Omit<KernelInput, "hint">): Call {
     bias = elements32(input.operands[count - 1]!)[0]!;
   }
 
-  if (input.valid > terms)
-    throw new AssayError("VALID_TOO_LARGE", `${input.valid} of ${terms} points cannot be valid`);
-  const divisor = BigInt(params.divisor === 0 ? input.valid : params.divisor);
+  const valid = input.valid[0]!;
+  if (valid > terms) throw new AssayError("VALID_TOO_LARGE", `${valid} of ${terms} points cannot be valid`);
+  const divisor = BigInt(params.divisor === 0 ? valid : params.divisor);
   const empty = divisor === 0n;
   return {
     params,

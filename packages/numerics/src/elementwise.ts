@@ -1,6 +1,7 @@
-import { AssayError } from "@assay/tensor";
+import { AssayError, DType } from "@assay/tensor";
 import {
   acceptIf,
+  requireDtypes,
   requireOperandCount,
   requireOperandLength,
   requireParamsLength,
@@ -56,12 +57,13 @@ export const elementwise: Kernel = { judge, hint: () => new Uint8Array() };
 function judge(input: KernelInput): Judgement {
   const { op, operands } = input;
   if (!Number.isInteger(op) || op < 0 || op > ElementwiseOp.Erf) throw unknownOp(op);
+  requireDtypes(input, DType.float32);
   const arity = op <= ElementwiseOp.Div ? 2 : 1;
   requireOperandCount(operands, arity);
   for (let i = 0; i < arity; i++) requireOperandLength(operands, i, 4);
   requireParamsLength(input, op === ElementwiseOp.Clip ? 64 : 0);
 
-  const claimed = input.claimed >>> 0;
+  const claimed = Number(input.claimed);
   const a = elements32(operands[0]!)[0]!;
   if (op >= ElementwiseOp.Exp) return judgeApproximate(op, a, claimed);
   const [low, high] = op === ElementwiseOp.Clip ? clipBounds(input.params) : [0, INFINITY];

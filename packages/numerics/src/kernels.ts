@@ -1,6 +1,11 @@
 import { AssayError } from "@assay/tensor";
 import { contraction } from "./contraction.ts";
 import { elementwise } from "./elementwise.ts";
+import { indexed } from "./indexed.ts";
+import { ordering } from "./ordering.ts";
+import { quantised } from "./quantised.ts";
+import { scalar } from "./scalar.ts";
+import { integer } from "./integer.ts";
 import { movement } from "./movement.ts";
 import { normalization } from "./normalization.ts";
 import { reduction } from "./reduction.ts";
@@ -13,6 +18,11 @@ export const kernels: Record<Family, Kernel> = {
   [Family.Reduction]: reduction,
   [Family.Normalization]: normalization,
   [Family.Movement]: movement,
+  [Family.Indexed]: indexed,
+  [Family.Ordering]: ordering,
+  [Family.Quantised]: quantised,
+  [Family.Scalar]: scalar,
+  [Family.Integer]: integer,
 };
 
 /** The kernel of a family; throws `UNKNOWN_FAMILY` for a number that is none. */

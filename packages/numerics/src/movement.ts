@@ -1,23 +1,51 @@
+import { AssayError, DType, dtypeSize } from "@assay/tensor";
 import {
   acceptIf,
-  requireOperandCount,
+  requireOperandDtype,
   requireOperandLength,
   requireParamsLength,
-  unknownOp,
+  requireValidCount,
 } from "./checks.ts";
-import { elements32, isNaN32 } from "./float32.ts";
 import type { Kernel } from "./types.ts";
+
+/** Little-endian bits of one element. */
+function bitsOf(element: Uint8Array): bigint {
+  let bits = 0n;
+  for (let i = element.length - 1; i >= 0; i--) bits = (bits << 8n) | BigInt(element[i]!);
+  return bits;
+}
+
+function isNaNBits(dtype: DType, bits: bigint): boolean {
+  switch (dtype) {
+    case DType.float32:
+      return (bits & 0x7fffffffn) > 0x7f800000n;
+    case DType.float64:
+      return (bits & 0x7fffffffffffffffn) > 0x7ff0000000000000n;
+    case DType.float16:
+      return (bits & 0x7fffn) > 0x7c00n;
+    default:
+      return false;
+  }
+}
 
 /** Twin of contracts/kernels/MovementKernel.sol; rules in docs/numerics/movement.md. */
 export const movement: Kernel = {
   judge(input) {
-    if (input.op !== 0) throw unknownOp(input.op);
     requireParamsLength(input, 0);
-    requireOperandCount(input.operands, 1);
-    requireOperandLength(input.operands, 0, 4);
-    const bits = elements32(input.operands[0]!)[0]!;
+    const count = input.operands.length;
+    if (count <= input.op)
+      throw new AssayError("OPERAND_COUNT", `expected at least ${input.op + 1} operands, got ${count}`);
+    requireValidCount(input);
+    let source: number | undefined;
+    for (let i = input.op; i < count; i++) {
+      requireOperandDtype(input, i, input.dtype);
+      requireOperandLength(input.operands, i, dtypeSize(input.dtype));
+      if (input.valid[i] !== 0) source ??= i;
+    }
+    const bits = bitsOf(input.operands[source ?? count - 1]!);
     // A copy keeps every bit; only what a NaN carries may change on the way (a signalling NaN becomes quiet).
-    return acceptIf(bits === input.claimed || (isNaN32(bits) && isNaN32(input.claimed)));
+    const bothNaN = isNaNBits(input.dtype, bits) && isNaNBits(input.dtype, input.claimed);
+    return acceptIf(bits === input.claimed || bothNaN);
   },
   hint: () => new Uint8Array(0),
 };

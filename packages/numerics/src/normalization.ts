@@ -1,6 +1,7 @@
-import { AssayError } from "@assay/tensor";
+import { AssayError, DType } from "@assay/tensor";
 import {
   acceptIf,
+  requireDtypes,
   requireOperandCount,
   requireOperandLength,
   requireParamsLength,
@@ -24,6 +25,7 @@ export const normalization: Kernel = { judge, hint: () => new Uint8Array() };
 
 function judge(input: KernelInput): Judgement {
   if (input.op !== NormalizationOp.Softmax) throw unknownOp(input.op);
+  requireDtypes(input, DType.float32);
   requireOperandCount(input.operands, 2);
   const bytes = input.operands[0]!;
   if (bytes.length === 0 || bytes.length % 4 !== 0)
@@ -34,7 +36,7 @@ function judge(input: KernelInput): Judgement {
   requireParamsLength(input, 32);
   const row = elements32(bytes);
   const x = elements32(input.operands[1]!)[0]!;
-  const claimed = input.claimed >>> 0;
+  const claimed = Number(input.claimed);
 
   const largest = row.some(isNaN32) ? undefined : row.reduce((a, b) => (key(b) > key(a) ? b : a));
   if (largest === undefined || largest === INFINITY || largest === NEGATIVE_INFINITY)

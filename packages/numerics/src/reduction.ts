@@ -1,4 +1,6 @@
+import { DType } from "@assay/tensor";
 import {
+  requireDtypes,
   requireOperandCount,
   requireOperandLength,
   requireParamsLength,
@@ -65,14 +67,16 @@ function accepts(found: Scan, smallest: boolean, claimed: number): boolean {
 export const reduction: Kernel = {
   judge(input) {
     if (input.op > ReductionOp.Min) throw unknownOp(input.op);
+    requireDtypes(input, DType.float32);
     requireParamsLength(input, 0);
     requireOperandCount(input.operands, 1);
     const bytes = input.operands[0]!;
     if (bytes.length === 0 || bytes.length % 4 !== 0)
       requireOperandLength(input.operands, 0, bytes.length - (bytes.length % 4) + 4);
     const smallest = input.op === ReductionOp.Min;
-    const found = scan(elements32(bytes), smallest, input.claimed);
-    const verdict = accepts(found, smallest, input.claimed) ? Verdict.Acceptable : Verdict.Fraudulent;
+    const claimed = Number(input.claimed);
+    const found = scan(elements32(bytes), smallest, claimed);
+    const verdict = accepts(found, smallest, claimed) ? Verdict.Acceptable : Verdict.Fraudulent;
     if (found.nan || !isFinite32(found.extreme)) return ruled(verdict);
     const { negative, mantissa, exponent } = decode32(found.extreme);
     const band = isSubnormal32(found.extreme) ? mantissa : 0n;

@@ -1,3 +1,5 @@
+import type { DType } from "@assay/tensor";
+
 /** Kernel families of instruction set version 1; the order is the Solidity enum's. */
 export const Family = {
   Contraction: 0,
@@ -5,6 +7,11 @@ export const Family = {
   Reduction: 2,
   Normalization: 3,
   Movement: 4,
+  Indexed: 5,
+  Ordering: 6,
+  Quantised: 7,
+  Scalar: 8,
+  Integer: 9,
 } as const;
 export type Family = (typeof Family)[keyof typeof Family];
 
@@ -27,12 +34,16 @@ export interface Judgement {
 /** Everything a kernel may look at; the twin of Solidity's `KernelInput`. */
 export interface KernelInput {
   op: number;
+  /** Element type of the output. */
+  dtype: DType;
+  /** Element type of each operand. */
+  dtypes: DType[];
   /** The instruction's parameter bytes (ABI-encoded). */
   params: Uint8Array;
-  /** Bits of the claimed output element. */
-  claimed: number;
-  /** Points of the reduction box where operand 0 was not padding. */
-  valid: number;
+  /** Bits of the claimed output element, zero-extended. */
+  claimed: bigint;
+  /** Of each operand: points of its box that are not padding. */
+  valid: number[];
   /** Dense little-endian elements, in the order of the reduction box. */
   operands: Uint8Array[];
   /** The prover's help (Contraction: emax). */

@@ -4,7 +4,7 @@ import {
   encodeContractionParams,
   type KernelInput,
 } from "@assay/numerics";
-import { bitsOf, littleEndian, valueOf } from "./samples.ts";
+import { bitsOf, littleEndian, valueOf, float32Input } from "./samples.ts";
 
 /** Random contractions of every kind of data, with no claim yet. */
 export interface ContractionCase {
@@ -140,7 +140,8 @@ export function contractionInput(c: ContractionCase, claimed = 0): KernelInput {
   if (c.b) operands.push(littleEndian(c.b));
   if (c.bias !== undefined) operands.push(littleEndian([c.bias]));
   const op = (c.b ? 1 : 0) | (c.bias === undefined ? 0 : 2);
-  const input = { op, params: encodeContractionParams(c.params), claimed, valid: c.valid, operands };
+  const valid = operands.map(() => c.valid);
+  const input = float32Input({ op, params: encodeContractionParams(c.params), claimed, valid, operands });
   return { ...input, hint: contraction.hint(input) };
 }
 

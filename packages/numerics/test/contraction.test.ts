@@ -52,7 +52,7 @@ describe("contraction", () => {
         for (let j = 0; j < 4; j++) {
           const machine = machines(next);
           const claimed = evaluate(c, machine);
-          const judgement = contraction.judge({ ...input, claimed });
+          const judgement = contraction.judge({ ...input, claimed: BigInt(claimed) });
           if (judgement.verdict !== Verdict.Acceptable)
             expect({ c, machine, claimed, judgement }).toBe("Acceptable");
         }
@@ -75,7 +75,7 @@ describe("contraction", () => {
           [reference.provable, reference.integrity],
           next,
         )) {
-          const judgement = contraction.judge({ ...input, claimed, hint: encodeEmax(emax) });
+          const judgement = contraction.judge({ ...input, claimed: BigInt(claimed), hint: encodeEmax(emax) });
           const context = { c, claimed, emax, judgement };
           const mildest = verdict(c, claimed, reference, "outer");
           const harshest = verdict(c, claimed, reference, "inner");

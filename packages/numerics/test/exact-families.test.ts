@@ -1,13 +1,13 @@
 import { type KernelInput, movement, reduction, ReductionOp, Verdict } from "@assay/numerics";
 import { describe, expect, it } from "vitest";
-import { EDGES, littleEndian, random, valueOf } from "./samples.ts";
+import { EDGES, float32Input, littleEndian, random, valueOf } from "./samples.ts";
 
 const FUZZ = Number(process.env.ASSAY_FUZZ ?? 1);
 const { Acceptable, Fraudulent } = Verdict;
 
 export function reductionInput(op: number, elements: readonly number[], claimed: number): KernelInput {
   const operands = [littleEndian(elements)];
-  return { op, params: new Uint8Array(), claimed, valid: elements.length, operands, hint: new Uint8Array() };
+  return float32Input({ op, claimed, operands });
 }
 
 /** One honest way to take a maximum: compare and select, from a start value or not, in some order. */
@@ -97,14 +97,7 @@ describe("movement", () => {
     for (const bits of EDGES)
       for (const claimed of EDGES) {
         const operands = [littleEndian([bits])];
-        const input = {
-          op: 0,
-          params: new Uint8Array(),
-          claimed,
-          valid: 1,
-          operands,
-          hint: new Uint8Array(),
-        };
+        const input = float32Input({ claimed, operands });
         const same = bits === claimed || (Number.isNaN(valueOf(bits)) && Number.isNaN(valueOf(claimed)));
         expect(movement.judge(input).verdict).toBe(same ? Acceptable : Fraudulent);
       }

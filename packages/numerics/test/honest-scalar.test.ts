@@ -38,7 +38,7 @@ function expectVerdict(kernel: typeof elementwise, input: KernelInput, verdict: 
   const judgement = kernel.judge(input);
   if (judgement.verdict !== verdict)
     expect.fail(
-      `${what}: claim ${valueOf(input.claimed)} is ${judgement.verdict}, ${JSON.stringify(asNumbers(judgement))}`,
+      `${what}: claim ${valueOf(Number(input.claimed))} is ${judgement.verdict}, ${JSON.stringify(asNumbers(judgement))}`,
     );
 }
 

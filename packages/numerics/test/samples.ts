@@ -1,4 +1,4 @@
-import { AssayError } from "@assay/tensor";
+import { AssayError, DType } from "@assay/tensor";
 import type { Judgement, Kernel, KernelInput } from "@assay/numerics";
 
 /** Xorshift: 32 random bits a call, the same on every run. */
@@ -46,6 +46,21 @@ function abiWords(...words: number[]): Uint8Array {
   words.forEach((word, i) => data.setUint32(32 * i + 28, word));
   return bytes;
 }
+/** Kernel input whose elements are all float32 and none of them padding. */
+export function float32Input(
+  input: Partial<Omit<KernelInput, "claimed">> & { claimed?: number; operands: Uint8Array[] },
+): KernelInput {
+  return {
+    op: 0,
+    params: new Uint8Array(),
+    hint: new Uint8Array(),
+    dtype: DType.float32,
+    dtypes: input.operands.map(() => DType.float32),
+    valid: input.operands.map((operand) => operand.length >> 2),
+    ...input,
+    claimed: BigInt(input.claimed ?? 0),
+  };
+}
 export const clipParams = (low: number, high: number): Uint8Array => abiWords(low, high);
 
 export function elementwiseInput(
@@ -56,7 +71,7 @@ export function elementwiseInput(
   params: Uint8Array = new Uint8Array(),
 ): KernelInput {
   const operands = (op <= 3 ? [a, b] : [a]).map((bits) => littleEndian([bits]));
-  return { op, params, claimed, valid: 1, operands, hint: new Uint8Array() };
+  return float32Input({ op, params, claimed, operands });
 }
 
 export function softmaxInput(
@@ -66,7 +81,7 @@ export function softmaxInput(
   lambda = 0xffffffff,
 ): KernelInput {
   const operands = [littleEndian(row), littleEndian([x])];
-  return { op: 0, params: abiWords(lambda), claimed, valid: row.length, operands, hint: new Uint8Array() };
+  return float32Input({ op: 0, params: abiWords(lambda), claimed, operands });
 }
 
 /** exact·2^scale and a band as numbers. */
@@ -85,13 +100,13 @@ export function asNumbers({
 }
 
 /** Claims worth judging: around the result, at the bands' edges, beyond them, specials, and anything. */
-export function nearClaims(kernel: Kernel, input: KernelInput, next: () => number): number[] {
+export function nearClaims(kernel: Kernel, input: KernelInput, next: () => number): bigint[] {
   const special = [0, 0x80000000, 0x7f800000, 0xff800000, 0x7fc00000, next()];
   let judgement;
   try {
     judgement = kernel.judge(input);
   } catch (error) {
-    if (error instanceof AssayError) return [0];
+    if (error instanceof AssayError) return [0n];
     throw error;
   }
   const { exact, provable, integrity } = asNumbers(judgement);
@@ -101,5 +116,5 @@ export function nearClaims(kernel: Kernel, input: KernelInput, next: () => numbe
     exact - f * provable,
     exact + f * integrity,
   ]);
-  return [centre, (centre + 1) >>> 0, (centre - 1) >>> 0, ...special, ...around.map(bitsOf)];
+  return [centre, (centre + 1) >>> 0, (centre - 1) >>> 0, ...special, ...around.map(bitsOf)].map(BigInt);
 }

@@ -1,9 +1,20 @@
-import { AssayError, CHUNK, dtypeSize, normalizeRuns, type Run } from "@assay/tensor";
 import type { KernelInput } from "@assay/numerics";
+import {
+  AssayError,
+  CHUNK,
+  dtypeSize,
+  integerAt,
+  isIntegerDtype,
+  normalizeRuns,
+  type Run,
+} from "@assay/tensor";
 import type { Instruction, Operand, Origin } from "./types.ts";
 
 /** Flat index of a point of the reduction box that reads padding. */
 const PADDING = -1;
+
+/** Stored bytes of a committed value. */
+export type ReadValue = (origin: Origin, index: number) => Uint8Array;
 
 /** Coordinates of flat element `element` in a row-major space of size `dims`. */
 export function coordinatesOf(element: number, dims: readonly number[]): number[] {
@@ -18,28 +29,62 @@ export function coordinatesOf(element: number, dims: readonly number[]): number[
   return coordinates;
 }
 
+/** The index that a lookup adds, by point of the box (one for all of them where the table is not reduced). */
+type Table = (point: number) => number;
+
+function tableOf(
+  instruction: Instruction,
+  operand: Operand,
+  lookup: number,
+  size: number,
+  element: number,
+  read: ReadValue,
+): Table {
+  const number = lookup - 1;
+  const source = instruction.operands[number];
+  if (!source || number >= instruction.operands.indexOf(operand) || !isIntegerDtype(source.dtype))
+    throw new AssayError("BAD_LOOKUP", `operand ${number} is no earlier operand of integers`);
+  if (source.reduced && !operand.reduced)
+    throw new AssayError("BAD_LOOKUP", `operand ${number} holds an index for every point of the box`);
+  const positions = operandPositions(instruction, source, element, read);
+  const dense = gather(positions, read(source.origin, source.index), source);
+  const indices = Float64Array.from(positions, (_, point) => {
+    const index = Number(integerAt(dense, source.dtype, point));
+    return index < 0 ? index + size : index;
+  });
+  return source.reduced ? (point) => indices[point]! : () => indices[0]!;
+}
+
 /**
  * The flat stored indices that an operand contributes to output element `element`, in the order of the reduction box
  * (last axis fastest); −1 is padding. The twin of contracts/proof/AccessMap.sol.
  */
-export function operandPositions(instruction: Instruction, operand: Operand, element: number): Float64Array {
+export function operandPositions(
+  instruction: Instruction,
+  operand: Operand,
+  element: number,
+  read: ReadValue,
+): Float64Array {
   const box = operand.reduced ? instruction.reduction : [];
   const rank = instruction.dims.length;
   const output = coordinatesOf(element, instruction.dims);
   const axes = operand.axes.map((axis) => ({
     ...axis,
     value: output.reduce((sum, o, i) => sum + axis.coefficients[i]! * o, axis.base),
+    table:
+      axis.lookup === 0 ? undefined : tableOf(instruction, operand, axis.lookup, axis.size, element, read),
   }));
   const positions = new Float64Array(box.reduce((product, size) => product * size, 1));
   const k = new Array<number>(box.length).fill(0);
   for (let point = 0; point < positions.length; point++) {
     let flat = 0;
-    for (const { value, size, divisor, stride } of axes) {
-      if (value < 0 || value >= size * divisor || value % divisor !== 0) {
+    for (const { value, table, size, divisor, stride } of axes) {
+      const v = table ? value + table(point) : value;
+      if (v < 0 || v >= size * divisor || v % divisor !== 0) {
         flat = PADDING;
         break;
       }
-      flat += (value / divisor) * stride;
+      flat += (v / divisor) * stride;
     }
     if (flat >= operand.length)
       throw new AssayError("ACCESS_OUT_OF_RANGE", `an access map reads element ${flat} of ${operand.length}`);
@@ -56,19 +101,24 @@ export function operandPositions(instruction: Instruction, operand: Operand, ele
 }
 
 /** The chunks that an operand's elements lie in, as maximal ascending runs; empty when all is padding. */
-export function operandRuns(instruction: Instruction, operand: Operand, element: number): Run[] {
+export function operandRuns(
+  instruction: Instruction,
+  operand: Operand,
+  element: number,
+  read: ReadValue,
+): Run[] {
   const perChunk = CHUNK / dtypeSize(operand.dtype);
   const chunks = new Set<number>();
-  for (const position of operandPositions(instruction, operand, element))
+  for (const position of operandPositions(instruction, operand, element, read))
     if (position !== PADDING) chunks.add(Math.floor(position / perChunk));
   return normalizeRuns(Array.from(chunks, (first) => ({ first, count: 1 })));
 }
 
-/** Reads elements of stored bytes; padding becomes the operand's fill (little-endian, extended with zeros). */
+/** Reads elements of stored bytes; padding becomes the operand's fill (little-endian). */
 function gather(positions: Float64Array, stored: Uint8Array, operand: Operand): Uint8Array {
   const size = dtypeSize(operand.dtype);
   const fill = new Uint8Array(8);
-  new DataView(fill.buffer).setUint32(0, operand.fill, true);
+  new DataView(fill.buffer).setBigUint64(0, operand.fill, true);
   const dense = new Uint8Array(positions.length * size);
   for (const [point, position] of positions.entries()) {
     const source = position === PADDING ? fill : stored;
@@ -78,17 +128,14 @@ function gather(positions: Float64Array, stored: Uint8Array, operand: Operand): 
   return dense;
 }
 
-/** Stored bytes of a committed value. */
-export type ReadValue = (origin: Origin, index: number) => Uint8Array;
-
-/** Bits of element `element` of an instruction's claimed output. */
-export function elementBits(instruction: Instruction, element: number, output: Uint8Array): number {
+/** Bits of element `element` of an instruction's claimed output, zero-extended. */
+export function elementBits(instruction: Instruction, element: number, output: Uint8Array): bigint {
   const size = dtypeSize(instruction.dtype);
   const start = element * size;
   if (start + size > output.length)
     throw new AssayError("ELEMENT_OUT_OF_RANGE", `the output has no element ${element}`);
-  let bits = 0;
-  for (let b = Math.min(size, 4) - 1; b >= 0; b--) bits = bits * 256 + output[start + b]!;
+  let bits = 0n;
+  for (let b = size - 1; b >= 0; b--) bits = (bits << 8n) | BigInt(output[start + b]!);
   return bits;
 }
 
@@ -103,13 +150,16 @@ export function kernelInput(
   output: Uint8Array,
   read: ReadValue,
 ): Omit<KernelInput, "hint"> {
-  const positions = instruction.operands.map((operand) => operandPositions(instruction, operand, element));
+  const { op, dtype, params, operands } = instruction;
+  const positions = operands.map((operand) => operandPositions(instruction, operand, element, read));
   return {
-    op: instruction.op,
-    params: instruction.params,
+    op,
+    dtype,
+    dtypes: operands.map((operand) => operand.dtype),
+    params,
     claimed: elementBits(instruction, element, output),
-    valid: positions[0]?.reduce((count, position) => count + (position === PADDING ? 0 : 1), 0) ?? 0,
-    operands: instruction.operands.map((operand, i) =>
+    valid: positions.map((of) => of.reduce((count, position) => count + (position === PADDING ? 0 : 1), 0)),
+    operands: operands.map((operand, i) =>
       gather(positions[i]!, read(operand.origin, operand.index), operand),
     ),
   };

@@ -1,7 +1,7 @@
 import { kernelOf } from "@assay/numerics";
 import { AssayError, CHUNK, dtypeSize, normalizeRuns, RootTree, type Run, TensorTree } from "@assay/tensor";
 import { type Hex, toHex } from "viem";
-import { kernelInput, operandRuns } from "./accessmap.ts";
+import { kernelInput, operandRuns, type ReadValue } from "./accessmap.ts";
 import { encodeInstruction } from "./encode.ts";
 import { Origin, type Program } from "./types.ts";
 
@@ -91,19 +91,15 @@ export function buildElementProof(
   if (instruction === undefined)
     throw new AssayError("INSTRUCTION_OUT_OF_RANGE", `the program has no instruction ${index}`);
   const tensors = { [Origin.Input]: run.inputs, [Origin.Constant]: run.constants, [Origin.Trace]: run.trace };
-  const input = kernelInput(
-    instruction,
-    element,
-    run.trace.trees[index]!.stored,
-    (origin, value) => tensors[origin].trees[value]!.stored,
-  );
+  const read: ReadValue = (origin, value) => tensors[origin].trees[value]!.stored;
+  const input = kernelInput(instruction, element, run.trace.trees[index]!.stored, read);
 
   // Operands that read the same tensor share one opening.
   const shared = new Map<string, { tensors: CommittedTensors; index: number; runs: Run[] }>();
   const keys = instruction.operands.map((operand) => {
     const key = `${operand.origin}:${operand.index}`;
     const entry = shared.get(key) ?? { tensors: tensors[operand.origin], index: operand.index, runs: [] };
-    entry.runs.push(...operandRuns(instruction, operand, element));
+    entry.runs.push(...operandRuns(instruction, operand, element, read));
     shared.set(key, entry);
     return key;
   });

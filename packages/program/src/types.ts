@@ -1,4 +1,4 @@
-import type { DType, Layout } from "@assay/tensor";
+import type { DType, Layout, Tensor } from "@assay/tensor";
 import type { Family } from "@assay/numerics";
 
 /** Where the value behind an operand is committed; the order is the Solidity enum's. */
@@ -11,6 +11,8 @@ export interface Axis {
   stride: number;
   base: number;
   divisor: number;
+  /** 0, or 1 + the number of an earlier operand that holds indices. */
+  lookup: number;
   /** Over the output coordinates, then the reduction coordinates. */
   coefficients: number[];
 }
@@ -25,7 +27,7 @@ export interface Operand {
   /** One element per point of the reduction box, or a single one. */
   reduced: boolean;
   /** Bits that padding reads as. */
-  fill: number;
+  fill: bigint;
   axes: Axis[];
 }
 
@@ -56,6 +58,8 @@ export interface ValueSource {
   dtype: DType;
   dims: number[];
   layout: Layout;
+  /** Of a constant that is the compiler's own and no initialiser of the canonical graph. */
+  value?: Tensor;
 }
 
 /**

@@ -50,7 +50,7 @@ describe("layouts", () => {
     );
     expect(storedDims(constants[0]!.layout)).toEqual([4, 6]);
     expect(instructions[0]!.operands[1]!.axes).toEqual([
-      { size: 24, stride: 1, base: 0, divisor: 1, coefficients: [0, 6, 1] },
+      { size: 24, stride: 1, base: 0, divisor: 1, lookup: 0, coefficients: [0, 6, 1] },
     ]);
   });
 

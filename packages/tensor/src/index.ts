@@ -1,5 +1,14 @@
 export { AssayError } from "./errors.ts";
-export { DType, type DTypeName, dtypeName, dtypeSize } from "./dtype.ts";
+export {
+  DType,
+  type DTypeName,
+  dtypeName,
+  dtypeSize,
+  integerAt,
+  isFloatDtype,
+  isIntegerDtype,
+  isSignedDtype,
+} from "./dtype.ts";
 export { elementCount, float32Tensor, float32Values, type Tensor, tensor } from "./tensor.ts";
 export { fromStored, type Layout, rowMajor, storedDims, toStored } from "./layout.ts";
 export { rootFromPath, rootFromRuns, type RunOpening, verifyPath, verifyRuns } from "./opening.ts";

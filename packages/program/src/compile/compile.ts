@@ -95,11 +95,11 @@ export function staticReasons(bytes: Uint8Array): UnsupportedReason[] {
   const { inputs, nodes } = readModel(bytes);
   return [
     ...inputs
-      .filter(({ dtype }) => dtype !== DType.float32)
+      .filter(({ dtype }) => !Object.values<number>(DType).includes(dtype))
       .map(({ name, dtype }) => ({
         operator: "Input",
         node: name,
-        reason: `its data type is number ${dtype}, only float32 (${DType.float32}) is supported`,
+        reason: `its data type is number ${dtype}, which is not supported`,
       })),
     ...nodes
       .filter((node) => !loweringOf(node))

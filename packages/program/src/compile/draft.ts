@@ -1,4 +1,4 @@
-import { elementCount, type DType } from "@assay/tensor";
+import { type DType, elementCount, type Tensor } from "@assay/tensor";
 import type { Family } from "@assay/numerics";
 import type { View } from "./view.ts";
 
@@ -11,6 +11,8 @@ export interface IterationAxis {
 export interface Index {
   readonly base: number;
   readonly divisor: number;
+  /** Number of an earlier operand whose integer element is added; its axis must be one factor of a stored value. */
+  readonly lookup?: number;
   readonly terms: readonly { readonly axis: IterationAxis; readonly coefficient: number }[];
 }
 
@@ -19,7 +21,7 @@ export interface DraftOperand {
   /** One for each view axis. */
   readonly indices: readonly Index[];
   readonly reduced: boolean;
-  readonly fill: number;
+  readonly fill: bigint;
 }
 
 /** Parameters of a Contraction before encoding; alpha, beta, low and high are numbers, not bits. */
@@ -39,6 +41,8 @@ export interface Draft {
   /** The iteration axes behind each dimension of the ONNX value it writes, most significant first. */
   readonly dims: readonly (readonly IterationAxis[])[];
   readonly reduction: readonly IterationAxis[];
+  /** The kernel minds the order of the reduction coordinates. */
+  readonly ordered: boolean;
   operands: DraftOperand[];
   /** Contractions may still change by fusion; other families carry their encoded bytes. */
   params: ContractionSettings | Uint8Array;
@@ -56,6 +60,8 @@ export interface Source {
   readonly length: number;
   /** Of an instruction's value. */
   readonly draft: Draft | undefined;
+  /** Of a constant that the compiler made. */
+  readonly value?: Tensor | undefined;
 }
 
 export function axis(size: number): IterationAxis {
@@ -86,7 +92,7 @@ export function windowIndex(
 
 /** Digits of an index that is exactly a mixed-radix number over [0, size); undefined for any other index. */
 export function digitsOf(index: Index, size: number): Index["terms"] | undefined {
-  if (index.base !== 0 || index.divisor !== 1) return undefined;
+  if (index.base !== 0 || index.divisor !== 1 || index.lookup !== undefined) return undefined;
   const terms = index.terms.toSorted((a, b) => b.coefficient - a.coefficient);
   let next = 1;
   for (const { axis: a, coefficient } of terms.toReversed()) {
@@ -94,6 +100,11 @@ export function digitsOf(index: Index, size: number): Index["terms"] | undefined
     next *= a.size;
   }
   return next === size ? terms : undefined;
+}
+
+/** The index that an earlier operand's element gives, to which affine terms may be added. */
+export function lookupIndex(operand: number, offset: Index = digits([])): Index {
+  return { ...offset, lookup: operand };
 }
 
 /** Smallest and largest value of an index's numerator. */

@@ -38,17 +38,29 @@ function mergeAxes(axes: readonly Axis[], sizes: readonly number[]): Axis[] {
     const [low, high] = span(inner, sizes);
     const adjacent = outer?.stride === inner.size * inner.stride;
     // While the inner coordinate never leaves its range, the joint one leaves its own exactly when the outer does.
-    if (outer && adjacent && outer.divisor === 1 && inner.divisor === 1 && low >= 0 && high < inner.size)
+    const plain = outer?.lookup === 0 && inner.lookup === 0;
+    if (
+      outer &&
+      plain &&
+      adjacent &&
+      outer.divisor === 1 &&
+      inner.divisor === 1 &&
+      low >= 0 &&
+      high < inner.size
+    )
       merged[merged.length - 1] = {
         size: outer.size * inner.size,
         stride: inner.stride,
         base: outer.base * inner.size + inner.base,
         divisor: 1,
+        lookup: 0,
         coefficients: outer.coefficients.map((c, i) => c * inner.size + inner.coefficients[i]!),
       };
     else merged.push(inner);
   }
-  return merged.filter(({ base, coefficients }) => base !== 0 || coefficients.some((c) => c !== 0));
+  return merged.filter(
+    ({ base, lookup, coefficients }) => base !== 0 || lookup !== 0 || coefficients.some((c) => c !== 0),
+  );
 }
 
 function accessAxes(
@@ -68,6 +80,7 @@ function accessAxes(
       out.push({
         size: digit.extent,
         stride: digit.stored,
+        lookup: only && resolved.index.lookup !== undefined ? resolved.index.lookup + 1 : 0,
         base: digit.start + (only ? digit.step * resolved.index.base : 0),
         divisor: only ? resolved.index.divisor : 1,
         coefficients,
@@ -135,7 +148,8 @@ export class Emitter {
     const key = JSON.stringify([source.name, layout]);
     const known = this.#constantKeys.get(key);
     if (known !== undefined) return known;
-    this.constants.push({ name: source.name, dtype: source.dtype, dims: [...source.dims], layout });
+    const { name, dtype, dims, value } = source;
+    this.constants.push({ name, dtype, dims: [...dims], layout, ...(value && { value }) });
     this.#constantKeys.set(key, this.constants.length - 1);
     return this.constants.length - 1;
   }
@@ -228,6 +242,7 @@ export class Emitter {
   /** Reduction coordinates in the order in which the first operand that is not a constant is stored. */
   #orderReduction(draft: Draft, refinement: Refinement, outputs: readonly SubAxis[]): SubAxis[] {
     const reduction = draft.reduction.flatMap((axis) => refinement.subAxes.get(axis)!);
+    if (draft.ordered) return reduction;
     const reduced = draft.operands.findIndex((o) => o.reduced && o.view.source.kind !== "constant");
     const leader = reduced < 0 ? draft.operands.findIndex((o) => o.reduced) : reduced;
     if (leader < 0) return reduction;

@@ -1,4 +1,4 @@
-import { DType, dtypeName, elementCount, type Tensor } from "@assay/tensor";
+import { DType, elementCount, type Tensor } from "@assay/tensor";
 import { Family } from "@assay/numerics";
 import type { OnnxModel, OnnxNode } from "../onnx/model.ts";
 import {
@@ -30,6 +30,8 @@ export interface InstructionSpec {
   /** The iteration axes behind each output dimension; an empty list is a dimension of 1. */
   dims: readonly (readonly IterationAxis[])[];
   reduction?: readonly IterationAxis[];
+  /** The kernel minds the order of the reduction coordinates. */
+  ordered?: boolean;
   operands: readonly OperandSpec[];
   params?: ContractionSettings | Uint8Array;
 }
@@ -39,7 +41,8 @@ export interface OperandSpec {
   /** One for each axis of the value. */
   indices: readonly Index[];
   reduced?: boolean;
-  fill?: number;
+  /** Bits that padding reads as. */
+  fill?: number | bigint;
 }
 
 const MAX_DIM = 2 ** 31;
@@ -52,6 +55,8 @@ export class LoweringGraph {
   readonly sources: Source[] = [];
   readonly #shapes: Shapes;
   readonly #constants: Map<string, Tensor>;
+  /** Constants that are no initialisers of the canonical graph. */
+  readonly #derived = new Map<string, Tensor>();
   readonly #views = new Map<string, View<Source>>();
   readonly #uses = new Map<string, number>();
   readonly #outputs: ReadonlySet<string>;
@@ -79,6 +84,7 @@ export class LoweringGraph {
       dims,
       length: elementCount(dims),
       draft,
+      value: kind === "constant" ? this.#derived.get(name) : undefined,
     };
     this.#views.set(name, identityView(source, dims));
     return source;
@@ -103,6 +109,14 @@ export class LoweringGraph {
   /** Makes a node's output a constant of the model. */
   defineConstant(name: string, value: Tensor): void {
     this.#constants.set(name, value);
+  }
+
+  /** A constant of the compiler's own (an index table, a mask), committed to like the model's; returns its name. */
+  derive(name: string, value: Tensor): string {
+    const unique = `assay:${name}`;
+    this.#constants.set(unique, value);
+    this.#derived.set(unique, value);
+    return unique;
   }
 
   /** Takes an unsupported node's outputs as given, so that the nodes after it can be checked too. */
@@ -134,7 +148,7 @@ export class LoweringGraph {
   materialise(name: string): View<Source> {
     const view = this.view(name);
     const axes = view.axes.map((atoms) => atoms.map(({ size }) => axis(size)));
-    const operand = { view, indices: axes.map(digits), reduced: false, fill: 0 };
+    const operand = { view, indices: axes.map(digits), reduced: false, fill: 0n };
     const { dtype } = view.source;
     this.#add(name, {
       family: Family.Movement,
@@ -142,6 +156,7 @@ export class LoweringGraph {
       dtype,
       dims: axes,
       reduction: [],
+      ordered: false,
       operands: [operand],
       params: new Uint8Array(),
       nodes: [`Copy:${name}`],
@@ -153,16 +168,15 @@ export class LoweringGraph {
     this.sources.push(this.#source("instruction", name, draft));
   }
 
-  #float32(name: string, what: string): void {
-    const { dtype, dims } = this.shape(name);
-    if (dtype !== DType.float32)
-      unsupported(`${what} "${name}" is ${dtypeName(dtype)}, only float32 is supported`);
+  #sized(name: string, what: string): void {
+    const { dims } = this.shape(name);
     if (elementCount(dims) === 0) unsupported(`${what} "${name}" is empty`);
     if (elementCount(dims) >= MAX_DIM) unsupported(`${what} "${name}" has too many elements`);
   }
 
   #finite(name: string): void {
-    const { data } = this.constant(name)!;
+    const { data, dtype } = this.constant(name)!;
+    if (dtype !== DType.float32) return;
     const exponents = new DataView(data.buffer, data.byteOffset, data.length);
     for (let at = 0; at < data.length; at += 4)
       if ((exponents.getUint32(at, true) & 0x7f800000) === 0x7f800000)
@@ -171,20 +185,21 @@ export class LoweringGraph {
 
   /** Adds the instruction that computes `name`. Values that it cannot read through their views are copied first. */
   write(name: string, node: OnnxNode, spec: InstructionSpec): void {
-    this.#float32(name, "output");
+    this.#sized(name, "output");
     for (const { value } of spec.operands) {
-      this.#float32(value, "operand");
+      this.#sized(value, "operand");
       if (spec.family === Family.Contraction && this.constant(value)) this.#finite(value);
     }
     const operands = spec.operands.map(({ value, indices, reduced = false, fill = 0 }): DraftOperand => {
-      return { view: this.view(value), indices, reduced, fill };
+      return { view: this.view(value), indices, reduced, fill: BigInt(fill) };
     });
     const draft: Draft = {
       family: spec.family,
       op: spec.op,
-      dtype: DType.float32,
+      dtype: this.shape(name).dtype as DType,
       dims: spec.dims,
       reduction: spec.reduction ?? [],
+      ordered: spec.ordered ?? false,
       operands,
       params: spec.params ?? new Uint8Array(),
       nodes: [labelOf(node)],
@@ -210,9 +225,9 @@ export class LoweringGraph {
 
   /** Adds an operand to a fusable instruction; false where its axes cannot be cut to read it. */
   addOperand(draft: Draft, value: string, indices: readonly Index[]): boolean {
-    this.#float32(value, "operand");
+    this.#sized(value, "operand");
     if (this.constant(value)) this.#finite(value);
-    const operand = { view: this.view(value), indices, reduced: false, fill: 0 };
+    const operand = { view: this.view(value), indices, reduced: false, fill: 0n };
     const trial = { ...draft, operands: [...draft.operands, operand] };
     if ("obstacle" in refine(trial, undefined, ({ length }) => rowMajorPlacement(length))) return false;
     draft.operands = trial.operands;

@@ -110,9 +110,10 @@ function resolveAxis(
     // Anything but a plain coordinate: one digit, and no reading beyond a slice that is not the value's end.
     if (digits.length > 1) return undefined;
     const [low, high] = rangeOf(index);
-    const padded = low < 0 || high >= size * index.divisor || index.divisor !== 1;
+    const padded =
+      low < 0 || high >= size * index.divisor || index.divisor !== 1 || index.lookup !== undefined;
     if (padded && digits.some((digit) => !isWhole(digit))) return undefined;
-    if (digits.length === 0 && (low !== 0 || high !== 0))
+    if (digits.length === 0 && (low !== 0 || high !== 0 || index.lookup !== undefined))
       digits.push({ size: 1, extent: 1, stride: 1, start: 0, step: 1, stored: 1 });
     return { digits, index };
   }

@@ -22,7 +22,13 @@ function typedData(proto: TensorProto, dtype: DType): Uint8Array {
       return int64Bytes(proto.int64Data);
     case DType.int32:
       return bytesOf(proto.int32Data, Int32Array);
+    case DType.uint64:
+      return int64Bytes(proto.uint64Data);
+    case DType.uint32:
+      return new Uint8Array(Uint32Array.from(proto.uint64Data, toNumber).buffer);
     case DType.float16:
+    case DType.uint16:
+    case DType.int16:
       return bytesOf(proto.int32Data, Uint16Array);
     case DType.uint8:
     case DType.int8:

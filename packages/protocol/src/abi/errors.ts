@@ -47,6 +47,14 @@ export const errorsAbi = [
   { type: "error", name: "BadCoefficient", inputs: [{ name: "bits", type: "uint32" }] },
   {
     type: "error",
+    name: "BadLookup",
+    inputs: [
+      { name: "axis", type: "uint256" },
+      { name: "lookup", type: "uint8" },
+    ],
+  },
+  {
+    type: "error",
     name: "BondExists",
     inputs: [
       { name: "claimId", type: "bytes32" },
@@ -278,6 +286,14 @@ export const errorsAbi = [
   },
   {
     type: "error",
+    name: "KernelCount",
+    inputs: [
+      { name: "actual", type: "uint256" },
+      { name: "expected", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
     name: "LeafOutOfRange",
     inputs: [
       { name: "index", type: "uint256" },
@@ -402,7 +418,6 @@ export const errorsAbi = [
     ],
   },
   { type: "error", name: "OutputTooLarge", inputs: [] },
-  { type: "error", name: "OutputTooWide", inputs: [{ name: "dtype", type: "uint8" }] },
   {
     type: "error",
     name: "OutputsMismatch",
@@ -530,6 +545,14 @@ export const errorsAbi = [
     ],
   },
   { type: "error", name: "UnsupportedAccuracyProfile", inputs: [{ name: "profile", type: "uint16" }] },
+  {
+    type: "error",
+    name: "UnsupportedDtype",
+    inputs: [
+      { name: "operand", type: "uint256" },
+      { name: "dtype", type: "uint8" },
+    ],
+  },
   { type: "error", name: "UnsupportedVersion", inputs: [{ name: "version", type: "uint16" }] },
   { type: "error", name: "UnusedOpening", inputs: [{ name: "opening", type: "uint256" }] },
   {

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {IKernel, Judgement, KernelInput} from "./IKernel.sol";
+import {UnknownOp} from "./KernelErrors.sol";
+
+/// @title Quantised: steps between real numbers and small integers
+contract QuantisedKernel is IKernel {
+    /// @inheritdoc IKernel
+    function judge(KernelInput calldata input) external pure returns (Judgement memory) {
+        revert UnknownOp(input.op);
+    }
+}

@@ -1,0 +1,10 @@
+import { unknownOp } from "./checks.ts";
+import type { Kernel } from "./types.ts";
+
+/** Twin of contracts/kernels/OrderingKernel.sol. */
+export const ordering: Kernel = {
+  judge(input) {
+    throw unknownOp(input.op);
+  },
+  hint: () => new Uint8Array(0),
+};
