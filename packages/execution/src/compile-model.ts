@@ -2,7 +2,6 @@ import {
   CommittedTensors,
   compile,
   encodeHeader,
-  fixInputShapes,
   type InputShapes,
   type Program,
   programRoot,
@@ -10,19 +9,9 @@ import {
   UnsupportedModelError,
 } from "@assay/program";
 import { AssayError } from "@assay/tensor";
+import { canonicalGraph } from "./canonicalise.ts";
 import { OnnxWorker, type WorkerOptions } from "./worker.ts";
-import { discoverShapes } from "./shapes.ts";
 import { storedConstants } from "./values.ts";
-
-/** The canonical graph: shapes fixed, constants folded and standard operators fused by onnxruntime, offline. */
-export async function canonicalise(
-  onnx: Uint8Array,
-  shapes: InputShapes = {},
-  worker?: OnnxWorker,
-): Promise<Uint8Array> {
-  const fixed = fixInputShapes(onnx, shapes);
-  return withWorker(worker, (w) => w.canonicalise(fixed));
-}
 
 export interface CompileOptions extends WorkerOptions {
   /** Dims of the inputs whose shape the model leaves open. */
@@ -52,8 +41,8 @@ export async function compileModel(onnx: Uint8Array, options: CompileOptions = {
   const { shapes, ...limits } = options;
   const worker = new OnnxWorker(limits);
   try {
-    const canonical = await canonicalise(onnx, shapes, worker);
-    const program = compile(canonical, await discoverShapes(canonical, worker));
+    const { model: canonical, shapes: values } = await canonicalGraph(onnx, shapes ?? {}, worker);
+    const program = compile(canonical, values);
     const constants = new CommittedTensors(storedConstants(program, canonical));
     const header = encodeHeader(program, constants.root);
     return { canonical, program, constants, header, root: programRoot(header) };
@@ -69,13 +58,4 @@ function explain(onnx: Uint8Array, error: unknown): unknown {
   if (!(error instanceof AssayError) || !["ONNXRUNTIME", "WORKER_CRASHED"].includes(error.code)) return error;
   const reasons = staticReasons(onnx);
   return reasons.length > 0 ? new UnsupportedModelError(reasons, error) : error;
-}
-
-async function withWorker<T>(given: OnnxWorker | undefined, use: (worker: OnnxWorker) => Promise<T>) {
-  const worker = given ?? new OnnxWorker();
-  try {
-    return await use(worker);
-  } finally {
-    if (!given) await worker.close();
-  }
 }

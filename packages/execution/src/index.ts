@@ -1,4 +1,5 @@
-export { canonicalise, type CompiledModel, compileModel, type CompileOptions } from "./compile-model.ts";
+export { type CanonicalGraph, canonicalGraph, canonicalise } from "./canonicalise.ts";
+export { type CompiledModel, compileModel, type CompileOptions } from "./compile-model.ts";
 export { PINNED_CONFIGURATION } from "./configuration.ts";
 export { checkInputs, type InputSpec, randomInputs } from "./inputs.ts";
 export { ModelRunner, type RunnableModel, type Runner } from "./runner.ts";

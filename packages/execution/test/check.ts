@@ -1,6 +1,6 @@
 import { compile } from "@assay/program";
 import { expect } from "vitest";
-import { canonicalise, discoverShapes, type OnnxWorker, type Tensors } from "../src/index.ts";
+import { canonicalGraph, type OnnxWorker, type Tensors } from "../src/index.ts";
 import { outputsOfTrace, storedConstants, storedInputs, storedOutputs } from "../src/index.ts";
 import { exposeTrace, traceNames } from "../src/runner.ts";
 import { storedTrace } from "../src/values.ts";
@@ -13,8 +13,8 @@ export async function checkSmallModel(
   inputsFor: (run: { program: StoredRun["program"] }) => Tensors,
   most = 400,
 ) {
-  const canonical = await canonicalise(onnx, {}, worker);
-  const program = compile(canonical, await discoverShapes(canonical, worker));
+  const { model: canonical, shapes } = await canonicalGraph(onnx, {}, worker);
+  const program = compile(canonical, shapes);
   const inputs = inputsFor({ program });
   worker.register("plain", canonical);
   worker.register("exposed", exposeTrace({ canonical, program }));

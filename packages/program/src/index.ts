@@ -10,6 +10,7 @@ export {
 export { compile, staticReasons } from "./compile/compile.ts";
 export type { Shapes, ValueShape } from "./compile/graph.ts";
 export { UnsupportedModelError, type UnsupportedReason } from "./compile/unsupported.ts";
+export { expand } from "./expand/expand.ts";
 export { type OnnxModel, type OnnxNode, type OnnxPort, readModel } from "./onnx/model.ts";
 export { exposeValues, fixInputShapes, type InputShapes } from "./onnx/surgery.ts";
 export { readTensorFile } from "./onnx/tensor.ts";

@@ -1,6 +1,8 @@
 import { AssayError, DType } from "@assay/tensor";
 import { lowerings } from "../lower/index.ts";
-import { type OnnxNode, readModel } from "../onnx/model.ts";
+import { expansionReasons } from "../expand/expand.ts";
+import { expansions } from "../expand/index.ts";
+import { type OnnxNode, nodeOf, operatorName, readModel } from "../onnx/model.ts";
 import type { Port, Program } from "../types.ts";
 import { Emitter } from "./emit.ts";
 import { LoweringGraph, nameOf, type Shapes } from "./graph.ts";
@@ -23,14 +25,15 @@ export function compile(canonical: Uint8Array, shapes: Shapes): Program {
 
   const graph = new LoweringGraph(model, shapes);
   const reasons: UnsupportedReason[] = [];
-  for (const node of model.nodes) {
+  const unexpanded = expansionReasons(canonical, shapes);
+  for (const [i, node] of model.nodes.entries()) {
     const collect = (reason: string) => {
       reasons.push({ operator: node.operator, node: nameOf(node), reason });
       graph.assume(node.outputs);
     };
     const lower = loweringOf(node);
-    if (!lower) {
-      collect(unknownOperator(node));
+    if (unexpanded.has(i) || !lower) {
+      collect(unexpanded.get(i) ?? unknownOperator(node));
       continue;
     }
     try {
@@ -86,8 +89,16 @@ function loweringOf(node: OnnxNode) {
   return node.domain === "" ? lowerings.get(node.operator) : undefined;
 }
 
-function unknownOperator({ domain, operator }: OnnxNode): string {
-  return `the operator ${domain === "" ? operator : `${domain}.${operator}`} is not supported`;
+function unknownOperator(node: OnnxNode): string {
+  return `the operator ${operatorName(node)} is not supported`;
+}
+
+/** A graph's nodes, and those of the graphs in them. */
+function allNodes(nodes: readonly OnnxNode[]): OnnxNode[] {
+  return nodes.flatMap((node) => [
+    node,
+    ...allNodes(node.attributes.graphs().flatMap((graph) => graph.node.map(nodeOf))),
+  ]);
 }
 
 /** What can be said against a model without running it: operators and input types outside the instruction set. */
@@ -101,8 +112,8 @@ export function staticReasons(bytes: Uint8Array): UnsupportedReason[] {
         node: name,
         reason: `its data type is number ${dtype}, which is not supported`,
       })),
-    ...nodes
-      .filter((node) => !loweringOf(node))
+    ...allNodes(nodes)
+      .filter((node) => !loweringOf(node) && !expansions.has(operatorName(node)))
       .map((node) => ({ operator: node.operator, node: nameOf(node), reason: unknownOperator(node) })),
   ];
 }

@@ -1,20 +1,23 @@
-import { DType, float32Tensor, tensor } from "@assay/tensor";
+import { DType, float32Tensor, type Tensor, tensor } from "@assay/tensor";
 import { unsupported } from "../compile/unsupported.ts";
+import type { OnnxNode } from "../onnx/model.ts";
 import type { Lowering } from "./index.ts";
 
-const constant: Lowering = (node, graph) => {
-  const { attributes } = node;
-  const value =
+/** The value of a Constant node, where it is one that Assay knows. */
+export function constantOf({ attributes }: OnnxNode): Tensor | undefined {
+  return (
     attributes.tensor("value") ??
     (attributes.has("value_float") ? float32Tensor([], [attributes.float("value_float", 0)]) : undefined) ??
     int64(
       attributes.ints("value_ints"),
       attributes.has("value_int") ? attributes.int("value_int", 0) : undefined,
-    );
-  graph.defineConstant(
-    node.outputs[0]!,
-    value ?? unsupported("only tensors, a float and integers are supported"),
+    )
   );
+}
+
+const constant: Lowering = (node, graph) => {
+  const value = constantOf(node) ?? unsupported("only tensors, a float and integers are supported");
+  graph.defineConstant(node.outputs[0]!, value);
 };
 
 function int64(list: number[] | undefined, single: number | undefined) {

@@ -1,5 +1,13 @@
 import { AssayError, DType, type Tensor } from "@assay/tensor";
-import { type AttributeProto, decode, toNumber, type ValueInfoProto } from "./protobuf.ts";
+import {
+  type AttributeProto,
+  decode,
+  type GraphProto,
+  type ModelProto,
+  type NodeProto,
+  toNumber,
+  type ValueInfoProto,
+} from "./protobuf.ts";
 import { fromTensorProto } from "./tensor.ts";
 
 /** Attributes of one node; every reader names its default, because ONNX's defaults are part of an operator. */
@@ -26,6 +34,21 @@ export class Attributes {
   }
   ints(name: string): number[] | undefined {
     return this.#byName.get(name)?.ints.map(toNumber);
+  }
+  floats(name: string): number[] | undefined {
+    const found = this.#byName.get(name);
+    return found && [...found.floats];
+  }
+  strings(name: string): string[] | undefined {
+    const decoder = new TextDecoder();
+    return this.#byName.get(name)?.strings.map((bytes) => decoder.decode(bytes));
+  }
+  graph(name: string): GraphProto | undefined {
+    return this.#byName.get(name)?.g ?? undefined;
+  }
+  /** The graphs of If, Loop, Scan and their like. */
+  graphs(): GraphProto[] {
+    return [...this.#byName.values()].flatMap(({ g, graphs = [] }) => (g ? [g, ...graphs] : graphs));
   }
   tensor(name: string): Tensor | undefined {
     const found = this.#byName.get(name)?.t;
@@ -62,6 +85,8 @@ export interface OnnxModel {
   /** Without the inputs that initialisers provide. */
   readonly inputs: readonly OnnxPort[];
   readonly outputs: readonly OnnxPort[];
+  /** Values that are sequences, maps or optional, as far as the model says so. */
+  readonly nonTensors: ReadonlySet<string>;
 }
 
 function portOf(info: ValueInfoProto): OnnxPort {
@@ -77,12 +102,33 @@ function isKnown(dtype: number): boolean {
   return Object.values<number>(DType).includes(dtype);
 }
 
+/** Decodes a node. */
+export function nodeOf(node: NodeProto): OnnxNode {
+  return {
+    name: node.name,
+    operator: node.opType,
+    domain: node.domain === "ai.onnx" ? "" : node.domain,
+    inputs: node.input,
+    outputs: node.output,
+    attributes: new Attributes(node.attribute),
+  };
+}
+
+/** An operator's name as people and tables have it: ONNX's own bare, others behind their domain. */
+export function operatorName({ domain, operator }: Pick<OnnxNode, "domain" | "operator">): string {
+  return domain === "" ? operator : `${domain}.${operator}`;
+}
+
 /** Decodes an ONNX model; throws `MALFORMED_ONNX` or `ONNX_EXTERNAL_DATA`. */
 export function readModel(bytes: Uint8Array): OnnxModel {
-  const model = decode("ModelProto", bytes);
+  return modelOf(decode("ModelProto", bytes));
+}
+
+/** The main graph of a model message. */
+export function modelOf(model: ModelProto): OnnxModel {
   const graph = model.graph;
   if (!graph || graph.node.length + graph.output.length === 0)
-    throw new AssayError("MALFORMED_ONNX", `these ${bytes.length} bytes hold no ONNX graph`);
+    throw new AssayError("MALFORMED_ONNX", "the model holds no ONNX graph");
   if (graph.sparseInitializer.length > 0)
     throw new AssayError("ONNX_SPARSE_INITIALISER", "sparse initialisers are not supported");
   const provided = new Set(graph.initializer.map(({ name }) => name));
@@ -92,16 +138,12 @@ export function readModel(bytes: Uint8Array): OnnxModel {
   const opset = model.opsetImport.find(({ domain }) => domain === "" || domain === "ai.onnx");
   return {
     opset: opset ? toNumber(opset.version) : 1,
-    nodes: graph.node.map((node) => ({
-      name: node.name,
-      operator: node.opType,
-      domain: node.domain === "ai.onnx" ? "" : node.domain,
-      inputs: node.input,
-      outputs: node.output,
-      attributes: new Attributes(node.attribute),
-    })),
+    nodes: graph.node.map(nodeOf),
     initialisers,
     inputs: graph.input.filter(({ name }) => !provided.has(name)).map(portOf),
     outputs: graph.output.map(portOf),
+    nonTensors: new Set(
+      graph.valueInfo.filter(({ type }) => type && !type.tensorType).map(({ name }) => name),
+    ),
   };
 }

@@ -39,9 +39,11 @@ export interface AttributeProto {
   i: Int64;
   s: Uint8Array;
   t?: TensorProto | null;
+  g?: GraphProto | null;
   floats: number[];
   ints: Int64[];
   strings: Uint8Array[];
+  graphs?: GraphProto[];
 }
 export interface NodeProto {
   name: string;
@@ -58,6 +60,7 @@ export interface GraphProto {
   sparseInitializer: unknown[];
   input: ValueInfoProto[];
   output: ValueInfoProto[];
+  valueInfo: ValueInfoProto[];
 }
 export interface ModelProto {
   irVersion: Int64;

@@ -1,0 +1,80 @@
+import { expand, fixInputShapes, type InputShapes, type Shapes } from "@assay/program";
+import { AssayError } from "@assay/tensor";
+import { inputShapes, probeShapes, requireFixed, type ShapeProbe } from "./shapes.ts";
+import { OnnxWorker } from "./worker.ts";
+
+/** What is run and compiled: constants folded by onnxruntime, and only primitive operators. */
+export interface CanonicalGraph {
+  readonly model: Uint8Array;
+  readonly shapes: Shapes;
+}
+
+/** Loops in loops need a round for each level, and a loop whose condition is computed one for each iteration. */
+const MAX_ROUNDS = 100;
+
+/**
+ * The canonical graph and every value's shape: input shapes fixed, constants folded and standard operators fused by
+ * onnxruntime, offline, and what is not primitive expanded, in turns until nothing is left to expand.
+ *
+ * Throws `DATA_DEPENDENT_SHAPE`, and `ONNXRUNTIME` for what onnxruntime cannot run.
+ */
+export async function canonicalGraph(
+  onnx: Uint8Array,
+  shapes: InputShapes,
+  worker: OnnxWorker,
+): Promise<CanonicalGraph> {
+  const { model, probe } = await rewrite(fixInputShapes(onnx, shapes), worker);
+  requireFixed(probe);
+  return { model, shapes: probe.shapes };
+}
+
+/** The canonical graph alone. */
+export async function canonicalise(
+  onnx: Uint8Array,
+  shapes: InputShapes = {},
+  worker?: OnnxWorker,
+): Promise<Uint8Array> {
+  const own = worker ?? new OnnxWorker();
+  try {
+    return (await rewrite(fixInputShapes(onnx, shapes), own)).model;
+  } finally {
+    if (!worker) await own.close();
+  }
+}
+
+async function rewrite(
+  fixed: Uint8Array,
+  worker: OnnxWorker,
+): Promise<{ model: Uint8Array; probe: ShapeProbe }> {
+  let model = fixed;
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const before = model;
+    let failure: unknown;
+    const attempt = async <T>(action: () => Promise<T>, otherwise: () => T): Promise<T> => {
+      try {
+        return await action();
+      } catch (error) {
+        if (!(error instanceof AssayError) || error.code !== "ONNXRUNTIME") throw error;
+        failure ??= error;
+        return otherwise();
+      }
+    };
+    // What onnxruntime cannot load or run may be gone after an expansion that needs no shapes.
+    model = await attempt(
+      () => worker.canonicalise(before),
+      () => before,
+    );
+    const probe = await attempt(
+      () => (failure === undefined ? probeShapes(model, worker) : Promise.reject(failure as Error)),
+      () => ({ shapes: inputShapes(model), varying: [] }),
+    );
+    const expanded = expand(model, probe.shapes);
+    if (expanded) {
+      model = expanded;
+      continue;
+    }
+    if (failure !== undefined) throw failure as Error;
+    return { model, probe };
+  }
+  throw new AssayError("EXPANSION_ROUNDS", `the model still expands after ${MAX_ROUNDS} rounds`);
+}

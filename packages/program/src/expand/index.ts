@@ -1,0 +1,18 @@
+import type { ExpansionGraph } from "./graph.ts";
+import type { OnnxNode } from "../onnx/model.ts";
+import { variadic } from "./variadic.ts";
+
+/**
+ * Says one ONNX node by others: builds them with `graph` and returns the values that take the place of its outputs, in
+ * order (undefined where an optional one is left out). Returns undefined to leave the node to a lowering; `unsupported`
+ * says why it cannot be.
+ */
+export type Expansion = (
+  node: OnnxNode,
+  graph: ExpansionGraph,
+) => readonly (string | undefined)[] | undefined;
+
+/** Every operator that is said by others; one that is not ONNX's own has its domain before it: `com.microsoft.Gelu`. */
+export const expansions: ReadonlyMap<string, Expansion> = new Map(
+  [variadic].flatMap((table: Record<string, Expansion>) => Object.entries(table)),
+);
