@@ -27,12 +27,21 @@ function distinct(count: number): number[] {
   return Array.from({ length: count }, (_, i) => (((i * 7919) % 1009) - 504) / 512);
 }
 
+/** What stands before an operator that is not ONNX's own: `com.microsoft` in `com.microsoft.Gelu`. */
+function domainOf(operator: string): string {
+  return operator.slice(0, Math.max(operator.lastIndexOf("."), 0));
+}
+
 /** An ONNX model from a short description; every tensor is float32 unless it says int64. */
 export function buildOnnx({ opset = 17, inputs, constants = {}, nodes, outputs }: GraphSpec): Uint8Array {
   const dim = (d: number | string) => (typeof d === "number" ? { dimValue: d } : { dimParam: d });
+  const domains = [...new Set(nodes.map(([operator]) => domainOf(operator)))].filter((name) => name !== "");
   return encode("ModelProto", {
     irVersion: 8,
-    opsetImport: [{ domain: "", version: opset }],
+    opsetImport: [
+      { domain: "", version: opset },
+      ...domains.map((domain) => ({ domain, version: domain === "ai.onnx.ml" ? 3 : 1 })),
+    ],
     graph: {
       name: "test",
       input: Object.entries(inputs).map(([name, dims]) => ({
@@ -46,8 +55,9 @@ export function buildOnnx({ opset = 17, inputs, constants = {}, nodes, outputs }
           ? { name, dataType: 7, dims, int64Data: data }
           : { name, dataType: 1, dims, rawData: new Uint8Array(Float32Array.from(data).buffer) };
       }),
-      node: nodes.map(([opType, input, output, attributes = {}]) => ({
-        opType,
+      node: nodes.map(([operator, input, output, attributes = {}]) => ({
+        opType: operator.slice(operator.lastIndexOf(".") + 1),
+        domain: domainOf(operator),
         name: output[0],
         input,
         output,

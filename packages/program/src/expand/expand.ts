@@ -78,8 +78,10 @@ function attempt(node: OnnxNode, context: ExpansionContext): Outcome {
   const graph = new ExpansionGraph(context, node);
   try {
     const values = expansion(node, graph);
+    if (!values) graph.forget();
     return values && { nodes: takeNames(node, graph, values), initialisers: graph.initialisers };
   } catch (error) {
+    graph.forget();
     if (!(error instanceof Unsupported)) throw error;
     return { reason: error.message };
   }

@@ -137,6 +137,12 @@ export class ExpansionGraph {
     return name;
   }
 
+  /** Takes the constants of an expansion that came to nothing back from those that others may use. */
+  forget(): void {
+    const own = new Set(this.initialisers.map(({ name }) => name));
+    for (const [key, name] of this.#context.made) if (own.has(name)) this.#context.made.delete(key);
+  }
+
   /** A constant of integers; a plain number is a scalar. */
   int64(values: readonly number[] | number): string {
     const words = BigInt64Array.from([values].flat(), BigInt);

@@ -1,5 +1,8 @@
 import type { ExpansionGraph } from "./graph.ts";
 import type { OnnxNode } from "../onnx/model.ts";
+import { attentions } from "./attention.ts";
+import { microsoft } from "./microsoft.ts";
+import { resizes } from "./resize.ts";
 import { variadic } from "./variadic.ts";
 
 /**
@@ -14,5 +17,7 @@ export type Expansion = (
 
 /** Every operator that is said by others; one that is not ONNX's own has its domain before it: `com.microsoft.Gelu`. */
 export const expansions: ReadonlyMap<string, Expansion> = new Map(
-  [variadic].flatMap((table: Record<string, Expansion>) => Object.entries(table)),
+  [attentions, microsoft, resizes, variadic].flatMap((table: Record<string, Expansion>) =>
+    Object.entries(table),
+  ),
 );
