@@ -36,6 +36,12 @@ export interface ContractJudge {
   judge(roots: ProofRoots, proof: ElementProof): Promise<Judgement>;
   /** Gas and calldata of a transaction that does nothing but judge. */
   cost(roots: ProofRoots, proof: ElementProof): Promise<ProofCost>;
+  /** Kernel contracts, in the order of the Solidity enum Family. */
+  readonly kernels: readonly Address[];
+  /** Deploys a further contract of this repository, for measurements and checks. */
+  deploy(name: string): Promise<{ address: Address; abi: Abi }>;
+  /** Calls a contract. */
+  call(to: Address, data: Hex): Promise<Hex>;
   close(): Promise<void>;
 }
 
@@ -48,10 +54,19 @@ export interface ProofCost {
 /** In the order of the Solidity enum Family. */
 const KERNELS = Object.keys(Family).map((family) => `${family}Kernel`);
 
-/** Starts a chain without any port and deploys the Verifier. */
-export async function startContractJudge(): Promise<ContractJudge> {
+/**
+ * Starts a chain without any port and deploys the Verifier.
+ *
+ * @param options.callGas gas of {@link ContractJudge.call}, where many elements are judged at once; default: that of a
+ * transaction
+ */
+export async function startContractJudge(options: { callGas?: bigint } = {}): Promise<ContractJudge> {
   const hre = await hardhatWithContracts();
-  const connection = await hre.network.create("hardhat");
+  const { callGas } = options;
+  const connection = await hre.network.create({
+    network: "hardhat",
+    ...(callGas && { override: { blockGasLimit: callGas, transactionGasCap: callGas } }),
+  });
   const client = createWalletClient({
     account: developmentAccount(0),
     chain,
@@ -107,6 +122,15 @@ export async function startContractJudge(): Promise<ContractJudge> {
       } catch (error) {
         throw asContractError(error);
       }
+    },
+    kernels,
+    async deploy(name) {
+      const { abi } = await hre.artifacts.readArtifact(name);
+      return { address: await deploy(name), abi: abi as Abi };
+    },
+    async call(to, data) {
+      const answer = await client.call({ to, data, gas: callGas ?? TRANSACTION_GAS_CAP });
+      return answer.data ?? "0x";
     },
     close: () => connection.close(),
   };

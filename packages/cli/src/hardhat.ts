@@ -1,4 +1,6 @@
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { HardhatUserConfig } from "hardhat/config";
 import { createHardhatRuntimeEnvironment } from "hardhat/hre";
@@ -28,9 +30,42 @@ export async function hardhatWithContracts(): Promise<HardhatRuntimeEnvironment>
   const { log } = console;
   console.log = console.error;
   try {
-    await hre.tasks.getTask("build").run({ quiet: true, noTests: true });
+    await alone(() => hre.tasks.getTask("build").run({ quiet: true, noTests: true }));
   } finally {
     console.log = log;
   }
   return hre;
+}
+
+/** Two builds at once spoil each other's cache: waits for another process of this repository that is building. */
+async function alone(build: () => Promise<unknown>): Promise<void> {
+  const folder = join(repositoryRoot, "cache");
+  const lock = join(folder, "assay-build.lock");
+  await mkdir(folder, { recursive: true });
+  while (!(await taken(lock))) await setTimeout(50);
+  try {
+    await build();
+  } finally {
+    await rm(lock, { force: true });
+  }
+}
+
+/** Takes the lock; one whose process is gone is cleared away. */
+async function taken(lock: string): Promise<boolean> {
+  try {
+    await writeFile(lock, String(process.pid), { flag: "wx" });
+    return true;
+  } catch {
+    const holder = Number(await readFile(lock, "utf8").catch(() => ""));
+    if (holder > 0 && !isRunning(holder)) await rm(lock, { force: true });
+    return false;
+  }
+}
+
+function isRunning(process_: number): boolean {
+  try {
+    return process.kill(process_, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
 }

@@ -1,7 +1,7 @@
 import { expand, fixInputShapes, type InputShapes, type Shapes } from "@assay/program";
 import { AssayError } from "@assay/tensor";
 import { inputShapes, probeShapes, requireFixed, type ShapeProbe } from "./shapes.ts";
-import { OnnxWorker } from "./worker.ts";
+import { OnnxWorker, type Tensors } from "./worker.ts";
 
 /** What is run and compiled: constants folded by onnxruntime, and only primitive operators. */
 export interface CanonicalGraph {
@@ -22,8 +22,9 @@ export async function canonicalGraph(
   onnx: Uint8Array,
   shapes: InputShapes,
   worker: OnnxWorker,
+  samples: readonly Tensors[] = [],
 ): Promise<CanonicalGraph> {
-  const { model, probe } = await rewrite(fixInputShapes(onnx, shapes), worker);
+  const { model, probe } = await rewrite(fixInputShapes(onnx, shapes), worker, samples);
   requireFixed(probe);
   return { model, shapes: probe.shapes };
 }
@@ -45,6 +46,7 @@ export async function canonicalise(
 async function rewrite(
   fixed: Uint8Array,
   worker: OnnxWorker,
+  samples: readonly Tensors[] = [],
 ): Promise<{ model: Uint8Array; probe: ShapeProbe }> {
   let model = fixed;
   for (let round = 0; round < MAX_ROUNDS; round++) {
@@ -65,7 +67,7 @@ async function rewrite(
       () => before,
     );
     const probe = await attempt(
-      () => (failure === undefined ? probeShapes(model, worker) : Promise.reject(failure as Error)),
+      () => (failure === undefined ? probeShapes(model, worker, samples) : Promise.reject(failure as Error)),
       () => ({ shapes: inputShapes(model), varying: [] }),
     );
     const expanded = expand(model, probe.shapes);

@@ -10,12 +10,16 @@ import {
 } from "@assay/program";
 import { AssayError } from "@assay/tensor";
 import { canonicalGraph } from "./canonicalise.ts";
-import { OnnxWorker, type WorkerOptions } from "./worker.ts";
+import { OnnxWorker, type Tensors, type WorkerOptions } from "./worker.ts";
 import { storedConstants } from "./values.ts";
 
 export interface CompileOptions extends WorkerOptions {
   /** Dims of the inputs whose shape the model leaves open. */
   shapes?: InputShapes;
+  /** Inputs that the model is known to run on: shapes are looked for with them too. */
+  samples?: readonly Tensors[];
+  /** An onnxruntime process to use and leave running; default: one of its own. */
+  worker?: OnnxWorker;
 }
 
 export interface CompiledModel {
@@ -38,10 +42,10 @@ export interface CompiledModel {
  * const outputs = await runner.run({ pixels });
  */
 export async function compileModel(onnx: Uint8Array, options: CompileOptions = {}): Promise<CompiledModel> {
-  const { shapes, ...limits } = options;
-  const worker = new OnnxWorker(limits);
+  const { shapes, samples, worker: given, ...limits } = options;
+  const worker = given ?? new OnnxWorker(limits);
   try {
-    const { model: canonical, shapes: values } = await canonicalGraph(onnx, shapes ?? {}, worker);
+    const { model: canonical, shapes: values } = await canonicalGraph(onnx, shapes ?? {}, worker, samples);
     const program = compile(canonical, values);
     const constants = new CommittedTensors(storedConstants(program, canonical));
     const header = encodeHeader(program, constants.root);
@@ -49,7 +53,7 @@ export async function compileModel(onnx: Uint8Array, options: CompileOptions = {
   } catch (error) {
     throw explain(onnx, error);
   } finally {
-    await worker.close();
+    if (!given) await worker.close();
   }
 }
 

@@ -44,13 +44,17 @@ function generator(seed: number): () => number {
   };
 }
 
-/** Random inputs: floats in [-1, 1), integers 0 or 1 (which index any table). */
-export function randomInputs(specs: readonly InputSpec[], seed: number): Record<string, Tensor> {
+/** Random inputs: floats in [-1, 1), integers from `least` to 1 (0 and 1 index almost any table). */
+export function randomInputs(
+  specs: readonly InputSpec[],
+  seed: number,
+  least: 0 | 1 = 0,
+): Record<string, Tensor> {
   const next = generator(seed);
   return Object.fromEntries(
     specs.map(({ name, dtype, dims }) => {
       const count = elementCount(dims);
-      const bit = () => (next() < 0.5 ? 0 : 1);
+      const bit = () => (next() < 0.5 ? least : 1);
       const fill = <T>(make: () => T) => Array.from({ length: count }, make);
       const data = {
         [DType.float32]: () => Float32Array.from(fill(() => next() * 2 - 1)),

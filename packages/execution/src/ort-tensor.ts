@@ -20,7 +20,10 @@ const ARRAYS = {
 export function toOrt<T>(make: (type: string, data: ArrayBufferView, dims: number[]) => T, t: Tensor): T {
   const bytes = new Uint8Array(t.data); // aligned, and (unlike slice of a Buffer) a copy
   const data = new ARRAYS[t.dtype](bytes.buffer, 0, bytes.length / dtypeSize(t.dtype));
-  return make(dtypeName(t.dtype), data, [...t.dims]);
+  const made = make(dtypeName(t.dtype), data, [...t.dims]);
+  // Where there is a Float16Array, onnxruntime-common 1.30 makes one, which its native part cannot read.
+  if (t.dtype === DType.float16) Object.assign(made as object, { cpuData: data });
+  return made;
 }
 
 /** Element type and dims of a value from onnxruntime. */

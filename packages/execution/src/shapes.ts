@@ -1,7 +1,7 @@
 import { exposeValues, readModel, type Shapes, type ValueShape } from "@assay/program";
 import { AssayError, type DType, dtypeName } from "@assay/tensor";
 import { type InputSpec, randomInputs } from "./inputs.ts";
-import type { OnnxWorker } from "./worker.ts";
+import type { OnnxWorker, Tensors } from "./worker.ts";
 
 /** The inputs of a model whose shapes are all fixed. */
 export function inputSpecs(model: Uint8Array): InputSpec[] {
@@ -47,22 +47,42 @@ export function inputShapes(model: Uint8Array): Shapes {
   return new Map(inputSpecs(model).map((spec) => [spec.name, spec]));
 }
 
-/** Every value's dtype and dims, found by running the graph twice on different random inputs. */
-export async function probeShapes(canonical: Uint8Array, worker: OnnxWorker): Promise<ShapeProbe> {
+/**
+ * Every value's dtype and dims, found by running the graph on different inputs: random ones, ones that are safe to
+ * divide by where those fail, and the samples. Throws the first run's error when no input can be run.
+ */
+export async function probeShapes(
+  canonical: Uint8Array,
+  worker: OnnxWorker,
+  samples: readonly Tensors[] = [],
+): Promise<ShapeProbe> {
   const specs = inputSpecs(canonical);
   const exposed = exposeAll(canonical);
   const shapes = new Map<string, ValueShape>(specs.map((spec) => [spec.name, spec]));
-  const varying: string[] = [];
-  if (exposed.values.length === 0) return { shapes, varying };
+  if (exposed.values.length === 0) return { shapes, varying: [] };
   worker.register("shapes", exposed.model);
-  const first = await worker.runForShapes("shapes", randomInputs(specs, 1), exposed.values);
-  const second = await worker.runForShapes("shapes", randomInputs(specs, 2), exposed.values);
+  const runs: Record<string, ValueShape>[] = [];
+  const failures: unknown[] = [];
+  const probe = (inputs: Tensors) =>
+    worker.runForShapes("shapes", inputs, exposed.values).then(
+      (found) => runs.push(found),
+      (error: unknown) => failures.push(error),
+    );
+  for (const seed of [1, 2]) await probe(randomInputs(specs, seed));
+  // Zeros are no divisors.
+  if (failures.length > 0) await probe(randomInputs(specs, 1, 1));
+  for (const sample of samples) await probe(sample);
+  const [first, ...others] = runs;
+  if (!first) throw failures[0];
+
+  const varying: string[] = [];
   for (const name of exposed.values) {
-    const [a, b] = [first[name]!, second[name]!];
-    if (a.dims.join() === b.dims.join()) shapes.set(name, a);
+    const dims = first[name]!.dims;
+    const other = others.find((run) => run[name]!.dims.join() !== dims.join());
+    if (!other) shapes.set(name, first[name]!);
     else
       varying.push(
-        `the value "${name}" was [${a.dims.join(", ")}] and [${b.dims.join(", ")}] for two inputs`,
+        `the value "${name}" was [${dims.join(", ")}] and [${other[name]!.dims.join(", ")}] for two inputs`,
       );
   }
   return { shapes, varying };

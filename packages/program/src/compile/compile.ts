@@ -119,10 +119,12 @@ export function staticReasons(bytes: Uint8Array): UnsupportedReason[] {
 }
 
 function outputView(graph: LoweringGraph, name: string): View<Source> {
+  if (!graph.isKnown(name))
+    throw new AssayError("MALFORMED_ONNX", `the model's output "${name}" is computed by none of its nodes`);
   try {
     return graph.outputView(name);
   } catch (error) {
     if (!(error instanceof Unsupported)) throw error;
-    throw new AssayError("MALFORMED_ONNX", `the model's output "${name}" is computed by none of its nodes`);
+    throw new UnsupportedModelError([{ operator: "Output", node: name, reason: error.message }]);
   }
 }

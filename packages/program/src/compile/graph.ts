@@ -106,6 +106,11 @@ export class LoweringGraph {
     return this.#constants.get(name);
   }
 
+  /** Whether a value is a constant, an input or computed by a node before. */
+  isKnown(name: string): boolean {
+    return this.#constants.has(name) || this.#views.has(name);
+  }
+
   /** Makes a node's output a constant of the model. */
   defineConstant(name: string, value: Tensor): void {
     this.#constants.set(name, value);
@@ -147,6 +152,7 @@ export class LoweringGraph {
   /** Commits a value that so far is a view, by a copy in C order. */
   materialise(name: string): View<Source> {
     const view = this.view(name);
+    if (elementCount(viewDims(view)) === 0) unsupported("it is empty");
     const axes = view.axes.map((atoms) => atoms.map(({ size }) => axis(size)));
     const operand = { view, indices: axes.map(digits), reduced: false, fill: 0n };
     const { dtype } = view.source;

@@ -1,5 +1,5 @@
-import { AssayError } from "@assay/tensor";
-import { decode, encode, toNumber } from "./protobuf.ts";
+import { AssayError, type Tensor } from "@assay/tensor";
+import { decode, encode, type TensorProto, toNumber } from "./protobuf.ts";
 
 /**
  * The model with further values as graph outputs. Nothing else changes: protobuf merges a message appended to
@@ -11,6 +11,20 @@ export function exposeValues(model: Uint8Array, names: readonly string[]): Uint8
   exposed.set(model);
   exposed.set(extra, model.length);
   return exposed;
+}
+
+/** The model with the named inputs made constants: what its shapes and settings depend on is then part of it. */
+export function pinInputs(bytes: Uint8Array, values: Readonly<Record<string, Tensor>>): Uint8Array {
+  const model = decode("ModelProto", bytes);
+  const graph = model.graph;
+  if (!graph) throw new AssayError("MALFORMED_ONNX", "the model holds no graph");
+  for (const [name, { dtype, dims, data }] of Object.entries(values)) {
+    if (!graph.input.some((input) => input.name === name))
+      throw new AssayError("UNKNOWN_INPUT", `the model has no input "${name}"`);
+    graph.initializer.push({ name, dataType: dtype, dims: [...dims], rawData: data } as TensorProto);
+  }
+  graph.input = graph.input.filter(({ name }) => values[name] === undefined);
+  return encode("ModelProto", model);
 }
 
 /** Every input's dims, by name. */
