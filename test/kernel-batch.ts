@@ -10,7 +10,7 @@ const ERRORS = parseAbi([
   "error OperandLength(uint256 operand, uint256 expected, uint256 actual)",
   "error ParamsLength(uint256 expected, uint256 actual)",
   "error UnsupportedDtype(uint256 operand, uint8 dtype)",
-  "error NanBound(uint32 bits)",
+  "error BadBound(uint64 bits)",
   "error ElementNotInRow(uint32 bits)",
   "error RowTooLong(uint256 length)",
   "error HintLength(uint256 expected, uint256 actual)",

@@ -1,13 +1,195 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {IKernel, Judgement, KernelInput} from "./IKernel.sol";
-import {UnknownOp} from "./KernelErrors.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {Dtype} from "../program/Dtype.sol";
+import {IKernel, Judgement, KernelInput, Verdict} from "./IKernel.sol";
+import {KernelChecks} from "./KernelChecks.sol";
+import {OperandCount, OperandLength, ParamsLength, UnknownOp, UnsupportedDtype} from "./KernelErrors.sol";
 
 /// @title Integer: exact arithmetic, logic and bits of integers and booleans
+/// @dev Results wrap around as two's complement does. What C++ leaves undefined is left open: any claim is acceptable.
+///      Rules: docs/numerics/integer.md. Twin: packages/numerics/src/integer.ts.
 contract IntegerKernel is IKernel {
+    uint8 private constant ADD = 0;
+    uint8 private constant SUB = 1;
+    uint8 private constant MUL = 2;
+    uint8 private constant DIV = 3;
+    uint8 private constant MOD = 4;
+    uint8 private constant FMOD = 5;
+    uint8 private constant MIN = 6;
+    uint8 private constant MAX = 7;
+    uint8 private constant CLIP = 8;
+    uint8 private constant NEG = 9;
+    uint8 private constant ABS = 10;
+    uint8 private constant SIGN = 11;
+    uint8 private constant RELU = 12;
+    uint8 private constant POW = 13;
+    uint8 private constant AND = 14;
+    uint8 private constant OR = 15;
+    uint8 private constant XOR = 16;
+    uint8 private constant NOT = 17;
+    uint8 private constant SHIFT_LEFT = 18;
+    uint8 private constant SHIFT_RIGHT = 19;
+    uint8 private constant EQUAL = 20;
+    uint8 private constant LESS = 21;
+    uint8 private constant LESS_OR_EQUAL = 22;
+
+    /// @dev Operands by op, one nibble each, op 0 lowest.
+    uint256 private constant ARITIES = 0x22222122221111322222222;
+
     /// @inheritdoc IKernel
-    function judge(KernelInput calldata input) external pure returns (Judgement memory) {
-        revert UnknownOp(input.op);
+    function judge(KernelInput calldata input) external pure returns (Judgement memory judgement) {
+        (int256[3] memory x, bool undefined) = _operands(input);
+        if (undefined) return judgement; // Acceptable
+        uint8 dtype = uint8(input.dtypes[0]);
+        int256 exact;
+        uint256 band;
+        if (input.op == POW) (exact, band, undefined) = _power(x[0], x[1], dtype);
+        else (exact, undefined) = _compute(input.op, x, dtype);
+        if (undefined) return judgement;
+
+        uint256 mask = (1 << (8 * Dtype.sizeOf(input.dtype))) - 1;
+        judgement.exact = Dtype.toInteger(input.dtype, uint256(exact) & mask);
+        judgement.provable = judgement.integrity = band;
+        unchecked {
+            int256 difference = Dtype.toInteger(input.dtype, input.claimed) - judgement.exact;
+            bool acceptable = uint256(difference < 0 ? -difference : difference) <= band;
+            if (input.op == FMOD && !acceptable) acceptable = _isFloatRemainder(x[0], x[1], judgement.exact + difference);
+            judgement.verdict = acceptable ? Verdict.Acceptable : Verdict.Fraudulent;
+        }
+    }
+
+    /// @dev Checks and reads the operands. `undefined`: one is a boolean that is neither 0 nor 1.
+    function _operands(
+        KernelInput calldata input
+    ) private pure returns (int256[3] memory x, bool undefined) {
+        uint8 op = input.op;
+        if (op > LESS_OR_EQUAL) revert UnknownOp(op);
+        if (input.params.length != 0) revert ParamsLength(0, input.params.length);
+        uint256 count = (ARITIES >> (4 * uint256(op))) & 15;
+        if (input.operands.length != count) revert OperandCount(count, input.operands.length);
+
+        uint8 first = KernelChecks.dtypeOf(input, 0);
+        bool logical = first == Dtype.BOOL && op >= AND && op != SHIFT_LEFT && op != SHIFT_RIGHT;
+        if (!logical && !Dtype.isInteger(first)) revert UnsupportedDtype(0, first);
+        KernelChecks.requireOutput(input, op >= EQUAL ? Dtype.BOOL : first);
+        for (uint256 i = 0; i < count; ++i) {
+            uint8 dtype = KernelChecks.dtypeOf(input, i);
+            // a power's exponent may be of another integer type
+            if (op == POW ? !Dtype.isInteger(dtype) : dtype != first) revert UnsupportedDtype(i, dtype);
+            uint256 size = Dtype.sizeOf(dtype);
+            if (input.operands[i].length != size) revert OperandLength(i, size, input.operands[i].length);
+            x[i] = Dtype.toInteger(dtype, Dtype.at(input.operands[i], 0, size));
+            if (dtype == Dtype.BOOL && x[i] > 1) undefined = true;
+        }
+    }
+
+    /// @dev The exact result, of which the low bits count.
+    function _compute(
+        uint8 op,
+        int256[3] memory x,
+        uint8 dtype
+    ) private pure returns (int256 result, bool undefined) {
+        (int256 a, int256 b) = (x[0], x[1]);
+        unchecked {
+            if (op == ADD) return (a + b, false);
+            if (op == SUB) return (a - b, false);
+            if (op == MUL) return (a * b, false);
+            if (op <= FMOD) {
+                // division by zero, and of the smallest number by -1, trap on some processors
+                if (b == 0 || (b == -1 && a == _smallest(dtype))) return (0, true);
+                if (op == DIV) return (a / b, false);
+                result = a % b;
+                if (op == MOD && result != 0 && (result < 0) != (b < 0)) result += b;
+                return (result, false);
+            }
+            if (op == MIN) return (a < b ? a : b, false);
+            if (op == MAX) return (a > b ? a : b, false);
+            if (op == CLIP) {
+                // where low > high, high wins, as in ONNX
+                if (a < b) a = b;
+                return (a > x[2] ? x[2] : a, false);
+            }
+            if (op == NEG) return (-a, false);
+            if (op == ABS) return (a < 0 ? -a : a, false);
+            if (op == SIGN) return (a > 0 ? int256(1) : a < 0 ? int256(-1) : int256(0), false);
+            if (op == RELU) return (a < 0 ? int256(0) : a, false);
+            if (op == AND) return (a & b, false);
+            if (op == OR) return (a | b, false);
+            if (op == XOR) return (a ^ b, false);
+            if (op == NOT) return (dtype == Dtype.BOOL ? 1 - a : ~a, false);
+            if (op == EQUAL) return (a == b ? int256(1) : int256(0), false);
+            if (op == LESS) return (a < b ? int256(1) : int256(0), false);
+            if (op == LESS_OR_EQUAL) return (a <= b ? int256(1) : int256(0), false);
+            // shifts: by a negative number, or by the width or more, is undefined in C++
+            if (b < 0 || b >= int256(8 * Dtype.sizeOf(dtype))) return (0, true);
+            return (op == SHIFT_LEFT ? a << uint256(b) : a >> uint256(b), false);
+        }
+    }
+
+    /// @dev base^exponent towards zero, with the half-width of what a result computed in float64 may be; undefined
+    ///      beyond the type, where software converts a float64 that is out of range.
+    function _power(
+        int256 base,
+        int256 exponent,
+        uint8 dtype
+    ) private pure returns (int256 result, uint256 band, bool undefined) {
+        unchecked {
+            if (base == 0 || base == 1 || exponent == 0) {
+                if (base == 0 && exponent < 0) return (0, 0, true);
+                return (exponent == 0 ? int256(1) : base, 0, false);
+            }
+            if (base == -1) return (exponent & 1 == 0 ? int256(1) : int256(-1), 0, false);
+            if (exponent < 0) return (0, 0, false);
+            // |base| >= 2: past 64 factors the result is out of range for certain
+            if (exponent > 64) return (0, 0, true);
+            result = 1;
+            int256 largest = _largest(dtype);
+            int256 smallest = _smallest(dtype);
+            for (int256 i = 0; i < exponent; ++i) {
+                result *= base;
+                // a smaller power out of range, and so is this one
+                if (result > 2 * largest || result < 2 * smallest - 2 * largest) return (0, 0, true);
+            }
+            if (result > largest || result < smallest) return (0, 0, true);
+            uint256 size = uint256(result < 0 ? -result : result);
+            // exact up to 2^53 (the mathematical library rounds an exact power to itself), 4 units of float64 beyond
+            band = size <= 1 << 53 ? 0 : size >> 50;
+        }
+    }
+
+    /// @dev Whether `claimed` is a modulo b by way of float64, as software does that has one fmod for all types.
+    function _isFloatRemainder(int256 a, int256 b, int256 claimed) private pure returns (bool) {
+        unchecked {
+            return claimed == _asFloat64(a) % _asFloat64(b);
+        }
+    }
+
+    /// @dev The integer that float64 rounds an integer of up to 64 bits to.
+    function _asFloat64(int256 value) private pure returns (int256) {
+        unchecked {
+            uint256 size = uint256(value < 0 ? -value : value);
+            if (size >> 53 == 0) return value;
+            uint256 drop = Math.log2(size) - 52;
+            uint256 half = 1 << (drop - 1);
+            uint256 rest = size & (2 * half - 1);
+            size >>= drop;
+            if (rest > half || (rest == half && size & 1 == 1)) ++size;
+            return value < 0 ? -int256(size << drop) : int256(size << drop);
+        }
+    }
+
+    function _smallest(uint8 dtype) private pure returns (int256) {
+        unchecked {
+            return Dtype.isSigned(dtype) ? -int256(1 << (8 * Dtype.sizeOf(dtype) - 1)) : int256(0);
+        }
+    }
+
+    function _largest(uint8 dtype) private pure returns (int256) {
+        unchecked {
+            uint256 width = 8 * Dtype.sizeOf(dtype);
+            return int256(1 << (Dtype.isSigned(dtype) ? width - 1 : width)) - 1;
+        }
     }
 }

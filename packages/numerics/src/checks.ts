@@ -53,12 +53,18 @@ export function requireOperandDtype(
   operand: number,
   dtype: DType,
 ): void {
+  const actual = operandDtype(input, operand);
+  if (actual !== dtype) throw unsupportedDtype(`operand ${operand}`, actual);
+}
+
+/** The element type of an operand. */
+export function operandDtype(input: Pick<KernelInput, "dtypes" | "operands">, operand: number): DType {
   if (input.dtypes.length !== input.operands.length)
     throw new AssayError(
       "OPERAND_COUNT",
       `${input.operands.length} operands have ${input.dtypes.length} types`,
     );
-  if (input.dtypes[operand] !== dtype) throw unsupportedDtype(`operand ${operand}`, input.dtypes[operand]!);
+  return input.dtypes[operand]!;
 }
 
 /** The operation is not defined for elements of this type. */
@@ -72,4 +78,11 @@ export function requireValidCount({ operands, valid }: Pick<KernelInput, "operan
       "OPERAND_COUNT",
       `${operands.length} operands have ${valid.length} counts of points`,
     );
+}
+
+/** Little-endian bits of one element. */
+export function bitsOf(element: Uint8Array): bigint {
+  let bits = 0n;
+  for (let i = element.length - 1; i >= 0; i--) bits = (bits << 8n) | BigInt(element[i]!);
+  return bits;
 }

@@ -1,5 +1,6 @@
 export { Family, type Judgement, type Kernel, type KernelInput, Verdict } from "./types.ts";
 export { elementwise, ElementwiseOp } from "./elementwise.ts";
+export { integer, IntegerOp } from "./integer.ts";
 export { normalization, NormalizationOp } from "./normalization.ts";
 export {
   contraction,

@@ -1,10 +1,190 @@
-import { unknownOp } from "./checks.ts";
-import type { Kernel } from "./types.ts";
+import { DType, dtypeSize, isIntegerDtype, isSignedDtype } from "@assay/tensor";
+import {
+  bitsOf,
+  operandDtype,
+  requireOperandCount,
+  requireOperandLength,
+  requireOutputDtype,
+  requireParamsLength,
+  ruled,
+  unknownOp,
+  unsupportedDtype,
+} from "./checks.ts";
+import { toInteger } from "./conversion.ts";
+import { bitLength } from "./correct-rounding.ts";
+import { type Judgement, type Kernel, type KernelInput, Verdict } from "./types.ts";
 
-/** Twin of contracts/kernels/IntegerKernel.sol. */
-export const integer: Kernel = {
-  judge(input) {
-    throw unknownOp(input.op);
-  },
-  hint: () => new Uint8Array(0),
-};
+/** Operations of the Integer family. */
+export const IntegerOp = {
+  Add: 0,
+  Sub: 1,
+  Mul: 2,
+  Div: 3,
+  Mod: 4,
+  Fmod: 5,
+  Min: 6,
+  Max: 7,
+  Clip: 8,
+  Neg: 9,
+  Abs: 10,
+  Sign: 11,
+  Relu: 12,
+  Pow: 13,
+  And: 14,
+  Or: 15,
+  Xor: 16,
+  Not: 17,
+  ShiftLeft: 18,
+  ShiftRight: 19,
+  Equal: 20,
+  Less: 21,
+  LessOrEqual: 22,
+} as const;
+export type IntegerOp = (typeof IntegerOp)[keyof typeof IntegerOp];
+const Op = IntegerOp;
+
+const ARITIES = [2, 2, 2, 2, 2, 2, 2, 2, 3, 1, 1, 1, 1, 2, 2, 2, 2, 1, 2, 2, 2, 2, 2];
+
+/** Exact arithmetic, logic and bits of integers and booleans; the twin of contracts/kernels/IntegerKernel.sol. */
+export const integer: Kernel = { judge, hint: () => new Uint8Array(0) };
+
+function judge(input: KernelInput): Judgement {
+  const { op, dtype } = input;
+  const x = operandsOf(input);
+  if (!x) return ruled(Verdict.Acceptable);
+  const type = input.dtypes[0]!;
+  const found = op === Op.Pow ? power(x[0]!, x[1]!, type) : compute(op, x, type);
+  if (found === undefined) return ruled(Verdict.Acceptable);
+
+  const { result, band } = typeof found === "bigint" ? { result: found, band: 0n } : found;
+  const exact = toInteger(dtype, BigInt.asUintN(8 * dtypeSize(dtype), result));
+  const claimed = toInteger(dtype, input.claimed);
+  const difference = claimed - exact;
+  let acceptable = (difference < 0n ? -difference : difference) <= band;
+  // by way of float64, as software does that has one fmod for all types
+  if (op === Op.Fmod && !acceptable) acceptable = claimed === asFloat64(x[0]!) % asFloat64(x[1]!);
+  const verdict = acceptable ? Verdict.Acceptable : Verdict.Fraudulent;
+  return { verdict, exact, provable: band, integrity: band, scale: 0n };
+}
+
+/** Checks and reads the operands; undefined: one is a boolean that is neither 0 nor 1. */
+function operandsOf(input: KernelInput): bigint[] | undefined {
+  const { op, operands } = input;
+  if (!Number.isInteger(op) || op < 0 || op > Op.LessOrEqual) throw unknownOp(op);
+  requireParamsLength(input, 0);
+  requireOperandCount(operands, ARITIES[op]!);
+  const first = operandDtype(input, 0);
+  const logical = first === DType.bool && op >= Op.And && op !== Op.ShiftLeft && op !== Op.ShiftRight;
+  if (!logical && !isIntegerDtype(first)) throw unsupportedDtype("operand 0", first);
+  requireOutputDtype(input, op >= Op.Equal ? DType.bool : first);
+  let open = false;
+  const x = operands.map((bytes, i) => {
+    const dtype = operandDtype(input, i);
+    // a power's exponent may be of another integer type
+    if (op === Op.Pow ? !isIntegerDtype(dtype) : dtype !== first)
+      throw unsupportedDtype(`operand ${i}`, dtype);
+    requireOperandLength(operands, i, dtypeSize(dtype));
+    const value = toInteger(dtype, bitsOf(bytes));
+    if (dtype === DType.bool && value > 1n) open = true;
+    return value;
+  });
+  return open ? undefined : x;
+}
+
+/** The exact result, of which the low bits count; undefined where it is left open. */
+function compute(op: number, x: readonly bigint[], dtype: DType): bigint | undefined {
+  const [a, b] = x as [bigint, bigint];
+  const truth = (value: boolean): bigint => (value ? 1n : 0n);
+  switch (op) {
+    case Op.Add:
+      return a + b;
+    case Op.Sub:
+      return a - b;
+    case Op.Mul:
+      return a * b;
+    case Op.Div:
+    case Op.Mod:
+    case Op.Fmod: {
+      // division by zero, and of the smallest number by -1, trap on some processors
+      if (b === 0n || (b === -1n && a === smallest(dtype))) return undefined;
+      if (op === Op.Div) return a / b;
+      const rest = a % b;
+      return op === Op.Mod && rest !== 0n && rest < 0n !== b < 0n ? rest + b : rest;
+    }
+    case Op.Min:
+      return a < b ? a : b;
+    case Op.Max:
+      return a > b ? a : b;
+    case Op.Clip: {
+      // where low > high, high wins, as in ONNX
+      const larger = a < b ? b : a;
+      return larger > x[2]! ? x[2]! : larger;
+    }
+    case Op.Neg:
+      return -a;
+    case Op.Abs:
+      return a < 0n ? -a : a;
+    case Op.Sign:
+      return a > 0n ? 1n : a < 0n ? -1n : 0n;
+    case Op.Relu:
+      return a < 0n ? 0n : a;
+    case Op.And:
+      return a & b;
+    case Op.Or:
+      return a | b;
+    case Op.Xor:
+      return a ^ b;
+    case Op.Not:
+      return dtype === DType.bool ? 1n - a : ~a;
+    case Op.Equal:
+      return truth(a === b);
+    case Op.Less:
+      return truth(a < b);
+    case Op.LessOrEqual:
+      return truth(a <= b);
+  }
+  // shifts: by a negative number, or by the width or more, is undefined in C++
+  if (b < 0n || b >= BigInt(8 * dtypeSize(dtype))) return undefined;
+  return op === Op.ShiftLeft ? a << b : a >> b;
+}
+
+/**
+ * base^exponent towards zero, with the half-width of what a result computed in float64 may be; undefined beyond the
+ * type, where software converts a float64 that is out of range.
+ */
+function power(
+  base: bigint,
+  exponent: bigint,
+  dtype: DType,
+): { result: bigint; band: bigint } | bigint | undefined {
+  if (exponent === 0n || base === 1n) return 1n;
+  if (base === 0n) return exponent < 0n ? undefined : 0n;
+  if (base === -1n) return (exponent & 1n) === 0n ? 1n : -1n;
+  if (exponent < 0n) return 0n;
+  if (exponent > 64n) return undefined;
+  const result = base ** exponent;
+  if (result > largest(dtype) || result < smallest(dtype)) return undefined;
+  const size = result < 0n ? -result : result;
+  return { result, band: size <= 1n << 53n ? 0n : size >> 50n };
+}
+
+/** The integer that float64 rounds an integer of up to 64 bits to. */
+function asFloat64(value: bigint): bigint {
+  const size = value < 0n ? -value : value;
+  const drop = BigInt(Math.max(bitLength(size) - 53, 0));
+  if (drop === 0n) return value;
+  const half = 1n << (drop - 1n);
+  const rest = size & (2n * half - 1n);
+  let kept = size >> drop;
+  if (rest > half || (rest === half && (kept & 1n) === 1n)) kept++;
+  return value < 0n ? -(kept << drop) : kept << drop;
+}
+
+function smallest(dtype: DType): bigint {
+  return isSignedDtype(dtype) ? -(1n << BigInt(8 * dtypeSize(dtype) - 1)) : 0n;
+}
+
+function largest(dtype: DType): bigint {
+  const width = BigInt(8 * dtypeSize(dtype));
+  return (1n << (isSignedDtype(dtype) ? width - 1n : width)) - 1n;
+}

@@ -11,9 +11,14 @@ export function float32Bits(value: number): number {
 }
 
 /** A parameter struct whose fields all fit in one word each. */
-export function encodeWords(words: readonly number[]): Uint8Array {
+export function encodeWords(words: readonly (number | bigint)[]): Uint8Array {
   const types = words.map(() => ({ type: "uint256" }) as const);
-  return hexToBytes(encodeAbiParameters(types, words.map(BigInt)));
+  return hexToBytes(
+    encodeAbiParameters(
+      types,
+      words.map((word) => BigInt(word)),
+    ),
+  );
 }
 
 /** ABI bytes of the Contraction kernel's `ContractionParams`. */

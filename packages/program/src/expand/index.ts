@@ -3,6 +3,7 @@ import type { OnnxNode } from "../onnx/model.ts";
 import { attentions } from "./attention.ts";
 import { microsoft } from "./microsoft.ts";
 import { resizes } from "./resize.ts";
+import { thresholds } from "./threshold.ts";
 import { variadic } from "./variadic.ts";
 
 /**
@@ -17,7 +18,7 @@ export type Expansion = (
 
 /** Every operator that is said by others; one that is not ONNX's own has its domain before it: `com.microsoft.Gelu`. */
 export const expansions: ReadonlyMap<string, Expansion> = new Map(
-  [attentions, microsoft, resizes, variadic].flatMap((table: Record<string, Expansion>) =>
+  [attentions, microsoft, resizes, thresholds, variadic].flatMap((table: Record<string, Expansion>) =>
     Object.entries(table),
   ),
 );

@@ -1,3 +1,4 @@
+import { DType, float32Values, type Tensor } from "@assay/tensor";
 import { Family } from "@assay/numerics";
 import type { ContractionSettings, Draft } from "../compile/draft.ts";
 import type { LoweringGraph } from "../compile/graph.ts";
@@ -17,6 +18,11 @@ function sameDims(graph: LoweringGraph, a: string, b: string): boolean {
   return graph.dims(a).join() === graph.dims(b).join();
 }
 
+/** Whether a value is a constant without infinities and NaN (attention masks have them), which contractions ask for. */
+function isFinite(bias: Tensor | undefined): boolean {
+  return bias?.dtype === DType.float32 && float32Values(bias).every(Number.isFinite);
+}
+
 /** Folds the addition of a constant into the contraction before it; false where there is none that can take it. */
 export function fuseBias(node: OnnxNode, graph: LoweringGraph): boolean {
   const output = onlyOutput(node);
@@ -27,7 +33,7 @@ export function fuseBias(node: OnnxNode, graph: LoweringGraph): boolean {
   for (const [value, bias] of pairs) {
     const draft = graph.fusable(value);
     const settings = settingsOf(draft);
-    if (!draft || !settings || settings.clamp || draft.op & BIAS || !graph.constant(bias)) continue;
+    if (!draft || !settings || settings.clamp || draft.op & BIAS || !isFinite(graph.constant(bias))) continue;
     if (!sameDims(graph, value, output)) continue;
     if (!graph.addOperand(draft, bias, broadcastIndices(graph.dims(bias), draft.dims))) continue;
     draft.op |= BIAS;

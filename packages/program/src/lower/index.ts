@@ -1,9 +1,12 @@
 import type { LoweringGraph } from "../compile/graph.ts";
 import type { OnnxNode } from "../onnx/model.ts";
 import { activations } from "./activation.ts";
+import { casts } from "./cast.ts";
 import { constants } from "./constant.ts";
 import { convolutions } from "./conv.ts";
 import { elementwise } from "./elementwise.ts";
+import { generators } from "./generator.ts";
+import { logic } from "./logic.ts";
 import { matrixProducts } from "./matmul.ts";
 import { pools } from "./pool.ts";
 import { reductions } from "./reduce.ts";
@@ -17,9 +20,12 @@ export type Lowering = (node: OnnxNode, graph: LoweringGraph) => void;
 export const lowerings: ReadonlyMap<string, Lowering> = new Map(
   [
     activations,
+    casts,
     constants,
     convolutions,
     elementwise,
+    generators,
+    logic,
     matrixProducts,
     pools,
     reductions,

@@ -3,7 +3,8 @@ import { unsupported } from "../compile/unsupported.ts";
 import { input, integers, normalAxis, onlyOutput, optionalInput } from "./arguments.ts";
 import type { Lowering } from "./index.ts";
 
-const identity: Lowering = (node, graph) => graph.define(onlyOutput(node), input(node, 0), (view) => view);
+export const identity: Lowering = (node, graph) =>
+  graph.define(onlyOutput(node), input(node, 0), (view) => view);
 
 /** Reshape and its relatives: the traced output dims say everything. */
 const reshape: Lowering = (node, graph) => {
@@ -15,12 +16,6 @@ const dropout: Lowering = (node, graph) => {
   const training = optionalInput(node, 2);
   const off = training === undefined || graph.constant(training)?.data.every((byte) => byte === 0);
   if (!off) unsupported("training mode is not supported");
-  identity(node, graph);
-};
-
-const cast: Lowering = (node, graph) => {
-  const [from, to] = [graph.shape(input(node, 0)).dtype, node.attributes.int("to", 0)];
-  if (from !== to) unsupported(`casting from data type ${from} to ${to} is not supported`);
   identity(node, graph);
 };
 
@@ -102,7 +97,6 @@ const spaceToDepth: Lowering = (node, graph) => {
 export const views: Record<string, Lowering> = {
   Identity: identity,
   Dropout: dropout,
-  Cast: cast,
   Reshape: reshape,
   Flatten: reshape,
   Squeeze: reshape,
