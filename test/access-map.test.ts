@@ -7,6 +7,8 @@ import {
   type Operand,
   operandRuns,
   Origin,
+  type Segment,
+  wholeBox,
 } from "@assay/program";
 import {
   chunkCount,
@@ -75,6 +77,7 @@ function gatherArgs(
   runs: readonly Run[],
   operand = 0,
   earlier: readonly object[] = [],
+  segment: Segment = wholeBox(instruction),
 ) {
   const tree = new TensorTree(stored);
   return [
@@ -83,11 +86,12 @@ function gatherArgs(
     BigInt(element),
     opening(tree, runs),
     BigInt(chunkCount(stored.length)),
+    { first: BigInt(segment.first), count: BigInt(segment.count) },
     earlier,
   ];
 }
 
-const describeInstruction = (instruction: Instruction) =>
+const describeInstruction = (instruction: object) =>
   JSON.stringify(instruction, (_, value: unknown) => (typeof value === "bigint" ? value.toString() : value));
 
 describe("AccessMap", () => {
@@ -128,6 +132,32 @@ describe("AccessMap", () => {
       expect(await outcome, describeInstruction(instruction)).toBe("ChunkNotOpened");
     }
     expect(padded).toBeGreaterThan(20);
+  });
+
+  it("gathers any segment of the box as the whole box has it", async () => {
+    const next = random(8);
+    for (let i = 0; i < 120 * FUZZ; i++) {
+      const { instruction, length } = randomAccess(next);
+      const operand = instruction.operands[0]!;
+      const stored = randomBytes(next, length * dtypeSize(operand.dtype));
+      const element = next(elementCount(instruction.dims));
+      const points = wholeBox(instruction).count;
+      const first = next(points);
+      const segment = { first, count: 1 + next(points - first) };
+      const output = new Uint8Array(4 * elementCount(instruction.dims));
+      const expected = kernelInput(instruction, element, output, () => stored, segment);
+      const needed = operandRuns(instruction, operand, element, () => stored, segment);
+      const runs = needed.length === 0 ? [{ first: 0, count: 1 }] : needed;
+      const answer = await read(
+        harness,
+        "gather",
+        gatherArgs(instruction, element, stored, runs, 0, [], segment),
+      );
+      expect(answer, describeInstruction({ ...instruction, segment })).toEqual([
+        toHex(expected.operands[0]!),
+        BigInt(expected.valid[0]!),
+      ]);
+    }
   });
 
   it("looks indices up as its twin does: per element and per point, negative and out of range", async () => {

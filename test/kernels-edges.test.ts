@@ -46,6 +46,6 @@ describe("edges of the rules", () => {
     const [outcome] = await kernel.judgeAll([contractionInput({ ...c, a, b })]);
     const { gas } = outcome as { gas: number };
     console.log(`contraction with subnormals: ${(gas / 4096).toFixed(1)} gas a term`);
-    expect(gas / 4096).toBeLessThan(290); // what packages/program/src/compile/proof-gas.ts counts on
+    expect(gas / 4096).toBeLessThan(290); // what packages/program/src/proof-cost.ts counts on
   });
 });

@@ -5,7 +5,7 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {DotProduct} from "../numerics/DotProduct.sol";
 import {Float32} from "../numerics/Float32.sol";
 import {Dtype} from "../program/Dtype.sol";
-import {IKernel, Judgement, KernelInput, Verdict} from "./IKernel.sol";
+import {IKernel, IStreamingKernel, Judgement, KernelInput, Verdict} from "./IKernel.sol";
 import {KernelChecks} from "./KernelChecks.sol";
 import {OperandCount, OperandLength, ParamsLength, UnknownOp} from "./KernelErrors.sol";
 
@@ -24,6 +24,8 @@ struct ContractionParams {
 error HintLength(uint256 expected, uint256 actual);
 /// @notice emax is outside what any float32 operands need.
 error EmaxOutOfRange(uint256 emax, uint256 lowest, uint256 highest);
+/// @notice The segments of a stream were given different hints.
+error EmaxChanged(uint256 emax, uint256 before);
 /// @notice Some product has a larger exponent than the hint says.
 error EmaxTooSmall(uint256 emax);
 /// @notice The reduction box is larger than the accumulator holds.
@@ -42,16 +44,28 @@ error DivisorTooLarge(uint256 divisor, uint256 limit);
 /// @title Contraction: a scaled sum of one or two factors, with bias and clamp
 /// @dev Op bit 0: two factors; bit 1: the last operand is the bias. The step numbers refer to the theorem in
 ///      docs/numerics/contraction.md, which proves every line. Twin: packages/numerics/src/contraction.ts.
-contract ContractionKernel is IKernel {
+contract ContractionKernel is IStreamingKernel {
     /// @dev The instruction and its operands, checked.
     struct Call {
         ContractionParams params;
         bool twoFactors;
         bool hasBias;
         uint32 bias;
-        uint256 terms; // K
         uint256 divisor;
         bool empty; // an average over nothing: 0/0
+    }
+
+    /// @dev All that a judgement needs to know of the factors. Those of two runs of terms add up to those of both.
+    struct Facts {
+        uint256 emax; // the hint: at least every product's exponent
+        uint256 terms; // K
+        uint256 valid; // terms whose first factor is not padding
+        uint256 positive; // sum of the positive products, in units of 2^(emax-363)
+        uint256 negative; // sum of the magnitudes of the negative ones
+        uint256 small; // sum of the magnitudes of products that hardware may read as zero
+        bool nonFinite; // some factor is NaN or infinite
+        bool firstNonFinite; // some first factor is
+        bool scaledOverflow; // some factor multiplied by alpha beforehand can overflow
     }
 
     /// @dev Enclosure of divisor·T and what the bands are made of, all in units of 2^scale.
@@ -66,54 +80,107 @@ contract ContractionKernel is IKernel {
 
     uint256 private constant MAX_DIVISOR = 1 << 24;
     uint256 private constant MAX_LAMBDA = 1 << 20;
+    /// @dev Most terms of all segments together.
+    uint256 private constant MAX_STREAMED_TERMS = 1 << 22;
 
     /// @inheritdoc IKernel
-    function judge(KernelInput calldata input) external pure returns (Judgement memory judgement) {
+    function judge(KernelInput calldata input) external pure returns (Judgement memory) {
         Call memory call = _check(input);
-        uint256 emax = _emax(input.hint);
+        Facts memory facts = _facts(call, input);
+        return _judge(call, facts, uint32(input.claimed));
+    }
+
+    /// @inheritdoc IStreamingKernel
+    function fold(KernelInput calldata part, bytes calldata state) external pure returns (bytes memory) {
+        Call memory call = _check(part);
+        // What counts as small depends on the divisor, which is not known before the last segment where it is counted.
+        if (call.params.divisor == 0 && call.params.alpha != Float32.ONE)
+            revert BadCoefficient(call.params.alpha);
+        Facts memory facts = _facts(call, part);
+        if (state.length != 0) _add(facts, abi.decode(state, (Facts)));
+        if (facts.terms > MAX_STREAMED_TERMS) revert TooManyTerms(facts.terms, MAX_STREAMED_TERMS);
+        return abi.encode(facts);
+    }
+
+    /// @inheritdoc IStreamingKernel
+    function conclude(
+        KernelInput calldata part,
+        bytes calldata state
+    ) external pure returns (Judgement memory) {
+        Call memory call = _check(part);
+        Facts memory facts = abi.decode(state, (Facts));
+        _divide(call, facts.valid);
+        return _judge(call, facts, uint32(part.claimed));
+    }
+
+    /// @dev What the factors in `input` come to.
+    function _facts(Call memory call, KernelInput calldata input) private pure returns (Facts memory facts) {
         bytes calldata a = input.operands[0];
         bytes calldata b = call.twoFactors ? input.operands[1] : input.hint[:0];
-        DotProduct.Sum memory sum = DotProduct.accumulate(a, b, emax);
+        facts.emax = _emax(input.hint);
+        facts.terms = a.length >> 2;
+        facts.valid = input.valid[0];
+        DotProduct.Sum memory sum = DotProduct.accumulate(a, b, facts.emax);
+        facts.nonFinite = sum.nonFinite;
+        if (sum.nonFinite) facts.firstNonFinite = DotProduct.largestExponent(a) == 255;
+        else if (!sum.fits) revert EmaxTooSmall(facts.emax);
+        facts.positive = sum.positive;
+        facts.negative = sum.negative;
+        uint256 threshold = _threshold(call.params.alpha, call.divisor);
+        if (!sum.nonFinite && (sum.subnormal || threshold > 1))
+            facts.small = DotProduct.sumSmall(a, b, facts.emax, threshold);
+        facts.scaledOverflow = _canOverflowScaled(call.params.alpha, a, b);
+    }
 
+    /// @dev Adds what earlier segments came to. Where some factor is not finite, no sum matters any more.
+    function _add(Facts memory facts, Facts memory earlier) private pure {
+        if (facts.emax != earlier.emax) revert EmaxChanged(facts.emax, earlier.emax);
+        facts.terms += earlier.terms;
+        facts.valid += earlier.valid;
+        facts.nonFinite = facts.nonFinite || earlier.nonFinite;
+        facts.firstNonFinite = facts.firstNonFinite || earlier.firstNonFinite;
+        facts.scaledOverflow = facts.scaledOverflow || earlier.scaledOverflow;
+        if (facts.nonFinite) {
+            (facts.positive, facts.negative, facts.small) = (0, 0, 0);
+        } else {
+            facts.positive += earlier.positive;
+            facts.negative += earlier.negative;
+            facts.small += earlier.small;
+        }
+    }
+
+    function _judge(
+        Call memory call,
+        Facts memory facts,
+        uint32 claimed
+    ) private pure returns (Judgement memory judgement) {
         // 1. NaN and infinities among the operands
         bool clamped = call.params.activation == 1;
-        bool finite = Float32.isFinite(uint32(input.claimed));
-        if (sum.nonFinite || !Float32.isFinite(call.bias))
-            return
-                _ruled(
-                    _acceptsWithoutSum(
-                        call,
-                        uint32(input.claimed),
-                        !_mustBeNonFinite(call, sum.nonFinite, input.valid[0], a)
-                    )
-                );
-        if (!sum.fits) revert EmaxTooSmall(emax);
+        bool finite = Float32.isFinite(claimed);
+        if (facts.nonFinite || !Float32.isFinite(call.bias))
+            return _ruled(_acceptsWithoutSum(call, claimed, !_mustBeNonFinite(call, facts)));
 
-        Enclosure memory e = _enclose(call, sum, emax, a, b);
+        Enclosure memory e = _enclose(call, facts);
 
         // 2. overflow
         if (!finite) {
             // both bounds the same infinity: whatever the sum, that is the result
-            bool pinned =
-                clamped && call.params.low == call.params.high && uint32(input.claimed) == call.params.low;
-            return
-                _ruled(pinned || call.empty || e.canOverflow || _canOverflowScaled(call.params.alpha, a, b));
+            bool pinned = clamped && call.params.low == call.params.high && claimed == call.params.low;
+            return _ruled(pinned || call.empty || e.canOverflow || facts.scaledOverflow);
         }
         (bool atLow, bool atHigh) = (false, false);
         if (clamped) {
             bool inside;
-            (inside, atLow, atHigh) = _clampOf(call.params, uint32(input.claimed));
-            if (!inside) return _outside(call, e);
-            if (
-                (atLow || atHigh) &&
-                (call.empty || e.canOverflow || _canOverflowScaled(call.params.alpha, a, b))
-            ) return _ruled(true);
+            (inside, atLow, atHigh) = _clampOf(call.params, claimed);
+            if (!inside) return _outside(call, facts.terms, e);
+            if ((atLow || atHigh) && (call.empty || e.canOverflow || facts.scaledOverflow))
+                return _ruled(true);
         }
 
         // 6. verdict
-        judgement = _outside(call, e);
-        (int256 floor, int256 ceiling) = _claimed(uint32(input.claimed), call.divisor, e.scale);
-        (uint256 provable, uint256 integrity) = _bands(call, e);
+        judgement = _outside(call, facts.terms, e);
+        (int256 floor, int256 ceiling) = _claimed(claimed, call.divisor, e.scale);
+        (uint256 provable, uint256 integrity) = _bands(call, facts.terms, e);
         if ((ceiling >= e.low - int256(provable) || atHigh) && (floor <= e.high + int256(provable) || atLow))
             judgement.verdict = Verdict.Imprecise;
         if (
@@ -135,8 +202,8 @@ contract ContractionKernel is IKernel {
         if (input.valid.length != count) revert OperandCount(count, input.valid.length);
         uint256 length = input.operands[0].length;
         if (length == 0 || length & 3 != 0) revert OperandLength(0, (length & ~uint256(3)) + 4, length);
-        call.terms = length >> 2;
-        if (call.terms > DotProduct.MAX_TERMS) revert TooManyTerms(call.terms, DotProduct.MAX_TERMS);
+        uint256 terms = length >> 2;
+        if (terms > DotProduct.MAX_TERMS) revert TooManyTerms(terms, DotProduct.MAX_TERMS);
         if (call.twoFactors && input.operands[1].length != length)
             revert OperandLength(1, length, input.operands[1].length);
         if (call.hasBias) {
@@ -145,9 +212,15 @@ contract ContractionKernel is IKernel {
             call.bias = Float32.at(bias, 0);
         }
 
-        if (input.valid[0] > call.terms) revert ValidTooLarge(input.valid[0], call.terms);
-        call.divisor = call.params.divisor == 0 ? input.valid[0] : call.params.divisor;
-        if (call.divisor == 0) (call.empty, call.divisor) = (true, 1);
+        if (input.valid[0] > terms) revert ValidTooLarge(input.valid[0], terms);
+        _divide(call, input.valid[0]);
+    }
+
+    /// @dev Sets the divisor, given the number of points that are not padding.
+    function _divide(Call memory call, uint256 valid) private pure {
+        call.divisor = call.params.divisor == 0 ? valid : call.params.divisor;
+        call.empty = call.divisor == 0;
+        if (call.empty) call.divisor = 1;
     }
 
     function _checkParams(ContractionParams memory params) private pure {
@@ -171,15 +244,10 @@ contract ContractionKernel is IKernel {
 
     /// @dev Whether no honest result can be finite, some operand not being so. Hardware may skip a product with alpha
     ///      or beta 0 and the products of padding, which is always in the first operand.
-    function _mustBeNonFinite(
-        Call memory call,
-        bool nonFinite,
-        uint256 valid,
-        bytes calldata a
-    ) private pure returns (bool) {
+    function _mustBeNonFinite(Call memory call, Facts memory facts) private pure returns (bool) {
         if (!Float32.isFinite(call.bias) && !Float32.isZero(call.params.beta)) return true;
-        if (!nonFinite || Float32.isZero(call.params.alpha)) return false;
-        return valid == call.terms || DotProduct.largestExponent(a) == 255;
+        if (!facts.nonFinite || Float32.isZero(call.params.alpha)) return false;
+        return facts.valid == facts.terms || facts.firstNonFinite;
     }
 
     /// @dev The verdict when some operand is not finite. The sum is then NaN or infinite unless hardware skips it, and a
@@ -211,16 +279,10 @@ contract ContractionKernel is IKernel {
     }
 
     /// @dev Steps 3 to 5 of the theorem.
-    function _enclose(
-        Call memory call,
-        DotProduct.Sum memory sum,
-        uint256 emax,
-        bytes calldata a,
-        bytes calldata b
-    ) private pure returns (Enclosure memory e) {
+    function _enclose(Call memory call, Facts memory facts) private pure returns (Enclosure memory e) {
         // 3. the unit: the sum's own, unless bias or flushed results would not fit their words in it
         (bool negative, uint256 alpha, int256 alphaScale) = Float32.decode(call.params.alpha);
-        int256 sumScale = int256(emax) - 363 + alphaScale;
+        int256 sumScale = int256(facts.emax) - 363 + alphaScale;
         int256 flushScale = alphaScale + 24 > 0 ? alphaScale - 102 : -126; // 2^flushScale ≥ 2^-126·max(1, |alpha|)
         (bool biasNegative, uint256 bias, int256 biasScale) = _bias(call);
         if (alpha == 0) sumScale = flushScale - 87; // nothing is left of the sum
@@ -231,9 +293,9 @@ contract ContractionKernel is IKernel {
 
         // 4. enclosure of divisor·T, and the magnitude its roundings are relative to
         {
-            int256 scaled = int256(alpha) * (int256(sum.positive) - int256(sum.negative));
+            int256 scaled = int256(alpha) * (int256(facts.positive) - int256(facts.negative));
             if (negative) scaled = -scaled;
-            int256 slack = int256(alpha * (call.terms << 49));
+            int256 slack = int256(alpha * (facts.terms << 49));
             e.low = _shiftDown(scaled - slack, drop);
             e.high = _shiftUp(scaled + slack, drop);
         }
@@ -243,22 +305,21 @@ contract ContractionKernel is IKernel {
             e.low += floor;
             e.high += ceiling;
         }
-        uint256 magnitude = sum.positive + sum.negative;
+        uint256 magnitude = facts.positive + facts.negative;
         uint256 biasMagnitude = _rescaleUp(dividedBias, biasScale - e.scale);
         e.magnitude = _rescaleUp(alpha * magnitude, -int256(drop)) + biasMagnitude;
 
         // 5. flushed results, and operands that may be read as zero
-        e.absolute = _rescaleUp(5 * (call.terms + 1) * call.divisor, flushScale - e.scale);
-        uint256 threshold = _threshold(call.params.alpha, call.divisor);
-        if (sum.subnormal || threshold > 1) {
-            uint256 small = alpha * DotProduct.sumSmall(a, b, emax, threshold);
+        e.absolute = _rescaleUp(5 * (facts.terms + 1) * call.divisor, flushScale - e.scale);
+        if (facts.small != 0) {
+            uint256 small = alpha * facts.small;
             e.absolute += _rescaleUp(small + (small + 127) / 128, -int256(drop));
         }
         if (Float32.isSubnormal(call.bias) || Float32.isSubnormal(call.params.beta))
             e.absolute += biasMagnitude;
 
         e.canOverflow =
-            _reaches125(magnitude, int256(emax) - 363) ||
+            _reaches125(magnitude, int256(facts.emax) - 363) ||
             _reaches125(alpha * magnitude, sumScale) ||
             _reaches125(bias, biasScale);
     }
@@ -283,16 +344,17 @@ contract ContractionKernel is IKernel {
 
     function _bands(
         Call memory call,
+        uint256 terms,
         Enclosure memory e
     ) private pure returns (uint256 provable, uint256 integrity) {
         ContractionParams memory params = call.params;
-        uint256 roundings = call.terms - 1;
+        uint256 roundings = terms - 1;
         if (call.twoFactors) roundings += 1;
         if (params.alpha != Float32.ONE) roundings += 2;
         if (call.divisor != 1) roundings += 2;
         if (call.hasBias) roundings += params.beta == Float32.ONE ? 1 : 2;
         provable = Math.ceilDiv(roundings * e.magnitude, (1 << 24) - roundings) + e.absolute;
-        uint256 root = Math.sqrt(call.terms << 32, Math.Rounding.Ceil);
+        uint256 root = Math.sqrt(terms << 32, Math.Rounding.Ceil);
         integrity =
             Math.ceilDiv(Math.min(params.lambda, MAX_LAMBDA) * root * e.magnitude, 1 << 48) + e.absolute;
         integrity = Math.min(integrity, provable);
@@ -314,9 +376,10 @@ contract ContractionKernel is IKernel {
     /// @dev A Fraudulent judgement with its integers, divided by the divisor.
     function _outside(
         Call memory call,
+        uint256 terms,
         Enclosure memory e
     ) private pure returns (Judgement memory judgement) {
-        (uint256 provable, uint256 integrity) = _bands(call, e);
+        (uint256 provable, uint256 integrity) = _bands(call, terms, e);
         int256 middle = _shiftDown(e.low + e.high, 1);
         uint256 halfWidth = uint256(e.high - middle);
         uint256 remainder = call.divisor == 1 ? 0 : 1;

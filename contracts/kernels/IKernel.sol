@@ -36,3 +36,20 @@ interface IKernel {
     /// @notice The verdict for one output element. Reverts with a named error on malformed input.
     function judge(KernelInput calldata input) external pure returns (Judgement memory);
 }
+
+/// @title Streaming kernel
+/// @notice A family whose elements can be judged piece by piece: folding all segments of the reduction box in order and
+///         concluding gives the judgement of the whole box, whatever the segments are.
+interface IStreamingKernel is IKernel {
+    /// @notice The state after one more segment.
+    /// @param part reduced operands hold the segment's points, the others their element
+    /// @param state of the segments before; empty: there are none
+    function fold(KernelInput calldata part, bytes calldata state) external pure returns (bytes memory);
+
+    /// @notice The judgement from the state after the last segment.
+    /// @param part the last segment's input; of its operands only those that are not reduced are read
+    function conclude(
+        KernelInput calldata part,
+        bytes calldata state
+    ) external pure returns (Judgement memory);
+}

@@ -12,6 +12,12 @@ struct Gathered {
     bool reduced;
 }
 
+/// @notice Points [first, first + count) of a reduction box, in its order.
+struct Segment {
+    uint64 first;
+    uint64 count;
+}
+
 /// @title Access maps: which elements of an operand an output element is computed from
 /// @notice Semantics: `Axis` in contracts/program/Program.sol. TypeScript twin: packages/program/src/accessmap.ts.
 /// @dev Instructions come from anybody. All sums here stay far inside 256 bits whatever their fields are: a
@@ -49,6 +55,8 @@ library AccessMap {
     error AccessOutOfRange(uint256 first, uint256 end, uint256 length);
     /// @notice The proof does not open a chunk that the access map reads.
     error ChunkNotOpened(uint256 chunk);
+    /// @notice The segment holds no points, or points outside the box.
+    error SegmentOutOfRange(uint256 first, uint256 count, uint256 points);
     /// @notice Axis `axis` looks indices up in no earlier operand of an integer type, or an operand that is not reduced
     ///         looks them up in one that is.
     error BadLookup(uint256 axis, uint8 lookup);
@@ -99,7 +107,25 @@ library AccessMap {
         }
     }
 
-    /// @notice The operand's elements over the reduction box (last axis fastest), or its single element.
+    /// @notice Points of a reduction box.
+    function boxSize(uint64[] memory reduction) internal pure returns (uint256 points) {
+        points = 1;
+        unchecked {
+            for (uint256 i; i < reduction.length; ++i) {
+                points *= reduction[i];
+                if (points > MAX_POINTS) revert BoxTooLarge();
+            }
+        }
+    }
+
+    /// @notice Reverts unless a segment has points, all of them in the box.
+    function requireInside(Segment memory segment, uint256 points) internal pure {
+        if (segment.count == 0 || segment.first >= points || segment.count > points - segment.first)
+            revert SegmentOutOfRange(segment.first, segment.count, points);
+    }
+
+    /// @notice The operand's elements over a segment of the reduction box (last axis fastest), or its single element.
+    /// @param segment points of the box; of no meaning to an operand that is not reduced
     /// @param output coordinates of the output element
     /// @param earlier by number, the operands gathered so far; those that are not have data type 0
     /// @return dense little-endian elements; padding is the operand's fill
@@ -108,13 +134,14 @@ library AccessMap {
         Operand memory operand,
         uint256[] memory output,
         uint64[] memory reduction,
+        Segment memory segment,
         OpenedChunks memory opened,
         Gathered[] memory earlier
     ) internal pure returns (bytes memory dense, uint256 valid) {
         // An operand that is not reduced stays where the box begins.
         uint256 boxRank = operand.reduced ? reduction.length : 0;
         uint256 rowLength = boxRank == 0 ? 1 : reduction[boxRank - 1];
-        uint256 points = _points(reduction, boxRank);
+        uint256 points = operand.reduced ? segment.count : 1;
         Walk memory walk = _start(operand, output, reduction.length, boxRank, earlier);
         dense = new bytes(points * walk.elementSize);
         if (points == 0) return (dense, 0);
@@ -124,23 +151,52 @@ library AccessMap {
             target := add(dense, 0x20)
         }
         unchecked {
-            uint256 rowBytes = rowLength * walk.elementSize;
-            for (uint256 point; point < points; point += rowLength) {
-                _row(operand.axes, walk, opened, rowLength, target, point);
-                _advance(operand.axes, walk, k, reduction, output.length);
-                target += rowBytes;
+            // The first row may begin in the middle, the last one end there.
+            uint256 skipped =
+                boxRank == 0 ? 0 : _enter(operand.axes, walk, k, reduction, output.length, segment.first);
+            for (uint256 point; point < points;) {
+                uint256 length = rowLength - skipped;
+                if (length > points - point) length = points - point;
+                _row(operand.axes, walk, opened, length, target, point);
+                if (skipped != 0) _shift(walk, -int256(skipped));
+                skipped = 0;
+                point += length;
+                target += length * walk.elementSize;
+                if (point < points) _advance(operand.axes, walk, k, reduction, output.length);
             }
         }
         valid = walk.valid;
     }
 
-    function _points(uint64[] memory reduction, uint256 boxRank) private pure returns (uint256 points) {
-        points = 1;
+    /// @dev Moves the walk to a point of the box; returns how far inside its row that is.
+    function _enter(
+        Axis[] memory axes,
+        Walk memory walk,
+        uint256[] memory k,
+        uint64[] memory reduction,
+        uint256 outputRank,
+        uint256 point
+    ) private pure returns (uint256 inRow) {
+        if (point == 0) return 0;
         unchecked {
-            for (uint256 i; i < boxRank; ++i) {
-                points *= reduction[i];
-                if (points > MAX_POINTS) revert BoxTooLarge();
+            uint256 last = k.length - 1;
+            inRow = point % reduction[last];
+            point /= reduction[last];
+            for (uint256 i = last; i != 0;) {
+                --i;
+                k[i] = point % reduction[i];
+                point /= reduction[i];
+                for (uint256 a; a < axes.length; ++a)
+                    walk.values[a] += int256(k[i]) * int256(axes[a].coefficients[outputRank + i]);
             }
+        }
+        _shift(walk, int256(inRow));
+    }
+
+    /// @dev Moves the start of the current row along it.
+    function _shift(Walk memory walk, int256 points) private pure {
+        unchecked {
+            for (uint256 a; a < walk.values.length; ++a) walk.values[a] += walk.steps[a] * points;
         }
     }
 

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Judgement} from "../kernels/IKernel.sol";
+import {Segment} from "./AccessMap.sol";
 
 /// @notice Chunks of one tensor, proven against the root of its origin.
 /// @dev `runs` are maximal runs of chunks in ascending order, each (first chunk << 64) | chunk count, with at least
@@ -46,4 +47,17 @@ interface IVerifier {
         Roots calldata roots,
         ElementProof calldata proof
     ) external view returns (Judgement memory);
+
+    /// @notice One step of a judgement too long for one transaction: folds a segment of the reduction box into the
+    ///         kernel's state. Segments follow each other from point 0; the caller keeps the state between them.
+    /// @param proof as for {judge}, but its openings show only what the segment reads
+    /// @param state what the step before returned; empty for the first
+    /// @return next the state after this segment
+    /// @return complete whether the segment ends the box; only then `judgement` is set
+    function fold(
+        Roots calldata roots,
+        ElementProof calldata proof,
+        Segment calldata segment,
+        bytes calldata state
+    ) external view returns (bytes memory next, bool complete, Judgement memory judgement);
 }

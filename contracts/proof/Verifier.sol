@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {IKernel, Judgement, KernelInput} from "../kernels/IKernel.sol";
+import {IKernel, IStreamingKernel, Judgement, KernelInput} from "../kernels/IKernel.sol";
 import {Family, Instruction, Operand, Origin} from "../program/Program.sol";
 import {Dtype} from "../program/Dtype.sol";
-import {AccessMap, Gathered} from "./AccessMap.sol";
+import {AccessMap, Gathered, Segment} from "./AccessMap.sol";
 import {ElementProof, IVerifier, Opening, Roots} from "./IVerifier.sol";
 import {OpenedChunks, TensorProof} from "./TensorProof.sol";
 
@@ -62,15 +62,26 @@ contract Verifier is IVerifier {
         ElementProof calldata proof
     ) external view returns (Judgement memory) {
         Instruction memory instruction = _instruction(roots, proof);
-        KernelInput memory input;
-        input.op = instruction.op;
-        input.params = instruction.params;
-        input.hint = proof.hint;
-        uint256[] memory output = AccessMap.coordinatesOf(proof.element, instruction.dims);
-        input.dtype = instruction.dtype;
-        input.claimed = _claimed(roots, proof, instruction);
-        _operands(roots, proof, instruction, output, input);
+        Segment memory whole = Segment(0, uint64(AccessMap.boxSize(instruction.reduction)));
+        KernelInput memory input = _input(roots, proof, instruction, whole);
         return IKernel(kernelOf(instruction.family)).judge(input);
+    }
+
+    /// @inheritdoc IVerifier
+    function fold(
+        Roots calldata roots,
+        ElementProof calldata proof,
+        Segment calldata segment,
+        bytes calldata state
+    ) external view returns (bytes memory next, bool complete, Judgement memory judgement) {
+        Instruction memory instruction = _instruction(roots, proof);
+        uint256 points = AccessMap.boxSize(instruction.reduction);
+        AccessMap.requireInside(segment, points);
+        KernelInput memory input = _input(roots, proof, instruction, segment);
+        IStreamingKernel kernel = IStreamingKernel(kernelOf(instruction.family));
+        next = kernel.fold(input, state);
+        complete = uint256(segment.first) + segment.count == points;
+        if (complete) judgement = kernel.conclude(input, next);
     }
 
     /// @notice The contract that judges elements of a family's instructions.
@@ -112,6 +123,22 @@ contract Verifier is IVerifier {
         return abi.decode(encoded, (Instruction));
     }
 
+    /// @dev What the kernel is told: all but the reduced operands' bytes is the same for every segment.
+    function _input(
+        Roots calldata roots,
+        ElementProof calldata proof,
+        Instruction memory instruction,
+        Segment memory segment
+    ) private view returns (KernelInput memory input) {
+        input.op = instruction.op;
+        input.dtype = instruction.dtype;
+        input.params = instruction.params;
+        input.hint = proof.hint;
+        uint256[] memory output = AccessMap.coordinatesOf(proof.element, instruction.dims);
+        input.claimed = _claimed(roots, proof, instruction);
+        _operands(roots, proof, instruction, output, segment, input);
+    }
+
     /// @dev Bits of the claimed output element.
     function _claimed(
         Roots calldata roots,
@@ -137,6 +164,7 @@ contract Verifier is IVerifier {
         ElementProof calldata proof,
         Instruction memory instruction,
         uint256[] memory output,
+        Segment memory segment,
         KernelInput memory input
     ) private view {
         uint256 count = instruction.operands.length;
@@ -168,6 +196,7 @@ contract Verifier is IVerifier {
                 operand,
                 output,
                 instruction.reduction,
+                segment,
                 opened[n],
                 gathered
             );

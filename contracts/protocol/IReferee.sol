@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Verdict} from "../kernels/IKernel.sol";
+import {Segment} from "../proof/AccessMap.sol";
 import {ElementProof} from "../proof/IVerifier.sol";
 import {Phase} from "./ClaimLife.sol";
 
@@ -50,6 +51,16 @@ interface IReferee {
         uint256 integrity,
         int256 scale
     );
+    /// @notice A step of a proof in several transactions: points [0, done) of the element's reduction box are folded in.
+    /// @param state what the next step continues from
+    event ProofAdvanced(
+        bytes32 indexed claimId,
+        address indexed prover,
+        uint32 instruction,
+        uint64 element,
+        uint64 done,
+        bytes state
+    );
     /// @notice An output that differs from the trace was proven.
     event OutputJudged(
         bytes32 indexed claimId,
@@ -72,6 +83,10 @@ interface IReferee {
     error NotCommitted(address prover, bytes32 commitment);
     /// @notice The commitment was made in this very second; wait for the next block.
     error CommitmentTooYoung(uint256 committedAt, uint256 time);
+    /// @notice The segment does not begin where the caller's proof of this element stands.
+    error SegmentOutOfOrder(uint64 first, uint64 done);
+    /// @notice The state is not the one that the caller's last step ended with.
+    error StateMismatch(bytes32 expected, bytes32 actual);
     /// @notice The element is within its bands: there is nothing to settle.
     error ElementAcceptable(uint32 instruction, uint64 element);
     error UnknownOutput(uint32 output, uint32 outputCount);
@@ -96,6 +111,22 @@ interface IReferee {
     ///         unless somebody proves worse before.
     function proveElement(bytes32 claimId, bytes32 salt, ElementProof calldata proof) external;
 
+    /// @notice One step of a proof that is too long for one transaction. The first step needs the caller's commitment to
+    ///         {elementHash} (not to the whole proof, whose first step shows what is proven); the steps after it only the
+    ///         caller can take, in as many transactions and with as many pauses as it likes while the claim is
+    ///         Provable. The last step settles as {proveElement} does. Who sees a first step and copies it gets nothing
+    ///         while the first prover goes on: until a quarter of the proof window has passed since its first step, a
+    ///         verdict on this element pays the one who committed to it first.
+    /// @param segment points of the reduction box; begins where the caller's step before ended, or at 0 to begin anew
+    /// @param state what that step's ProofAdvanced says; empty for the first
+    function proveSegment(
+        bytes32 claimId,
+        bytes32 salt,
+        ElementProof calldata proof,
+        Segment calldata segment,
+        bytes calldata state
+    ) external;
+
     /// @notice Proves that an output differs from the trace; the claim is slashed at once.
     function proveOutput(bytes32 claimId, bytes32 salt, OutputProof calldata proof) external;
 
@@ -110,6 +141,19 @@ interface IReferee {
 
     /// @notice When `prover` made a commitment, 0 if never.
     function committedAt(address prover, bytes32 commitment) external view returns (uint64);
+
+    /// @notice What a proof in several steps commits to: keccak256(abi.encode(instruction, element)).
+    function elementHash(uint32 instruction, uint64 element) external pure returns (bytes32);
+
+    /// @notice How far `prover` is with its proof in several steps of an element.
+    /// @return done points folded in so far
+    /// @return stateHash keccak256 of the state to continue with
+    function progressOf(
+        bytes32 claimId,
+        address prover,
+        uint32 instruction,
+        uint64 element
+    ) external view returns (uint64 done, bytes32 stateHash);
 
     /// @notice The market whose claims are judged.
     function market() external view returns (address);

@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {Judgement, Verdict} from "../kernels/IKernel.sol";
+import {Segment} from "../proof/AccessMap.sol";
 import {ElementProof, IVerifier, Roots} from "../proof/IVerifier.sol";
 import {ClaimState, Phase} from "./ClaimLife.sol";
 import {Dtype} from "../program/Dtype.sol";
@@ -24,8 +25,26 @@ contract Referee is IReferee, ReentrancyGuardTransient {
     /// @inheritdoc IReferee
     address public immutable verifier;
 
+    /// @dev A proof in several steps.
+    struct Progress {
+        bytes32 stateHash;
+        uint64 done;
+    }
+
+    /// @dev Who of those that prove an element in several steps committed to it first, and until when that counts.
+    struct Precedence {
+        address prover;
+        uint48 committedAt;
+        uint48 until;
+    }
+
     /// @inheritdoc IReferee
     mapping(address prover => mapping(bytes32 commitment => uint64)) public committedAt;
+    mapping(bytes32 elementKey => mapping(address prover => Progress)) private _progress;
+    mapping(bytes32 elementKey => Precedence) private _precedence;
+
+    /// @dev Precedence of a first step lasts this share of the proof window.
+    uint256 private constant PRECEDENCE_SHARE = 4;
 
     constructor(address market_, address verifier_) {
         if (market_ == address(0) || verifier_ == address(0)) revert ZeroAddress();
@@ -64,23 +83,43 @@ contract Referee is IReferee, ReentrancyGuardTransient {
         ClaimState memory claim = _requirePhase(claimId, Phase.Provable);
         _requireCommitted(claimId, salt, keccak256(abi.encode(proof)));
         Judgement memory judgement = IVerifier(verifier).judge(_rootsOf(claim), proof);
-        // INVARIANT I7
-        if (judgement.verdict == Verdict.Acceptable) revert ElementAcceptable(proof.index, proof.element);
-        emit ElementJudged(
-            claimId,
-            msg.sender,
-            judgement.verdict,
-            proof.index,
-            proof.element,
-            _claimedBits(proof),
-            judgement.exact,
-            judgement.provable,
-            judgement.integrity,
-            judgement.scale
+        _settle(claimId, msg.sender, proof, judgement);
+    }
+
+    /// @inheritdoc IReferee
+    function proveSegment(
+        bytes32 claimId,
+        bytes32 salt,
+        ElementProof calldata proof,
+        Segment calldata segment,
+        bytes calldata state
+    ) external nonReentrant {
+        ClaimState memory claim = _requirePhase(claimId, Phase.Provable);
+        bytes32 key = _elementKey(claimId, proof.index, proof.element);
+        Progress storage progress = _progress[key][msg.sender];
+        if (segment.first == 0) {
+            uint256 since = _requireCommitted(claimId, salt, elementHash(proof.index, proof.element));
+            if (state.length != 0) revert StateMismatch(keccak256(""), keccak256(state));
+            _claimPrecedence(key, since, claim.termsId);
+        } else {
+            if (segment.first != progress.done) revert SegmentOutOfOrder(segment.first, progress.done);
+            if (keccak256(state) != progress.stateHash)
+                revert StateMismatch(progress.stateHash, keccak256(state));
+        }
+        (bytes memory next, bool complete, Judgement memory judgement) = IVerifier(verifier).fold(
+            _rootsOf(claim),
+            proof,
+            segment,
+            state
         );
-        if (judgement.verdict == Verdict.Fraudulent)
-            IInferenceMarket(market).settleSlashed(claimId, msg.sender);
-        else IInferenceMarket(market).recordImprecision(claimId, msg.sender);
+        if (complete) {
+            delete _progress[key][msg.sender];
+            _settle(claimId, _payee(key), proof, judgement);
+        } else {
+            uint64 done = segment.first + segment.count;
+            (progress.done, progress.stateHash) = (done, keccak256(next));
+            emit ProofAdvanced(claimId, msg.sender, proof.index, proof.element, done, next);
+        }
     }
 
     /// @inheritdoc IReferee
@@ -147,15 +186,83 @@ contract Referee is IReferee, ReentrancyGuardTransient {
         return keccak256(abi.encode(claimId, prover, salt, proofHash));
     }
 
+    /// @inheritdoc IReferee
+    function elementHash(uint32 instruction, uint64 element) public pure returns (bytes32) {
+        return keccak256(abi.encode(instruction, element));
+    }
+
+    /// @inheritdoc IReferee
+    function progressOf(
+        bytes32 claimId,
+        address prover,
+        uint32 instruction,
+        uint64 element
+    ) external view returns (uint64 done, bytes32 stateHash) {
+        Progress storage progress = _progress[_elementKey(claimId, instruction, element)][prover];
+        return (progress.done, progress.stateHash);
+    }
+
+    /// @dev Settles a claim by what was found of one element, for the benefit of `prover`.
+    function _settle(
+        bytes32 claimId,
+        address prover,
+        ElementProof calldata proof,
+        Judgement memory judgement
+    ) private {
+        // INVARIANT I7
+        if (judgement.verdict == Verdict.Acceptable) revert ElementAcceptable(proof.index, proof.element);
+        emit ElementJudged(
+            claimId,
+            prover,
+            judgement.verdict,
+            proof.index,
+            proof.element,
+            _claimedBits(proof),
+            judgement.exact,
+            judgement.provable,
+            judgement.integrity,
+            judgement.scale
+        );
+        if (judgement.verdict == Verdict.Fraudulent) IInferenceMarket(market).settleSlashed(claimId, prover);
+        else IInferenceMarket(market).recordImprecision(claimId, prover);
+    }
+
+    /// @dev The earlier commitment comes first: whoever copies a first step can only have committed after it.
+    function _claimPrecedence(bytes32 key, uint256 since, uint16 termsId) private {
+        Precedence storage precedence = _precedence[key];
+        if (precedence.prover != address(0) && precedence.committedAt <= since) return;
+        uint256 proofWindow = IInferenceMarket(market).termsById(termsId).proofWindow;
+        _precedence[key] = Precedence(
+            msg.sender,
+            uint48(since),
+            uint48(block.timestamp + proofWindow / PRECEDENCE_SHARE)
+        );
+    }
+
+    /// @dev Who gains from the verdict that the caller's last step brought.
+    function _payee(bytes32 key) private view returns (address) {
+        Precedence storage precedence = _precedence[key];
+        return block.timestamp < precedence.until ? precedence.prover : msg.sender;
+    }
+
+    function _elementKey(bytes32 claimId, uint32 instruction, uint64 element) private pure returns (bytes32) {
+        return keccak256(abi.encode(claimId, instruction, element));
+    }
+
     function _requirePhase(bytes32 claimId, Phase expected) private view returns (ClaimState memory claim) {
         claim = IInferenceMarket(market).claimOf(claimId);
         Phase phase = IInferenceMarket(market).phaseOf(claimId);
         if (phase != expected) revert WrongPhase(claimId, phase);
     }
 
-    function _requireCommitted(bytes32 claimId, bytes32 salt, bytes32 proofHash) private view {
+    /// @return since when the caller committed to this
+    function _requireCommitted(
+        bytes32 claimId,
+        bytes32 salt,
+        bytes32 proofHash
+    ) private view returns (uint256 since) {
         bytes32 commitment = commitmentOf(claimId, msg.sender, salt, proofHash);
-        uint256 since = committedAt[msg.sender][commitment];
+        since = committedAt[msg.sender][commitment];
         if (since == 0) revert NotCommitted(msg.sender, commitment);
         // Time, not block number: on some chains block.number is another chain's. A later time is also a later block.
         if (since >= block.timestamp) revert CommitmentTooYoung(since, block.timestamp);

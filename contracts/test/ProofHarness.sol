@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Instruction} from "../program/Program.sol";
-import {AccessMap, Gathered} from "../proof/AccessMap.sol";
+import {AccessMap, Gathered, Segment} from "../proof/AccessMap.sol";
 import {Opening} from "../proof/IVerifier.sol";
 import {OpenedChunks, TensorProof} from "../proof/TensorProof.sol";
 
@@ -18,15 +18,18 @@ contract ProofHarness {
         uint256 element,
         Opening calldata opening,
         uint256 chunkCount,
+        Segment calldata segment,
         Gathered[] calldata earlier
     ) external view returns (bytes memory dense, uint256 valid) {
         Instruction memory decoded = abi.decode(instruction, (Instruction));
+        AccessMap.boxSize(decoded.reduction);
         (, OpenedChunks memory opened) = TensorProof.open(opening, chunkCount);
         return
             AccessMap.gather(
                 decoded.operands[operand],
                 AccessMap.coordinatesOf(element, decoded.dims),
                 decoded.reduction,
+                segment,
                 opened,
                 earlier
             );

@@ -16,7 +16,6 @@ import {
   MAX_EMAX,
   MAX_TERMS,
   MIN_EMAX,
-  type Sum,
   sumSmall,
 } from "./dot-product.ts";
 import {
@@ -30,7 +29,7 @@ import {
   ONE,
   order32,
 } from "./float32.ts";
-import { type Judgement, type Kernel, type KernelInput, Verdict } from "./types.ts";
+import { type Judgement, type KernelInput, type StreamingKernel, Verdict } from "./types.ts";
 
 // Twin of contracts/kernels/ContractionKernel.sol, function by function; the step numbers refer to the theorem in
 // docs/numerics/contraction.md.
@@ -54,6 +53,8 @@ export interface ContractionParams {
 }
 
 const MAX_DIVISOR = 1 << 24;
+/** Most terms of all segments together. */
+const MAX_STREAMED_TERMS = 2 ** 22;
 const MAX_LAMBDA = 1 << 20;
 const FIELDS = ["alpha", "beta", "divisor", "activation", "low", "high", "lambda"] as const;
 
@@ -84,9 +85,33 @@ interface Call {
   b: Uint8Array | undefined;
   hasBias: boolean;
   bias: number;
-  terms: number;
   divisor: bigint;
   empty: boolean;
+}
+
+/** What a judgement needs to know of the factors; the contract's struct, whose ABI bytes are a stream's state. */
+const FACTS = [
+  "emax",
+  "terms",
+  "valid",
+  "positive",
+  "negative",
+  "small",
+  "nonFinite",
+  "firstNonFinite",
+  "scaledOverflow",
+] as const;
+
+interface Facts {
+  emax: number;
+  terms: number;
+  valid: number;
+  positive: bigint;
+  negative: bigint;
+  small: bigint;
+  nonFinite: boolean;
+  firstNonFinite: boolean;
+  scaledOverflow: boolean;
 }
 
 interface Enclosure {
@@ -98,58 +123,132 @@ interface Enclosure {
   canOverflow: boolean;
 }
 
-export const contraction: Kernel = {
+export const contraction: StreamingKernel = {
   judge(input) {
     const call = check(input);
-    const claimed = Number(input.claimed);
-    const emax = decodeEmax(input.hint);
-    const sum = accumulate(call.a, call.b, emax);
+    return judgeFacts(call, factsOf(call, input), Number(input.claimed));
+  },
 
-    // 1. NaN and infinities among the operands
-    const clamped = call.params.activation === 1;
-    const finite = isFinite32(claimed);
-    if (sum.nonFinite || !isFinite32(call.bias))
-      return rule(acceptsWithoutSum(call, claimed, !mustBeNonFinite(call, sum.nonFinite, input.valid[0]!)));
-    if (!sum.fits) throw new AssayError("EMAX_TOO_SMALL", `some product has a larger exponent than ${emax}`);
+  fold(part, state) {
+    const call = check(part);
+    // What counts as small depends on the divisor, which is not known before the last segment where it is counted.
+    if (call.params.divisor === 0 && call.params.alpha !== ONE)
+      throw new AssayError("BAD_COEFFICIENT", "an average with alpha cannot be streamed");
+    const facts = factsOf(call, part);
+    if (state.length > 0) add(facts, decodeFacts(state));
+    if (facts.terms > MAX_STREAMED_TERMS)
+      throw new AssayError("TOO_MANY_TERMS", `a contraction sums at most ${MAX_STREAMED_TERMS} products`);
+    return encodeFacts(facts);
+  },
 
-    const e = enclose(call, sum, emax);
-
-    // 2. overflow
-    if (!finite) {
-      // both bounds the same infinity: whatever the sum, that is the result
-      const pinned = clamped && call.params.low === call.params.high && claimed === call.params.low;
-      return rule(pinned || call.empty || e.canOverflow || canOverflowScaled(call));
-    }
-    let atLow = false;
-    let atHigh = false;
-    if (clamped) {
-      const y = order32(claimed);
-      const low = order32(call.params.low);
-      const high = order32(call.params.high);
-      // A maximum instruction that reads subnormals as zero may return a subnormal sum where a bound is zero.
-      const read = isTiny32(claimed) ? 0 : y;
-      if (read < low || read > high) return outside(call, e);
-      atLow = y === low;
-      atHigh = y === high;
-      if ((atLow || atHigh) && (call.empty || e.canOverflow || canOverflowScaled(call))) return rule(true);
-    }
-
-    // 6. verdict
-    const judgement = outside(call, e);
-    const { floor, ceiling } = claimedInterval(claimed, call.divisor, e.scale);
-    const within = (band: bigint): boolean =>
-      (ceiling >= e.low - band || atHigh) && (floor <= e.high + band || atLow);
-    const { provable, integrity } = bands(call, e);
-    if (within(provable)) judgement.verdict = Verdict.Imprecise;
-    if (within(integrity)) judgement.verdict = Verdict.Acceptable;
-    return judgement;
+  conclude(part, state) {
+    const call = check(part);
+    const facts = decodeFacts(state);
+    divide(call, facts.valid);
+    return judgeFacts(call, facts, Number(part.claimed));
   },
 
   hint(input) {
-    const { a, b } = check(input);
+    const { a, b } = check(input, Infinity);
     return encodeEmax(bestEmax(a, b));
   },
 };
+
+function factsOf(call: Call, input: KernelInput): Facts {
+  const emax = decodeEmax(input.hint);
+  const sum = accumulate(call.a, call.b, emax);
+  if (!sum.nonFinite && !sum.fits)
+    throw new AssayError("EMAX_TOO_SMALL", `some product has a larger exponent than ${emax}`);
+  const least = threshold(call.params.alpha, call.divisor);
+  return {
+    emax,
+    terms: call.a.length / 4,
+    valid: input.valid[0]!,
+    positive: sum.positive,
+    negative: sum.negative,
+    small: !sum.nonFinite && (sum.subnormal || least > 1) ? sumSmall(call.a, call.b, emax, least) : 0n,
+    nonFinite: sum.nonFinite,
+    firstNonFinite: sum.nonFinite && largestExponent(call.a) === 255,
+    scaledOverflow: canOverflowScaled(call),
+  };
+}
+
+/** Adds what earlier segments came to. Where some factor is not finite, no sum matters any more. */
+function add(facts: Facts, earlier: Facts): void {
+  if (facts.emax !== earlier.emax)
+    throw new AssayError("EMAX_CHANGED", `the hint was ${earlier.emax} before, not ${facts.emax}`);
+  facts.terms += earlier.terms;
+  facts.valid += earlier.valid;
+  facts.nonFinite ||= earlier.nonFinite;
+  facts.firstNonFinite ||= earlier.firstNonFinite;
+  facts.scaledOverflow ||= earlier.scaledOverflow;
+  for (const sum of ["positive", "negative", "small"] as const)
+    facts[sum] = facts.nonFinite ? 0n : facts[sum] + earlier[sum];
+}
+
+function encodeFacts(facts: Facts): Uint8Array {
+  const hex = FACTS.map((name) => BigInt(facts[name]).toString(16).padStart(64, "0")).join("");
+  return Uint8Array.from({ length: 32 * FACTS.length }, (_, i) => parseInt(hex.slice(2 * i, 2 * i + 2), 16));
+}
+
+function decodeFacts(state: Uint8Array): Facts {
+  if (state.length !== 32 * FACTS.length)
+    throw new AssayError("PARAMS_MALFORMED", `the state has ${state.length} bytes`);
+  const word = (i: number) =>
+    state.subarray(32 * i, 32 * i + 32).reduce((value, byte) => (value << 8n) | BigInt(byte), 0n);
+  const [emax, terms, valid, positive, negative, small, ...flags] = FACTS.map((_, i) => word(i));
+  return {
+    emax: Number(emax),
+    terms: Number(terms),
+    valid: Number(valid),
+    positive: positive!,
+    negative: negative!,
+    small: small!,
+    nonFinite: flags[0] === 1n,
+    firstNonFinite: flags[1] === 1n,
+    scaledOverflow: flags[2] === 1n,
+  };
+}
+
+function judgeFacts(call: Call, facts: Facts, claimed: number): Judgement {
+  // 1. NaN and infinities among the operands
+  const clamped = call.params.activation === 1;
+  const finite = isFinite32(claimed);
+  if (facts.nonFinite || !isFinite32(call.bias))
+    return rule(acceptsWithoutSum(call, claimed, !mustBeNonFinite(call, facts)));
+
+  const e = enclose(call, facts);
+
+  // 2. overflow
+  if (!finite) {
+    // both bounds the same infinity: whatever the sum, that is the result
+    const pinned = clamped && call.params.low === call.params.high && claimed === call.params.low;
+    return rule(pinned || call.empty || e.canOverflow || facts.scaledOverflow);
+  }
+  let atLow = false;
+  let atHigh = false;
+  if (clamped) {
+    const y = order32(claimed);
+    const low = order32(call.params.low);
+    const high = order32(call.params.high);
+    // A maximum instruction that reads subnormals as zero may return a subnormal sum where a bound is zero.
+    const read = isTiny32(claimed) ? 0 : y;
+    if (read < low || read > high) return outside(call, facts.terms, e);
+    atLow = y === low;
+    atHigh = y === high;
+    if ((atLow || atHigh) && (call.empty || e.canOverflow || facts.scaledOverflow)) return rule(true);
+  }
+
+  // 6. verdict
+  const judgement = outside(call, facts.terms, e);
+  const { floor, ceiling } = claimedInterval(claimed, call.divisor, e.scale);
+  const within = (band: bigint): boolean =>
+    (ceiling >= e.low - band || atHigh) && (floor <= e.high + band || atLow);
+  const { provable, integrity } = bands(call, facts.terms, e);
+  if (within(provable)) judgement.verdict = Verdict.Imprecise;
+  if (within(integrity)) judgement.verdict = Verdict.Acceptable;
+  return judgement;
+}
 
 /** The hint: abi.encode(uint256 emax). */
 export function encodeEmax(emax: number): Uint8Array {
@@ -158,7 +257,7 @@ export function encodeEmax(emax: number): Uint8Array {
   return hint;
 }
 
-function check(input: Omit<KernelInput, "hint">): Call {
+function check(input: Omit<KernelInput, "hint">, most = MAX_TERMS): Call {
   if (input.op > 3) throw unknownOp(input.op);
   requireDtypes(input, DType.float32);
   const twoFactors = (input.op & ContractionOp.TwoFactors) !== 0;
@@ -172,8 +271,8 @@ function check(input: Omit<KernelInput, "hint">): Call {
   const length = input.operands[0]!.length;
   if (length === 0 || length % 4 !== 0) requireOperandLength(input.operands, 0, length - (length % 4) + 4);
   const terms = length / 4;
-  if (terms > MAX_TERMS)
-    throw new AssayError("TOO_MANY_TERMS", `a contraction sums at most ${MAX_TERMS} products, not ${terms}`);
+  if (terms > most)
+    throw new AssayError("TOO_MANY_TERMS", `a proof sums at most ${most} products, not ${terms}`);
   if (twoFactors) requireOperandLength(input.operands, 1, length);
   let bias = 0;
   if (hasBias) {
@@ -183,18 +282,24 @@ function check(input: Omit<KernelInput, "hint">): Call {
 
   const valid = input.valid[0]!;
   if (valid > terms) throw new AssayError("VALID_TOO_LARGE", `${valid} of ${terms} points cannot be valid`);
-  const divisor = BigInt(params.divisor === 0 ? valid : params.divisor);
-  const empty = divisor === 0n;
-  return {
+  const call = {
     params,
     a: input.operands[0]!,
     b: twoFactors ? input.operands[1]! : undefined,
     hasBias,
     bias,
-    terms,
-    divisor: empty ? 1n : divisor,
-    empty,
+    divisor: 1n,
+    empty: false,
   };
+  divide(call, valid);
+  return call;
+}
+
+/** Sets the divisor, given the number of points that are not padding. */
+function divide(call: Call, valid: number): void {
+  const divisor = BigInt(call.params.divisor === 0 ? valid : call.params.divisor);
+  call.empty = divisor === 0n;
+  call.divisor = call.empty ? 1n : divisor;
 }
 
 function checkParams({ alpha, beta, divisor, activation, low, high }: ContractionParams): void {
@@ -219,10 +324,10 @@ function decodeEmax(hint: Uint8Array): number {
   return emax;
 }
 
-function mustBeNonFinite(call: Call, nonFinite: boolean, valid: number): boolean {
+function mustBeNonFinite(call: Call, { nonFinite, firstNonFinite, valid, terms }: Facts): boolean {
   if (!isFinite32(call.bias) && !isZero32(call.params.beta)) return true;
   if (!nonFinite || isZero32(call.params.alpha)) return false;
-  return valid === call.terms || largestExponent(call.a) === 255;
+  return valid === terms || firstNonFinite;
 }
 
 /**
@@ -239,7 +344,8 @@ function acceptsWithoutSum({ params }: Call, claimed: number, mayBeFinite: boole
 }
 
 /** Steps 3 to 5 of the theorem. */
-function enclose(call: Call, sum: Sum, emax: number): Enclosure {
+function enclose(call: Call, facts: Facts): Enclosure {
+  const { emax, terms } = facts;
   // 3. the unit: the sum's own, unless bias or flushed results would not fit their words in it
   const { negative, mantissa: alpha, exponent: alphaScale } = decode32(call.params.alpha);
   const flushScale = alphaScale + 24 > 0 ? alphaScale - 102 : -126; // 2^flushScale ≥ 2^-126·max(1, |alpha|)
@@ -251,20 +357,19 @@ function enclose(call: Call, sum: Sum, emax: number): Enclosure {
   const dividedBias = bias.mantissa * call.divisor;
 
   // 4. enclosure of divisor·T, and the magnitude its roundings are relative to
-  const scaled = (negative ? -alpha : alpha) * (sum.positive - sum.negative);
-  const slack = alpha * (BigInt(call.terms) << 49n);
+  const scaled = (negative ? -alpha : alpha) * (facts.positive - facts.negative);
+  const slack = alpha * (BigInt(terms) << 49n);
   const biasRange = rescale(bias.negative ? -dividedBias : dividedBias, bias.scale - scale);
   const low = shiftDown(scaled - slack, drop) + biasRange.floor;
   const high = shiftUp(scaled + slack, drop) + biasRange.ceiling;
-  const sumMagnitude = sum.positive + sum.negative;
+  const sumMagnitude = facts.positive + facts.negative;
   const biasMagnitude = rescale(dividedBias, bias.scale - scale).ceiling;
   const magnitude = rescale(alpha * sumMagnitude, -drop).ceiling + biasMagnitude;
 
   // 5. flushed results, and operands that may be read as zero
-  let absolute = rescale(5n * BigInt(call.terms + 1) * call.divisor, flushScale - scale).ceiling;
-  const least = threshold(call.params.alpha, call.divisor);
-  if (sum.subnormal || least > 1) {
-    const small = alpha * sumSmall(call.a, call.b, emax, least);
+  let absolute = rescale(5n * BigInt(terms + 1) * call.divisor, flushScale - scale).ceiling;
+  if (facts.small !== 0n) {
+    const small = alpha * facts.small;
     absolute += rescale(small + (small + 127n) / 128n, -drop).ceiling;
   }
   if (isSubnormal32(call.bias) || isSubnormal32(call.params.beta)) absolute += biasMagnitude;
@@ -295,16 +400,16 @@ function threshold(alpha: number, divisor: bigint): number {
   return Math.max(1, needed - exponent);
 }
 
-function bands(call: Call, e: Enclosure): { provable: bigint; integrity: bigint } {
+function bands(call: Call, terms: number, e: Enclosure): { provable: bigint; integrity: bigint } {
   const { params } = call;
-  let roundings = call.terms - 1;
+  let roundings = terms - 1;
   if (call.b) roundings += 1;
   if (params.alpha !== ONE) roundings += 2;
   if (call.divisor !== 1n) roundings += 2;
   if (call.hasBias) roundings += params.beta === ONE ? 1 : 2;
   const n = BigInt(roundings);
   const provable = ceilDiv(n * e.magnitude, (1n << 24n) - n) + e.absolute;
-  const root = squareRootCeil(BigInt(call.terms) << 32n);
+  const root = squareRootCeil(BigInt(terms) << 32n);
   const lambda = BigInt(Math.min(params.lambda, MAX_LAMBDA));
   const integrity = ceilDiv(lambda * root * e.magnitude, 1n << 48n) + e.absolute;
   return { provable, integrity: integrity < provable ? integrity : provable };
@@ -319,8 +424,8 @@ function claimedInterval(bits: number, divisor: bigint, scale: number): Interval
 }
 
 /** A Fraudulent judgement with its integers, divided by the divisor. */
-function outside(call: Call, e: Enclosure): Judgement {
-  const { provable, integrity } = bands(call, e);
+function outside(call: Call, terms: number, e: Enclosure): Judgement {
+  const { provable, integrity } = bands(call, terms, e);
   const middle = shiftDown(e.low + e.high, 1);
   const halfWidth = e.high - middle;
   const remainder = call.divisor === 1n ? 0n : 1n;

@@ -1,4 +1,12 @@
-export { Family, type Judgement, type Kernel, type KernelInput, Verdict } from "./types.ts";
+export {
+  Family,
+  isStreaming,
+  type Judgement,
+  type Kernel,
+  type KernelInput,
+  type StreamingKernel,
+  Verdict,
+} from "./types.ts";
 export { elementwise, ElementwiseOp } from "./elementwise.ts";
 export { integer, IntegerOp } from "./integer.ts";
 export { normalization, NormalizationOp } from "./normalization.ts";

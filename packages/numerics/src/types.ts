@@ -55,3 +55,15 @@ export interface Kernel {
   judge(input: KernelInput): Judgement;
   hint(input: Omit<KernelInput, "hint">): Uint8Array;
 }
+
+/** A family whose elements can be judged segment by segment; the twin of Solidity's `IStreamingKernel`. */
+export interface StreamingKernel extends Kernel {
+  /** The state after one more segment of the reduction box; an empty state is that of none. */
+  fold(part: KernelInput, state: Uint8Array): Uint8Array;
+  /** The judgement from the state after the last segment. */
+  conclude(part: KernelInput, state: Uint8Array): Judgement;
+}
+
+export function isStreaming(kernel: Kernel): kernel is StreamingKernel {
+  return "fold" in kernel;
+}

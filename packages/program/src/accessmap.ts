@@ -16,6 +16,14 @@ const PADDING = -1;
 /** Stored bytes of a committed value. */
 export type ReadValue = (origin: Origin, index: number) => Uint8Array;
 
+/** Points of a reduction box, in its order; the twin of Solidity's `Segment`. */
+export type Segment = Run;
+
+/** All points of an instruction's reduction box. */
+export function wholeBox({ reduction }: Pick<Instruction, "reduction">): Segment {
+  return { first: 0, count: reduction.reduce((product, size) => product * size, 1) };
+}
+
 /** Coordinates of flat element `element` in a row-major space of size `dims`. */
 export function coordinatesOf(element: number, dims: readonly number[]): number[] {
   const coordinates = new Array<number>(dims.length).fill(0);
@@ -100,16 +108,27 @@ export function operandPositions(
   return positions;
 }
 
+/** The positions of a segment; an operand that is not reduced has only one. */
+function inSegment(
+  positions: Float64Array,
+  { reduced }: Operand,
+  segment: Segment | undefined,
+): Float64Array {
+  return reduced && segment ? positions.subarray(segment.first, segment.first + segment.count) : positions;
+}
+
 /** The chunks that an operand's elements lie in, as maximal ascending runs; empty when all is padding. */
 export function operandRuns(
   instruction: Instruction,
   operand: Operand,
   element: number,
   read: ReadValue,
+  segment?: Segment,
 ): Run[] {
   const perChunk = CHUNK / dtypeSize(operand.dtype);
   const chunks = new Set<number>();
-  for (const position of operandPositions(instruction, operand, element, read))
+  const positions = operandPositions(instruction, operand, element, read);
+  for (const position of inSegment(positions, operand, segment))
     if (position !== PADDING) chunks.add(Math.floor(position / perChunk));
   return normalizeRuns(Array.from(chunks, (first) => ({ first, count: 1 })));
 }
@@ -143,15 +162,19 @@ export function elementBits(instruction: Instruction, element: number, output: U
  * What the kernel gets to judge one element, from whole stored values.
  *
  * @param output stored bytes of the instruction's claimed output
+ * @param segment of the reduction box; default: all of it
  */
 export function kernelInput(
   instruction: Instruction,
   element: number,
   output: Uint8Array,
   read: ReadValue,
+  segment?: Segment,
 ): Omit<KernelInput, "hint"> {
   const { op, dtype, params, operands } = instruction;
-  const positions = operands.map((operand) => operandPositions(instruction, operand, element, read));
+  const positions = operands.map((operand) =>
+    inSegment(operandPositions(instruction, operand, element, read), operand, segment),
+  );
   return {
     op,
     dtype,

@@ -28,13 +28,18 @@ export {
   operandPositions,
   operandRuns,
   type ReadValue,
+  type Segment,
+  wholeBox,
 } from "./accessmap.ts";
 export {
   buildElementProof,
   buildOutputProof,
+  buildProofSteps,
   type CommittedRun,
   CommittedTensors,
   type ElementProof,
   type Opening,
   type OutputProof,
+  type ProofStep,
 } from "./prove.ts";
+export { segmentsOf } from "./proof-cost.ts";

@@ -1,7 +1,8 @@
 import { kernelOf } from "@assay/numerics";
 import { AssayError, CHUNK, dtypeSize, normalizeRuns, RootTree, type Run, TensorTree } from "@assay/tensor";
 import { type Hex, toHex } from "viem";
-import { kernelInput, operandRuns, type ReadValue } from "./accessmap.ts";
+import { kernelInput, operandRuns, type ReadValue, type Segment } from "./accessmap.ts";
+import { segmentsOf } from "./proof-cost.ts";
 import { encodeInstruction } from "./encode.ts";
 import { Origin, type Program } from "./types.ts";
 
@@ -73,12 +74,37 @@ function open(tensors: CommittedTensors, index: number, runs: readonly Run[]): O
   };
 }
 
+/** One step of a proof that takes several transactions. */
+export interface ProofStep {
+  proof: ElementProof;
+  segment: Segment;
+}
+
+/**
+ * A proof in as many steps as `segmentsOf` says, for `Verifier.fold` and `Referee.proveSegment`, in order. One step
+ * means that {@link buildElementProof} would do as well.
+ */
+export function buildProofSteps(
+  program: Program,
+  instructions: RootTree,
+  run: CommittedRun,
+  index: number,
+  element: number,
+): ProofStep[] {
+  const hint = buildElementProof(program, instructions, run, index, element).hint;
+  return segmentsOf(program.instructions[index]!, element).map((segment) => ({
+    segment,
+    proof: { ...buildElementProof(program, instructions, run, index, element, segment), hint },
+  }));
+}
+
 /**
  * The proof that shows element `element` of instruction `index` with everything it was computed from, ready for
  * `Verifier.judge` and `Referee.proveElement`. It states nothing about the verdict.
  *
  * @param element flat index in the stored order of the instruction's output
  * @param instructions `instructionTree(program)`
+ * @param segment of the reduction box that it shows; default: all of it
  */
 export function buildElementProof(
   program: Program,
@@ -86,20 +112,21 @@ export function buildElementProof(
   run: CommittedRun,
   index: number,
   element: number,
+  segment?: Segment,
 ): ElementProof {
   const instruction = program.instructions[index];
   if (instruction === undefined)
     throw new AssayError("INSTRUCTION_OUT_OF_RANGE", `the program has no instruction ${index}`);
   const tensors = { [Origin.Input]: run.inputs, [Origin.Constant]: run.constants, [Origin.Trace]: run.trace };
   const read: ReadValue = (origin, value) => tensors[origin].trees[value]!.stored;
-  const input = kernelInput(instruction, element, run.trace.trees[index]!.stored, read);
+  const input = kernelInput(instruction, element, run.trace.trees[index]!.stored, read, segment);
 
   // Operands that read the same tensor share one opening.
   const shared = new Map<string, { tensors: CommittedTensors; index: number; runs: Run[] }>();
   const keys = instruction.operands.map((operand) => {
     const key = `${operand.origin}:${operand.index}`;
     const entry = shared.get(key) ?? { tensors: tensors[operand.origin], index: operand.index, runs: [] };
-    entry.runs.push(...operandRuns(instruction, operand, element, read));
+    entry.runs.push(...operandRuns(instruction, operand, element, read, segment));
     shared.set(key, entry);
     return key;
   });

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Judgement, Verdict} from "../../../contracts/kernels/IKernel.sol";
+import {Segment} from "../../../contracts/proof/AccessMap.sol";
 import {ElementProof, IVerifier, Roots} from "../../../contracts/proof/IVerifier.sol";
 
 /// @title TEST DOUBLE, not a verifier: says what it was told to
@@ -24,5 +25,18 @@ contract VerifierDouble is IVerifier {
     function judge(Roots calldata roots, ElementProof calldata) external view returns (Judgement memory) {
         if (_expectedRoots != 0 && keccak256(abi.encode(roots)) != _expectedRoots) revert UnexpectedRoots();
         return _judgement;
+    }
+
+    /// @dev The state is the number of points; a box has as many as the element's number says.
+    function fold(
+        Roots calldata,
+        ElementProof calldata proof,
+        Segment calldata segment,
+        bytes calldata state
+    ) external view returns (bytes memory next, bool complete, Judgement memory judgement) {
+        uint256 before = state.length == 0 ? 0 : abi.decode(state, (uint256));
+        next = abi.encode(before + segment.count);
+        complete = uint256(segment.first) + segment.count == proof.element;
+        if (complete) judgement = _judgement;
     }
 }

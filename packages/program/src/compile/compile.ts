@@ -7,7 +7,7 @@ import type { Port, Program } from "../types.ts";
 import { Emitter } from "./emit.ts";
 import { LoweringGraph, nameOf, type Shapes } from "./graph.ts";
 import { chooseLayouts } from "./layouts.ts";
-import { unprovable } from "./proof-gas.ts";
+import { unprovable } from "../proof-cost.ts";
 import { Unsupported, UnsupportedModelError, type UnsupportedReason } from "./unsupported.ts";
 import { type View, viewDims } from "./view.ts";
 import type { Source } from "./draft.ts";

@@ -197,6 +197,14 @@ export const errorsAbi = [
   },
   {
     type: "error",
+    name: "EmaxChanged",
+    inputs: [
+      { name: "emax", type: "uint256" },
+      { name: "before", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
     name: "EmaxOutOfRange",
     inputs: [
       { name: "emax", type: "uint256" },
@@ -491,7 +499,32 @@ export const errorsAbi = [
   { type: "error", name: "RunsNotAscending", inputs: [{ name: "run", type: "uint256" }] },
   { type: "error", name: "RunsNotMaximal", inputs: [{ name: "run", type: "uint256" }] },
   { type: "error", name: "SafeERC20FailedOperation", inputs: [{ name: "token", type: "address" }] },
+  {
+    type: "error",
+    name: "SegmentOutOfOrder",
+    inputs: [
+      { name: "first", type: "uint64" },
+      { name: "done", type: "uint64" },
+    ],
+  },
+  {
+    type: "error",
+    name: "SegmentOutOfRange",
+    inputs: [
+      { name: "first", type: "uint256" },
+      { name: "count", type: "uint256" },
+      { name: "points", type: "uint256" },
+    ],
+  },
   { type: "error", name: "Sha256Failed", inputs: [] },
+  {
+    type: "error",
+    name: "StateMismatch",
+    inputs: [
+      { name: "expected", type: "bytes32" },
+      { name: "actual", type: "bytes32" },
+    ],
+  },
   { type: "error", name: "StringTooLong", inputs: [{ name: "str", type: "string" }] },
   { type: "error", name: "TensorTooLarge", inputs: [{ name: "elements", type: "uint256" }] },
   {

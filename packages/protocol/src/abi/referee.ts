@@ -58,6 +58,19 @@ export const refereeAbi = [
     inputs: [
       { indexed: true, name: "claimId", type: "bytes32" },
       { indexed: true, name: "prover", type: "address" },
+      { indexed: false, name: "instruction", type: "uint32" },
+      { indexed: false, name: "element", type: "uint64" },
+      { indexed: false, name: "done", type: "uint64" },
+      { indexed: false, name: "state", type: "bytes" },
+    ],
+    name: "ProofAdvanced",
+    type: "event",
+  },
+  {
+    anonymous: false,
+    inputs: [
+      { indexed: true, name: "claimId", type: "bytes32" },
+      { indexed: true, name: "prover", type: "address" },
       { indexed: false, name: "commitment", type: "bytes32" },
     ],
     name: "ProofCommitted",
@@ -115,6 +128,16 @@ export const refereeAbi = [
     type: "function",
   },
   {
+    inputs: [
+      { name: "instruction", type: "uint32" },
+      { name: "element", type: "uint64" },
+    ],
+    name: "elementHash",
+    outputs: [{ name: "", type: "bytes32" }],
+    stateMutability: "pure",
+    type: "function",
+  },
+  {
     inputs: [],
     name: "market",
     outputs: [{ name: "", type: "address" }],
@@ -125,6 +148,21 @@ export const refereeAbi = [
     inputs: [],
     name: "modelRegistry",
     outputs: [{ name: "", type: "address" }],
+    stateMutability: "view",
+    type: "function",
+  },
+  {
+    inputs: [
+      { name: "claimId", type: "bytes32" },
+      { name: "prover", type: "address" },
+      { name: "instruction", type: "uint32" },
+      { name: "element", type: "uint64" },
+    ],
+    name: "progressOf",
+    outputs: [
+      { name: "done", type: "uint64" },
+      { name: "stateHash", type: "bytes32" },
+    ],
     stateMutability: "view",
     type: "function",
   },
@@ -187,6 +225,57 @@ export const refereeAbi = [
       },
     ],
     name: "proveOutput",
+    outputs: [],
+    stateMutability: "nonpayable",
+    type: "function",
+  },
+  {
+    inputs: [
+      { name: "claimId", type: "bytes32" },
+      { name: "salt", type: "bytes32" },
+      {
+        components: [
+          { name: "index", type: "uint32" },
+          { name: "instruction", type: "bytes" },
+          { name: "instructionPath", type: "bytes32[]" },
+          { name: "element", type: "uint64" },
+          {
+            components: [
+              { name: "runs", type: "uint128[]" },
+              { name: "chunks", type: "bytes" },
+              { name: "nodes", type: "bytes" },
+              { name: "path", type: "bytes32[]" },
+            ],
+            name: "output",
+            type: "tuple",
+          },
+          {
+            components: [
+              { name: "runs", type: "uint128[]" },
+              { name: "chunks", type: "bytes" },
+              { name: "nodes", type: "bytes" },
+              { name: "path", type: "bytes32[]" },
+            ],
+            name: "openings",
+            type: "tuple[]",
+          },
+          { name: "openingOf", type: "uint8[]" },
+          { name: "hint", type: "bytes" },
+        ],
+        name: "proof",
+        type: "tuple",
+      },
+      {
+        components: [
+          { name: "first", type: "uint64" },
+          { name: "count", type: "uint64" },
+        ],
+        name: "segment",
+        type: "tuple",
+      },
+      { name: "state", type: "bytes" },
+    ],
+    name: "proveSegment",
     outputs: [],
     stateMutability: "nonpayable",
     type: "function",

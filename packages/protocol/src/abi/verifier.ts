@@ -49,6 +49,82 @@ export const verifierAbi = [
         name: "proof",
         type: "tuple",
       },
+      {
+        components: [
+          { name: "first", type: "uint64" },
+          { name: "count", type: "uint64" },
+        ],
+        name: "segment",
+        type: "tuple",
+      },
+      { name: "state", type: "bytes" },
+    ],
+    name: "fold",
+    outputs: [
+      { name: "next", type: "bytes" },
+      { name: "complete", type: "bool" },
+      {
+        components: [
+          { name: "verdict", type: "uint8" },
+          { name: "exact", type: "int256" },
+          { name: "provable", type: "uint256" },
+          { name: "integrity", type: "uint256" },
+          { name: "scale", type: "int256" },
+        ],
+        name: "judgement",
+        type: "tuple",
+      },
+    ],
+    stateMutability: "view",
+    type: "function",
+  },
+  {
+    inputs: [
+      {
+        components: [
+          { name: "instructionsRoot", type: "bytes32" },
+          { name: "instructionCount", type: "uint32" },
+          { name: "constantsRoot", type: "bytes32" },
+          { name: "constantCount", type: "uint32" },
+          { name: "inputRoot", type: "bytes32" },
+          { name: "inputCount", type: "uint32" },
+          { name: "traceRoot", type: "bytes32" },
+        ],
+        name: "roots",
+        type: "tuple",
+      },
+      {
+        components: [
+          { name: "index", type: "uint32" },
+          { name: "instruction", type: "bytes" },
+          { name: "instructionPath", type: "bytes32[]" },
+          { name: "element", type: "uint64" },
+          {
+            components: [
+              { name: "runs", type: "uint128[]" },
+              { name: "chunks", type: "bytes" },
+              { name: "nodes", type: "bytes" },
+              { name: "path", type: "bytes32[]" },
+            ],
+            name: "output",
+            type: "tuple",
+          },
+          {
+            components: [
+              { name: "runs", type: "uint128[]" },
+              { name: "chunks", type: "bytes" },
+              { name: "nodes", type: "bytes" },
+              { name: "path", type: "bytes32[]" },
+            ],
+            name: "openings",
+            type: "tuple[]",
+          },
+          { name: "openingOf", type: "uint8[]" },
+          { name: "hint", type: "bytes" },
+        ],
+        name: "proof",
+        type: "tuple",
+      },
     ],
     name: "judge",
     outputs: [

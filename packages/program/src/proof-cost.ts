@@ -1,6 +1,7 @@
-import { Family, kernelOf } from "@assay/numerics";
+import { Family, isStreaming, kernelOf } from "@assay/numerics";
 import {
   AssayError,
+  CHUNK,
   chunkDepth,
   dtypeSize,
   elementCount,
@@ -8,11 +9,20 @@ import {
   type Run,
   siblingCount,
 } from "@assay/tensor";
-import { operandRuns, type ReadValue } from "../accessmap.ts";
-import type { Instruction, Operand } from "../types.ts";
+import { operandRuns, type ReadValue, type Segment, wholeBox } from "./accessmap.ts";
+import type { Instruction, Operand } from "./types.ts";
 
 /** Gas that a transaction may use (EIP-7825). */
 const TRANSACTION_GAS = 2 ** 24;
+/** Bytes of a transaction that nodes accept into their pools: 128 KiB, less what surrounds a proof. */
+const TRANSACTION_BYTES = 126 * 1024;
+/** An upper bound on the gas of a byte of calldata (EIP-7623). */
+const CALLDATA_GAS = 40;
+/** Bytes of a proof besides its openings. */
+const BASE_BYTES = 4096;
+/** Points that a stream of segments may have in all. */
+const STREAMED_POINTS = 2 ** 22;
+const LEAST_SEGMENT = 16;
 /** Products that the Contraction kernel sums, and elements of a row that Softmax accepts. */
 const MOST_POINTS = { [Family.Contraction]: 2 ** 16, [Family.Normalization]: 2 ** 20 } as Record<
   number,
@@ -46,26 +56,28 @@ const zeros =
     new Uint8Array(operand.length * 8);
 
 /** The chunks that an operand opens; those which per-point lookups select are taken to lie far apart. */
-function likelyRuns(instruction: Instruction, operand: Operand, element: number): Run[] {
+function likelyRuns(instruction: Instruction, operand: Operand, element: number, segment: Segment): Run[] {
   const scattered = operand.axes.some(({ lookup }) => instruction.operands[lookup - 1]?.reduced);
   if (scattered) {
     const chunks = Math.ceil((operand.length * dtypeSize(operand.dtype)) / 32);
-    const points = Math.min(elementCount(instruction.reduction), chunks);
+    const points = Math.min(segment.count, chunks);
     const apart = Math.max(1, Math.floor(chunks / points));
     return Array.from({ length: points }, (_, i) => ({ first: i * apart, count: 1 }));
   }
   const tables = instruction.operands.filter((_, i) => operand.axes.some(({ lookup }) => lookup === i + 1));
   const longest = tables.toSorted((a, b) => b.length - a.length)[0];
-  return operandRuns(instruction, operand, element, zeros(longest ?? operand));
+  return operandRuns(instruction, operand, element, zeros(longest ?? operand), segment);
 }
 
 /** Gas of gathering an operand, without its opening: rows are copied whole where their elements are neighbours. */
-function gatherGas(instruction: Instruction, operand: Operand): number {
+function gatherGas(instruction: Instruction, operand: Operand, points: number): number {
   const box = operand.reduced ? instruction.reduction : [];
-  const points = elementCount(box);
-  const row = box.at(-1) ?? 1;
+  const row = Math.min(box.at(-1) ?? 1, points);
   const last = instruction.dims.length + box.length - 1;
-  const moving = operand.axes.filter(({ coefficients }) => box.length > 0 && coefficients[last] !== 0);
+  const moving = operand.axes.filter(
+    ({ coefficients, lookup }) =>
+      box.length > 0 && (coefficients[last] !== 0 || instruction.operands[lookup - 1]?.reduced),
+  );
   const [only] = moving;
   const contiguous =
     moving.length === 1 &&
@@ -78,23 +90,55 @@ function gatherGas(instruction: Instruction, operand: Operand): number {
   );
 }
 
-function elementGas(instruction: Instruction, element: number): number {
-  const { family, operands, reduction } = instruction;
+/** What proving one segment of an element takes. */
+interface Cost {
+  gas: number;
+  /** Of calldata. */
+  bytes: number;
+}
+
+function costOf(instruction: Instruction, element: number, segment: Segment): Cost {
+  const { family, operands } = instruction;
   const opened = new Map<string, { operand: Operand; runs: Run[] }>();
-  let gas = BASE + elementCount(reduction) * KERNEL[family]!;
+  let gas = BASE + segment.count * KERNEL[family]!;
+  let bytes = BASE_BYTES;
   for (const operand of operands) {
     const key = `${operand.origin}:${operand.index}`;
-    const runs = likelyRuns(instruction, operand, element);
+    const runs = likelyRuns(instruction, operand, element, segment);
     opened.set(key, { operand, runs: (opened.get(key)?.runs ?? []).concat(runs) });
-    gas += gatherGas(instruction, operand);
+    gas += gatherGas(instruction, operand, operand.reduced ? segment.count : 1);
   }
   for (const { operand, runs } of opened.values()) {
     const maximal = normalizeRuns(runs);
     const depth = chunkDepth(operand.length * dtypeSize(operand.dtype));
-    gas += CHUNK_GAS * maximal.reduce((sum, { count }) => sum + count, 0);
-    gas += SIBLING_GAS * siblingCount(maximal, depth);
+    const chunks = maximal.reduce((sum, { count }) => sum + count, 0);
+    const siblings = siblingCount(maximal, depth);
+    gas += CHUNK_GAS * chunks + SIBLING_GAS * siblings;
+    bytes += CHUNK * (chunks + siblings + maximal.length);
   }
-  return gas;
+  return { gas: Math.max(gas, BASE + bytes * CALLDATA_GAS), bytes };
+}
+
+function fits({ gas, bytes }: Cost): boolean {
+  return gas <= TRANSACTION_GAS && bytes <= TRANSACTION_BYTES;
+}
+
+/**
+ * The segments of the reduction box in which an element is proven, one transaction each: a single one where that is
+ * possible. None where even a segment of {@link LEAST_SEGMENT} points does not fit.
+ */
+export function segmentsOf(instruction: Instruction, element: number): Segment[] {
+  const whole = wholeBox(instruction);
+  const most = MOST_POINTS[instruction.family] ?? TRANSACTION_GAS / 100;
+  for (let size = Math.max(1, Math.min(whole.count, most)); ; size = Math.ceil(size / 2)) {
+    const segments = Array.from({ length: Math.ceil(whole.count / size) || 1 }, (_, i) => ({
+      first: i * size,
+      count: Math.min(size, whole.count - i * size),
+    }));
+    const spread = new Set([segments[0]!, segments[segments.length >> 1]!, segments.at(-1)!]);
+    if ([...spread].every((segment) => fits(costOf(instruction, element, segment)))) return segments;
+    if (size <= LEAST_SEGMENT) return [];
+  }
 }
 
 /** Why no kernel judges such an instruction, found by trying it on zeros; undefined when one does. */
@@ -122,16 +166,21 @@ function unjudgeable(instruction: Instruction): string | undefined {
   return undefined;
 }
 
-/** Why some element of an instruction could not be proven in one transaction; undefined when all can. */
+/** Why some element of an instruction could not be proven; undefined when all can. */
 export function unprovable(instruction: Instruction): string | undefined {
   const refusal = unjudgeable(instruction);
   if (refusal !== undefined) return refusal;
-  const points = elementCount(instruction.reduction);
-  const most = Math.min(MOST_POINTS[instruction.family] ?? Infinity, TRANSACTION_GAS / 100);
-  if (points > most) return `an element is computed from ${points} points, more than one proof can show`;
   const last = elementCount(instruction.dims) - 1;
-  const elements = new Set([0, Math.floor(last / 2), last]);
-  const gas = Math.max(...Array.from(elements, (element) => elementGas(instruction, element)));
-  if (gas <= TRANSACTION_GAS) return undefined;
-  return `proving an element takes about ${(gas / 1e6).toFixed(1)} M gas, more than a transaction may use`;
+  const streaming = isStreaming(kernelOf(instruction.family));
+  const points = elementCount(instruction.reduction);
+  if (streaming && points > STREAMED_POINTS)
+    return `an element is computed from ${points} points, more than proofs can show`;
+  for (const element of new Set([0, Math.floor(last / 2), last])) {
+    const segments = segmentsOf(instruction, element);
+    if (segments.length === 1 || (streaming && segments.length > 0)) continue;
+    const { gas, bytes } = costOf(instruction, element, wholeBox(instruction));
+    const cost = `${(gas / 1e6).toFixed(1)} M gas and ${Math.ceil(bytes / 1024)} KiB of calldata`;
+    return `proving an element takes about ${cost}, more than a transaction may use`;
+  }
+  return undefined;
 }
