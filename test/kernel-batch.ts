@@ -11,6 +11,8 @@ const ERRORS = parseAbi([
   "error ParamsLength(uint256 expected, uint256 actual)",
   "error UnsupportedDtype(uint256 operand, uint8 dtype)",
   "error BadBound(uint64 bits)",
+  "error BadValid(uint256 operand, uint256 valid, uint256 lowest, uint256 highest)",
+  "error NanBound(uint32 bits)",
   "error ElementNotInRow(uint32 bits)",
   "error RowTooLong(uint256 length)",
   "error HintLength(uint256 expected, uint256 actual)",

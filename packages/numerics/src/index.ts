@@ -19,5 +19,7 @@ export {
   encodeEmax,
 } from "./contraction.ts";
 export { kernelOf, kernels } from "./kernels.ts";
+export { indexed, IndexedOp } from "./indexed.ts";
 export { movement } from "./movement.ts";
+export { ordering, OrderingOp } from "./ordering.ts";
 export { reduction, ReductionOp } from "./reduction.ts";

@@ -56,6 +56,16 @@ export const errorsAbi = [
   },
   {
     type: "error",
+    name: "BadValid",
+    inputs: [
+      { name: "operand", type: "uint256" },
+      { name: "valid", type: "uint256" },
+      { name: "lowest", type: "uint256" },
+      { name: "highest", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
     name: "BondExists",
     inputs: [
       { name: "claimId", type: "bytes32" },

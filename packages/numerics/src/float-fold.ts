@@ -1,0 +1,233 @@
+import type { DType } from "@assay/tensor";
+import { floatFormat } from "./elements.ts";
+
+/** A finite value is ±mantissa·2^exponent, mantissa < 2^precision, lowest ≤ exponent ≤ highest; u = 2^-precision. */
+interface Format {
+  readonly bits: bigint;
+  readonly precision: bigint;
+  readonly lowest: bigint;
+  readonly highest: bigint;
+  readonly infinity: bigint;
+}
+
+/** What the exact sum or product is, and which results other orders of evaluation may give instead. */
+export interface Fold {
+  nan: boolean;
+  positive: boolean;
+  negative: boolean;
+  finite: boolean;
+  unbounded: boolean;
+  exact: bigint;
+  band: bigint;
+  scale: bigint;
+}
+
+const SUM_PLACES = 128n;
+const PRODUCT_BITS = 176n;
+const PRODUCT_PLACES = 128n;
+const FAR = 180n;
+
+export function formatOf(dtype: DType): Format {
+  const { bits, fraction, smallest } = floatFormat(dtype);
+  const [width, places] = [BigInt(bits), BigInt(fraction)];
+  const largest = 1n - BigInt(smallest);
+  return {
+    bits: width,
+    precision: places + 1n,
+    lowest: BigInt(smallest) - places,
+    highest: largest - places,
+    infinity: (1n << (width - 1n)) - (1n << places),
+  };
+}
+
+export const isNegative = (format: Format, bits: bigint): boolean => bits >> (format.bits - 1n) !== 0n;
+
+export const magnitude = (format: Format, bits: bigint): bigint => bits & ((1n << (format.bits - 1n)) - 1n);
+
+/** Zeros and subnormals. */
+export const isTiny = (format: Format, bits: bigint): boolean =>
+  magnitude(format, bits) >> (format.precision - 1n) === 0n;
+
+function decode(format: Format, bits: bigint): { mantissa: bigint; exponent: bigint } {
+  const fraction = format.precision - 1n;
+  const biased = magnitude(format, bits) >> fraction;
+  const mantissa = bits & ((1n << fraction) - 1n);
+  if (biased === 0n) return { mantissa, exponent: format.lowest };
+  return { mantissa: mantissa | (1n << fraction), exponent: format.lowest + biased - 1n };
+}
+
+const abs = (x: bigint): bigint => (x < 0n ? -x : x);
+const log2 = (x: bigint): bigint => (x === 0n ? 0n : BigInt(x.toString(2).length - 1));
+
+/** Whether a claim is what some honest order of evaluation gives; `provable` is the whole band. */
+export function accepts(
+  fold: Fold,
+  format: Format,
+  claimed: bigint,
+): { acceptable: boolean; provable: bigint } {
+  let provable = fold.band;
+  // A NaN among the terms leaves no other result, however many there are.
+  if (fold.unbounded && !fold.nan) return { acceptable: true, provable };
+  const size = magnitude(format, claimed);
+  const negative = isNegative(format, claimed);
+  if (size > format.infinity) return { acceptable: fold.nan, provable };
+  if (size === format.infinity) return { acceptable: negative ? fold.negative : fold.positive, provable };
+  if (!fold.finite) return { acceptable: false, provable };
+  const { mantissa, exponent } = decode(format, claimed);
+  const { units, cut } = inUnits(mantissa, exponent - fold.scale);
+  if (cut) provable++;
+  return { acceptable: abs((negative ? -units : units) - fold.exact) <= provable, provable };
+}
+
+/** mantissa·2^shift, cut off; what is far larger than any sum or product here stays far larger. */
+function inUnits(mantissa: bigint, shift: bigint): { units: bigint; cut: boolean } {
+  if (shift >= 0n) return { units: mantissa << (shift > FAR ? FAR : shift), cut: false };
+  const units = mantissa >> -shift;
+  return { units, cut: units << -shift !== mantissa };
+}
+
+/** ⌈value·2^shift⌉ or one more, at most 2^250. */
+function scaled(value: bigint, shift: bigint): bigint {
+  if (value === 0n) return 0n;
+  if (shift >= 0n) return shift + log2(value) >= 250n ? 1n << 250n : value << shift;
+  return (value >> -shift) + 1n;
+}
+
+function nothing(): Fold {
+  return {
+    nan: false,
+    positive: false,
+    negative: false,
+    finite: false,
+    unbounded: false,
+    exact: 0n,
+    band: 0n,
+    scale: 0n,
+  };
+}
+
+/** The sum of terms (bits), of which zeros may be left out. */
+export function sum(bits: readonly bigint[], format: Format): Fold {
+  const fold = nothing();
+  const finite = bits.filter((b) => magnitude(format, b) < format.infinity && magnitude(format, b) !== 0n);
+  const scale = finite.reduce((s, b) => {
+    const lowered = decode(format, b).exponent - SUM_PLACES;
+    return lowered > s ? lowered : s;
+  }, format.lowest);
+  const n = BigInt(bits.filter((b) => magnitude(format, b) !== 0n).length);
+  fold.nan = bits.some((b) => magnitude(format, b) > format.infinity);
+  fold.unbounded = 2n * n > 1n << format.precision;
+  if (fold.nan || fold.unbounded) return fold;
+  fold.scale = scale;
+
+  let [positive, negative] = [0n, 0n];
+  for (const b of finite) {
+    const { mantissa, exponent } = decode(format, b);
+    const { units } = inUnits(mantissa, exponent - scale);
+    if (isNegative(format, b)) negative += units;
+    else positive += units;
+  }
+  const infinities = bits.filter((b) => magnitude(format, b) === format.infinity);
+  const positiveInfinity = infinities.some((b) => !isNegative(format, b));
+  const negativeInfinity = infinities.some((b) => isNegative(format, b));
+
+  // What cutting each term off may have lost.
+  const slack = scale > format.lowest ? n : 0n;
+  const normal = format.lowest + format.precision - 1n;
+  if (n > 1n) {
+    const total = positive + negative + slack;
+    fold.band = (n * total) / ((1n << format.precision) - n) + 1n + slack;
+    fold.band += scaled(4n * n, normal - scale);
+  } else if (finite.some((b) => isTiny(format, b))) fold.band = scaled(1n, normal - scale);
+  fold.exact = positive - negative;
+
+  const up = overflows(positive + fold.band, scale, format);
+  const down = overflows(negative + fold.band, scale, format);
+  fold.positive = !negativeInfinity && (positiveInfinity || up);
+  fold.negative = !positiveInfinity && (negativeInfinity || down);
+  fold.nan = (positiveInfinity || up) && (negativeInfinity || down);
+  fold.finite = !positiveInfinity && !negativeInfinity;
+  return fold;
+}
+
+/** Whether value·2^scale reaches the point from which rounding to nearest gives infinity. */
+function overflows(value: bigint, scale: bigint, format: Format): boolean {
+  // (2^precision − 1/2)·2^highest
+  const threshold = (2n << format.precision) - 1n;
+  const shift = format.highest - 1n - scale;
+  if (shift < 0n) return value >= threshold >> -shift;
+  return shift + format.precision < 255n && value >= threshold << shift;
+}
+
+/** A positive real, mantissa·2^exponent; at most n units of its last place too small after n multiplications. */
+interface Product {
+  mantissa: bigint;
+  exponent: bigint;
+}
+
+function multiply(accumulator: Product, mantissa: bigint, exponent: bigint): void {
+  accumulator.mantissa *= mantissa;
+  accumulator.exponent += exponent;
+  const length = log2(accumulator.mantissa) + 1n;
+  if (length <= PRODUCT_BITS) return;
+  accumulator.mantissa >>= length - PRODUCT_BITS;
+  accumulator.exponent += length - PRODUCT_BITS;
+}
+
+/** The product of factors (bits); `zero`: whether there is also a factor 0. */
+export function product(bits: readonly bigint[], zero: boolean, format: Format): Fold {
+  const fold = nothing();
+  const one = (): Product => ({ mantissa: 1n << PRODUCT_PLACES, exponent: -PRODUCT_PLACES });
+  // All factors, those below 1, the others.
+  const [all, small, large] = [one(), one(), one()];
+  const minus = bits.filter((b) => isNegative(format, b)).length % 2 === 1;
+  const hasZero = zero || bits.some((b) => magnitude(format, b) === 0n);
+  const infinite = bits.some((b) => magnitude(format, b) === format.infinity);
+  for (const b of bits) {
+    const size = magnitude(format, b);
+    if (size === 0n || size >= format.infinity) continue;
+    const { mantissa, exponent } = decode(format, b);
+    multiply(all, mantissa, exponent);
+    multiply(exponent < 0n && mantissa >> -exponent === 0n ? small : large, mantissa, exponent);
+  }
+  const n = BigInt(bits.length);
+  const normal = format.lowest + format.precision - 1n;
+  fold.nan = bits.some((b) => magnitude(format, b) > format.infinity);
+  fold.unbounded = 2n * n > 1n << format.precision;
+  if (fold.nan || fold.unbounded) return fold;
+
+  const divisor = (1n << format.precision) - n;
+  // Some partial product may be subnormal, or an operand of one, and be flushed to 0.
+  const underflow = log2(small.mantissa) + small.exponent < normal + 1n;
+  const largest = large.mantissa + (n * large.mantissa) / divisor + 1n + 2n * n;
+  const overflow = overflows(largest, large.exponent, format);
+  fold.nan = (infinite || overflow) && (hasZero || underflow);
+  if (infinite && hasZero) return fold;
+  const unlimited = !hasZero && (infinite || overflow);
+  fold.positive = unlimited && !minus;
+  fold.negative = unlimited && minus;
+  fold.finite = !infinite;
+  fold.scale = format.lowest;
+  if (hasZero || infinite) return fold;
+
+  fold.scale = all.exponent;
+  let exact = all.mantissa;
+  if (n > 1n) fold.band = (n * exact) / divisor + 1n + 2n * n;
+  if (underflow) {
+    // Partial products below 2^normal may vanish, and what is multiplied into the result after that is at most the
+    // product of the large factors.
+    const lost = 4n * n * large.mantissa;
+    const exponent = normal + large.exponent;
+    // In units of the larger of the two, so that neither leaves the word.
+    const coarse = log2(lost) + exponent - PRODUCT_BITS;
+    if (coarse > fold.scale) {
+      const down = fold.scale - coarse;
+      exact = scaled(exact, down);
+      fold.band = scaled(fold.band, down) + 1n;
+      fold.scale = coarse;
+    }
+    fold.band += scaled(lost, exponent - fold.scale);
+  }
+  fold.exact = minus ? -exact : exact;
+  return fold;
+}
