@@ -9,8 +9,8 @@ export interface CanonicalGraph {
   readonly shapes: Shapes;
 }
 
-/** Loops in loops need a round for each level, and a loop whose condition is computed one for each iteration. */
-const MAX_ROUNDS = 100;
+/** A round for each level of what is expanded in what is expanded; nothing real comes near. */
+const MAX_ROUNDS = 50;
 
 /**
  * The canonical graph and every value's shape: input shapes fixed, constants folded and standard operators fused by
@@ -43,11 +43,35 @@ export async function canonicalise(
   }
 }
 
+interface Rewritten {
+  model: Uint8Array;
+  probe: ShapeProbe;
+}
+
 async function rewrite(
   fixed: Uint8Array,
   worker: OnnxWorker,
   samples: readonly Tensors[] = [],
-): Promise<{ model: Uint8Array; probe: ShapeProbe }> {
+): Promise<Rewritten> {
+  try {
+    return await rewriteWith(fixed, worker, samples, true);
+  } catch (error) {
+    if (!isOnnxruntime(error)) throw error;
+    // A branch that is not taken may fail where it is run all the same.
+    return rewriteWith(fixed, worker, samples, false).catch(() => Promise.reject(error));
+  }
+}
+
+function isOnnxruntime(error: unknown): error is AssayError {
+  return error instanceof AssayError && error.code === "ONNXRUNTIME";
+}
+
+async function rewriteWith(
+  fixed: Uint8Array,
+  worker: OnnxWorker,
+  samples: readonly Tensors[],
+  speculate: boolean,
+): Promise<Rewritten> {
   let model = fixed;
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const before = model;
@@ -56,7 +80,7 @@ async function rewrite(
       try {
         return await action();
       } catch (error) {
-        if (!(error instanceof AssayError) || error.code !== "ONNXRUNTIME") throw error;
+        if (!isOnnxruntime(error)) throw error;
         failure ??= error;
         return otherwise();
       }
@@ -70,7 +94,7 @@ async function rewrite(
       () => (failure === undefined ? probeShapes(model, worker, samples) : Promise.reject(failure as Error)),
       () => ({ shapes: inputShapes(model), varying: [] }),
     );
-    const expanded = expand(model, probe.shapes);
+    const expanded = expand(model, probe.shapes, speculate);
     if (expanded) {
       model = expanded;
       continue;

@@ -1,8 +1,9 @@
 import { elementCount } from "@assay/tensor";
-import { encode } from "../src/onnx/protobuf.ts";
+import { type AttributeValue, encodeAttribute } from "../src/onnx/make.ts";
+import { encode, type GraphProto } from "../src/onnx/protobuf.ts";
 import type { Shapes } from "../src/index.ts";
 
-export type Attribute = number | number[] | string | { float: number };
+export type Attribute = AttributeValue;
 
 /** `[operator, inputs, outputs, attributes]` */
 export type NodeSpec = readonly [string, readonly string[], readonly string[], Record<string, Attribute>?];
@@ -10,16 +11,12 @@ export type NodeSpec = readonly [string, readonly string[], readonly string[], R
 export interface GraphSpec {
   opset?: number;
   inputs: Record<string, readonly (number | string)[]>;
-  constants?: Record<string, { dims: number[]; values?: number[]; int64?: boolean }>;
+  constants?: Record<
+    string,
+    { dims: number[]; values?: number[]; int64?: boolean; int32?: boolean; bool?: boolean }
+  >;
   nodes: readonly NodeSpec[];
   outputs: readonly string[];
-}
-
-function attribute(name: string, value: Attribute) {
-  if (typeof value === "string") return { name, type: 3, s: new TextEncoder().encode(value) };
-  if (Array.isArray(value)) return { name, type: 7, ints: value };
-  if (typeof value === "object") return { name, type: 1, f: value.float };
-  return { name, type: 2, i: value };
 }
 
 /** Different values everywhere, so that every mistaken index shows. */
@@ -32,7 +29,48 @@ function domainOf(operator: string): string {
   return operator.slice(0, Math.max(operator.lastIndexOf("."), 0));
 }
 
-/** An ONNX model from a short description; every tensor is float32 unless it says int64. */
+function constantsOf(constants: NonNullable<GraphSpec["constants"]>) {
+  return Object.entries(constants).map(([name, { dims, values, int64, int32, bool }]) => {
+    const data = values ?? distinct(elementCount(dims));
+    if (int32) return { name, dataType: 6, dims, int32Data: data };
+    if (bool) return { name, dataType: 9, dims, int32Data: data };
+    return int64
+      ? { name, dataType: 7, dims, int64Data: data }
+      : { name, dataType: 1, dims, rawData: new Uint8Array(Float32Array.from(data).buffer) };
+  });
+}
+
+function nodesOf(nodes: readonly NodeSpec[]) {
+  return nodes.map(([operator, input, output, attributes = {}]) => ({
+    opType: operator.slice(operator.lastIndexOf(".") + 1),
+    domain: domainOf(operator),
+    name: output[0],
+    input,
+    output,
+    attribute: Object.entries(attributes).map(([name, value]) => encodeAttribute(name, value)),
+  }));
+}
+
+/** The graph of an If, Loop or Scan. Its inputs: 0 where the type follows from what it is given, else a scalar's type. */
+export function subgraph(spec: {
+  inputs?: Readonly<Record<string, number>>;
+  constants?: GraphSpec["constants"];
+  nodes: readonly NodeSpec[];
+  outputs: readonly string[];
+}): { graph: GraphProto } {
+  const graph = {
+    name: "body",
+    input: Object.entries(spec.inputs ?? {}).map(([name, elemType]) =>
+      elemType === 0 ? { name } : { name, type: { tensorType: { elemType, shape: { dim: [] } } } },
+    ),
+    output: spec.outputs.map((name) => ({ name })),
+    initializer: constantsOf(spec.constants ?? {}),
+    node: nodesOf(spec.nodes),
+  };
+  return { graph: graph as unknown as GraphProto };
+}
+
+/** An ONNX model from a short description; every input is float32, every constant too unless it says otherwise. */
 export function buildOnnx({ opset = 17, inputs, constants = {}, nodes, outputs }: GraphSpec): Uint8Array {
   const dim = (d: number | string) => (typeof d === "number" ? { dimValue: d } : { dimParam: d });
   const domains = [...new Set(nodes.map(([operator]) => domainOf(operator)))].filter((name) => name !== "");
@@ -49,20 +87,8 @@ export function buildOnnx({ opset = 17, inputs, constants = {}, nodes, outputs }
         type: { tensorType: { elemType: 1, shape: { dim: dims.map(dim) } } },
       })),
       output: outputs.map((name) => ({ name })),
-      initializer: Object.entries(constants).map(([name, { dims, values, int64 }]) => {
-        const data = values ?? distinct(elementCount(dims));
-        return int64
-          ? { name, dataType: 7, dims, int64Data: data }
-          : { name, dataType: 1, dims, rawData: new Uint8Array(Float32Array.from(data).buffer) };
-      }),
-      node: nodes.map(([operator, input, output, attributes = {}]) => ({
-        opType: operator.slice(operator.lastIndexOf(".") + 1),
-        domain: domainOf(operator),
-        name: output[0],
-        input,
-        output,
-        attribute: Object.entries(attributes).map(([name, value]) => attribute(name, value)),
-      })),
+      initializer: constantsOf(constants),
+      node: nodesOf(nodes),
     },
   });
 }

@@ -121,8 +121,7 @@ function everyRowOf(mask: readonly number[], keys: number): boolean {
 
 /** Whether each query sees a key under a constant mask together with the fixed one. */
 function everyRow(mask: Tensor | undefined, keys: number, fixed: number[] | undefined): boolean {
-  if (mask?.dims.at(-1) !== keys || (fixed && mask.dims.at(-2)! * keys !== fixed.length))
-    return false;
+  if (mask?.dims.at(-1) !== keys || (fixed && mask.dims.at(-2)! * keys !== fixed.length)) return false;
   if (mask.dtype !== DType.bool && mask.dtype !== DType.float32) return false;
   const shown = numbersOf(mask, "mask").map((value, i) => {
     const open = mask.dtype === DType.bool ? value !== 0 : value !== -Infinity;

@@ -4,7 +4,7 @@ import { modelOf, nodeOf, type OnnxNode, operatorName } from "../onnx/model.ts";
 import { decode, encode, type GraphProto, type ModelProto, type NodeProto } from "../onnx/protobuf.ts";
 import { type ExpansionContext, ExpansionGraph } from "./graph.ts";
 import { expansions } from "./index.ts";
-import { liveNodes, namesIn, renameNode } from "./names.ts";
+import { liveNodes, namesIn, readsOf, renameNode } from "./names.ts";
 
 /** What an attempt to expand a node came to. */
 type Outcome =
@@ -13,13 +13,13 @@ type Outcome =
 /**
  * The model with every node that has an expansion replaced by what it stands for, one level deep: what that needs
  * expanding itself, and what needs shapes or constants that are not known yet, is for the next round. Undefined when
- * nothing changed. Pure: the same bytes and shapes give the same bytes.
+ * nothing changed. With `speculate`, both branches of a condition that depends on data are run. Pure: the same bytes and shapes give the same bytes.
  */
-export function expand(bytes: Uint8Array, shapes: Shapes): Uint8Array | undefined {
+export function expand(bytes: Uint8Array, shapes: Shapes, speculate = true): Uint8Array | undefined {
   const proto = decode("ModelProto", bytes);
   const graph = proto.graph;
   if (!graph?.node.some((node) => expansions.has(operatorName(nodeOf(node))))) return undefined;
-  const context = contextOf(proto, graph, shapes);
+  const context = contextOf(proto, graph, shapes, speculate);
   const nodes: NodeProto[] = [];
   let changed = false;
   for (const [i, node] of context.model.nodes.entries()) {
@@ -51,7 +51,7 @@ export function expansionReasons(bytes: Uint8Array, shapes: Shapes): Map<number,
   const proto = decode("ModelProto", bytes);
   const reasons = new Map<number, string>();
   if (!proto.graph) return reasons;
-  const context = contextOf(proto, proto.graph, shapes);
+  const context = contextOf(proto, proto.graph, shapes, false);
   for (const [i, node] of context.model.nodes.entries()) {
     const outcome = attempt(node, context);
     if (!outcome) continue;
@@ -60,12 +60,22 @@ export function expansionReasons(bytes: Uint8Array, shapes: Shapes): Map<number,
   return reasons;
 }
 
-function contextOf(proto: ModelProto, graph: GraphProto, shapes: Shapes): ExpansionContext {
+function contextOf(
+  proto: ModelProto,
+  graph: GraphProto,
+  shapes: Shapes,
+  speculate: boolean,
+): ExpansionContext {
   const model = modelOf(proto);
   const imported = proto.opsetImport.some(({ domain }) => domain === "" || domain === "ai.onnx");
   return {
     model: imported ? model : { ...model, opset: OWN_OPSET },
     shapes,
+    uses: new Set([
+      ...graph.node.flatMap((node) => [...readsOf(node)]),
+      ...graph.output.map(({ name }) => name),
+    ]),
+    speculate,
     names: new Set(namesIn(graph)),
     producers: new Map(model.nodes.flatMap((node) => node.outputs.map((name) => [name, node]))),
     made: new Map(),
@@ -97,7 +107,7 @@ function takeNames(
   const renamed = new Map<string, string>();
   const copies: NodeProto[] = [];
   for (const [i, output] of node.outputs.entries()) {
-    if (output === "") continue;
+    if (!graph.isUsed(output)) continue;
     const value = values[i];
     if (value === undefined) throw new Error(`${node.operator} "${output}" was not expanded (compiler bug)`);
     if (built.has(value) && !renamed.has(value)) renamed.set(value, output);

@@ -13,6 +13,10 @@ export interface ExpansionContext {
   /** Every name that the model uses anywhere, and those that expansions made. */
   readonly names: Set<string>;
   readonly producers: ReadonlyMap<string, OnnxNode>;
+  /** Every name that something reads, or that is an output. */
+  readonly uses: ReadonlySet<string>;
+  /** Whether both branches of a condition may be run; one may fail where the other is taken. */
+  readonly speculate: boolean;
   /** Small constants of expansions, by content: an unrolled loop uses each many times. */
   readonly made: Map<string, string>;
 }
@@ -46,6 +50,15 @@ export class ExpansionGraph {
   /** Version of ONNX's own operator set that the model imports: what is built must exist in it. */
   get opset(): number {
     return this.#context.model.opset;
+  }
+
+  /** Whether anything needs one of the node's outputs; what is not used need not be built. */
+  isUsed(output: string | undefined): output is string {
+    return output !== undefined && output !== "" && this.#context.uses.has(output);
+  }
+
+  get speculate(): boolean {
+    return this.#context.speculate;
   }
 
   /** Refuses what needs a newer operator set than the model's. */
@@ -206,6 +219,12 @@ export class ExpansionGraph {
     return this.opset < since
       ? this.op(operator, [value], { axes: [...axes], ...attributes })
       : this.op(operator, [value, this.int64(axes)], attributes);
+  }
+
+  /** A value limited to [low, high]. */
+  clip(value: string, dtype: DType, low: number, high: number): string {
+    if (this.opset < 11) return this.op("Clip", [value], { min: { float: low }, max: { float: high } });
+    return this.op("Clip", [value, this.scalar(dtype, low), this.scalar(dtype, high)]);
   }
 
   /** Coordinates [start, end) of one axis. */

@@ -1,8 +1,12 @@
 import type { ExpansionGraph } from "./graph.ts";
 import type { OnnxNode } from "../onnx/model.ts";
 import { attentions } from "./attention.ts";
+import { controlFlow } from "./control-flow.ts";
 import { microsoft } from "./microsoft.ts";
+import { recurrence } from "./recurrent-cells.ts";
 import { resizes } from "./resize.ts";
+import { scans } from "./scan.ts";
+import { sequences } from "./sequence.ts";
 import { thresholds } from "./threshold.ts";
 import { variadic } from "./variadic.ts";
 
@@ -16,9 +20,17 @@ export type Expansion = (
   graph: ExpansionGraph,
 ) => readonly (string | undefined)[] | undefined;
 
+const tables: Record<string, Expansion> = {
+  ...attentions,
+  ...controlFlow,
+  ...microsoft,
+  ...recurrence,
+  ...resizes,
+  ...scans,
+  ...sequences,
+  ...thresholds,
+  ...variadic,
+};
+
 /** Every operator that is said by others; one that is not ONNX's own has its domain before it: `com.microsoft.Gelu`. */
-export const expansions: ReadonlyMap<string, Expansion> = new Map(
-  [attentions, microsoft, resizes, thresholds, variadic].flatMap((table: Record<string, Expansion>) =>
-    Object.entries(table),
-  ),
-);
+export const expansions: ReadonlyMap<string, Expansion> = new Map(Object.entries(tables));

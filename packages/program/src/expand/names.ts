@@ -5,10 +5,11 @@ export function subgraphs(node: NodeProto): GraphProto[] {
   return node.attribute.flatMap(({ g, graphs = [] }) => (g ? [g, ...graphs] : graphs));
 }
 
-/** Every name that a graph, or a graph in it, gives to a value. */
+/** Every name that a graph, or a graph in it, gives to a value or a node. */
 export function* namesIn(graph: GraphProto): Iterable<string> {
   for (const { name } of [...graph.input, ...graph.initializer]) yield name;
   for (const node of graph.node) {
+    yield node.name;
     yield* node.output;
     for (const inner of subgraphs(node)) yield* namesIn(inner);
   }
