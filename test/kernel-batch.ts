@@ -15,6 +15,7 @@ const ERRORS = parseAbi([
   "error NanBound(uint32 bits)",
   "error ElementNotInRow(uint32 bits)",
   "error RowTooLong(uint256 length)",
+  "error BadEpsilon(uint32 bits)",
   "error HintLength(uint256 expected, uint256 actual)",
   "error EmaxOutOfRange(uint256 emax, uint256 lowest, uint256 highest)",
   "error EmaxTooSmall(uint256 emax)",

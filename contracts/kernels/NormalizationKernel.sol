@@ -2,251 +2,250 @@
 pragma solidity ^0.8.28;
 
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {ExponentialSum} from "../numerics/ExponentialSum.sol";
 import {Float32} from "../numerics/Float32.sol";
+import {Moments} from "../numerics/Moments.sol";
 import {ScalarMath} from "../numerics/ScalarMath.sol";
-// Assembly uses LOG2_E, which solhint does not see.
-// solhint-disable-next-line no-unused-import
-import {LOG2_E, ScalarPolynomials} from "../numerics/ScalarPolynomials.sol";
+import {SoftmaxFamily} from "../numerics/SoftmaxFamily.sol";
+import {Standardisation} from "../numerics/Standardisation.sol";
+import {Wide, WideMath} from "../numerics/Wide.sol";
 import {Dtype} from "../program/Dtype.sol";
 import {IKernel, Judgement, KernelInput, Verdict} from "./IKernel.sol";
 import {KernelChecks} from "./KernelChecks.sol";
 import {OperandCount, OperandLength, ParamsLength, UnknownOp} from "./KernelErrors.sol";
 
-/// @notice The second operand is larger than every element of the row it should be part of.
+/// @notice The element is larger than every element of the row it should be part of.
 error ElementNotInRow(uint32 bits);
 /// @notice The row has more elements than the error bound is stated for.
 error RowTooLong(uint256 length);
+/// @notice epsilon is negative or not finite.
+error BadEpsilon(uint32 bits);
 
-/// @title Normalization: softmax of a row
-/// @notice y = e^(x_j - m) / Σ e^(x_i - m), m the largest element. Operands: the row, and the element x_j.
-/// @dev Op Softmax 0. Rules and proof: docs/numerics/normalization.md. Twin: packages/numerics/src/normalization.ts.
+/// @title Normalization: an element in relation to the row that it is part of
+/// @notice float32. `row` is the whole row, x one element of it; params are abi.encode(uint32 lambda) for the first
+///         three operations, abi.encode(uint32 epsilon, uint32 lambda) for the others.
+///
+///         | op                 | operands                         | result                                           |
+///         | ------------------ | -------------------------------- | ------------------------------------------------ |
+///         | Softmax 0          | row, x                           | e^x / Σ e^row                                    |
+///         | LogSoftmax 1       | row, x                           | x - ln Σ e^row                                   |
+///         | LogSumExp 2        | row                              | ln Σ e^row                                       |
+///         | Standardise 3      | row, x, [scale, [bias]]          | (x - mean)/√(variance + epsilon)·scale + bias    |
+///         | RootMeanSquare 4   | row, x, [scale, [bias]]          | x/√(mean of squares + epsilon)·scale + bias      |
+///         | InverseDeviation 5 | row                              | 1/√(variance + epsilon)                          |
+///         | BatchNorm 6        | x, scale, bias, mean, variance   | (x - mean)/√(variance + epsilon)·scale + bias    |
+///         | UnitL1 7           | row, x                           | x/Σ|row|                                         |
+///         | UnitL2 8           | row, x                           | x/√Σ row²                                        |
+/// @dev Rules and proofs: docs/numerics/normalization.md. Twin: packages/numerics/src/normalization.ts.
 contract NormalizationKernel is IKernel {
     uint8 private constant SOFTMAX = 0;
+    uint8 private constant LOG_SOFTMAX = 1;
+    uint8 private constant LOG_SUM_EXP = 2;
+    uint8 private constant STANDARDISE = 3;
+    uint8 private constant ROOT_MEAN_SQUARE = 4;
+    uint8 private constant INVERSE_DEVIATION = 5;
+    uint8 private constant BATCH_NORM = 6;
+    uint8 private constant UNIT_L1 = 7;
+    uint8 private constant UNIT_L2 = 8;
 
-    /// @dev Everything is counted in units of 2^-149, in which every float32 is an integer.
-    int256 private constant SCALE = -149;
     uint256 private constant MAX_LENGTH = 1 << 20;
-    /// @dev 1 + 2^-10: no way of computing a softmax exceeds it, whatever NaN or infinities are in the row.
-    uint32 private constant JUST_ABOVE_ONE = 0x3f802000;
-    /// @dev Constant part of the error bound, in units of u = 2^-24; docs/numerics/normalization.md counts them.
-    uint256 private constant ROUNDINGS = 13;
+    /// @dev Roundings of the computed W besides the K of a sum's; docs/numerics/normalization.md counts them.
+    uint256 private constant ROW_ROUNDINGS = 6;
 
     /// @inheritdoc IKernel
     function judge(KernelInput calldata input) external pure returns (Judgement memory judgement) {
-        if (input.op != SOFTMAX) revert UnknownOp(input.op);
+        if (input.op > UNIT_L2) revert UnknownOp(input.op);
         KernelChecks.requireAll(input, Dtype.FLOAT32);
-        if (input.operands.length != 2) revert OperandCount(2, input.operands.length);
-        bytes calldata row = input.operands[0];
-        if (row.length == 0 || row.length & 3 != 0)
-            revert OperandLength(0, (row.length & ~uint256(3)) + 4, row.length);
-        if (row.length >> 2 > MAX_LENGTH) revert RowTooLong(row.length >> 2);
-        if (input.operands[1].length != 4) revert OperandLength(1, 4, input.operands[1].length);
+        if (input.op == BATCH_NORM) return _batchNorm(input);
+        _checkOperands(input);
+        if (input.op <= LOG_SUM_EXP) return _judgeExponential(input);
+        return _judgeMoments(input);
+    }
+
+    /// @dev A row, and single elements behind it.
+    function _checkOperands(KernelInput calldata input) private pure {
+        uint256 fewest = input.op == LOG_SUM_EXP || input.op == INVERSE_DEVIATION ? 1 : 2;
+        uint256 most = input.op == STANDARDISE || input.op == ROOT_MEAN_SQUARE ? 4 : fewest;
+        uint256 count = input.operands.length;
+        if (count < fewest) revert OperandCount(fewest, count);
+        if (count > most) revert OperandCount(most, count);
+        uint256 length = input.operands[0].length;
+        if (length == 0 || length & 3 != 0) revert OperandLength(0, (length & ~uint256(3)) + 4, length);
+        if (length >> 2 > MAX_LENGTH) revert RowTooLong(length >> 2);
+        for (uint256 i = 1; i < count; ++i)
+            if (input.operands[i].length != 4) revert OperandLength(i, 4, input.operands[i].length);
+    }
+
+    function _judgeExponential(KernelInput calldata input) private pure returns (Judgement memory judgement) {
         if (input.params.length != 32) revert ParamsLength(32, input.params.length);
+        uint32 claimed = uint32(input.claimed);
+        SoftmaxFamily.Row memory row;
+        row.lambda = abi.decode(input.params, (uint32));
+        row.length = input.operands[0].length >> 2;
+        (int256 top, bool nan) = ExponentialSum.largest(input.operands[0]);
+        row.largest = ExponentialSum.bitsOf(top);
+        if (nan || !Float32.isFinite(row.largest)) {
+            bool accepted =
+                input.op == LOG_SUM_EXP
+                    ? nan || SoftmaxFamily.acceptsInfiniteSum(row.largest, claimed)
+                    : SoftmaxFamily.acceptsWithout(input.op == LOG_SOFTMAX, claimed);
+            judgement.verdict = accepted ? Verdict.Acceptable : Verdict.Fraudulent;
+            return judgement;
+        }
+        row.sum = ExponentialSum.sum(input.operands[0], ScalarMath.log2eTimes(row.largest) >> 60);
+        if (input.op == LOG_SUM_EXP) return SoftmaxFamily.logSumExp(row, claimed);
+
         uint32 x = Float32.at(input.operands[1], 0);
-
-        (int256 largest, bool nan) = _largest(row);
-        if (nan || largest == _order(Float32.INFINITY) || largest == _order(Float32.NEGATIVE_INFINITY)) {
-            judgement.verdict = _undefined(uint32(input.claimed)) ? Verdict.Acceptable : Verdict.Fraudulent;
-            return judgement;
-        }
-        if (Float32.isNaN(x) || _order(x) > largest) revert ElementNotInRow(x);
-        if (!Float32.isFinite(uint32(input.claimed))) {
-            judgement.verdict = Verdict.Fraudulent;
-            return judgement;
-        }
-        return _judge(input, ScalarMath.log2eTimes(_bits(largest)), ScalarMath.log2eTimes(x));
+        if (Float32.isNaN(x) || ExponentialSum.order(x) > top) revert ElementNotInRow(x);
+        if (input.op == LOG_SOFTMAX) return SoftmaxFamily.logSoftmax(row, x, claimed);
+        uint256 own = ExponentialSum.sum(input.operands[1], ScalarMath.log2eTimes(x) >> 60);
+        return SoftmaxFamily.softmax(row, x, own, claimed);
     }
 
-    /// @param top largest element·log2(e), in units of 2^-60
-    /// @param t x_j·log2(e)
-    function _judge(
+    function _judgeMoments(KernelInput calldata input) private pure returns (Judgement memory judgement) {
+        bytes calldata row = input.operands[0];
+        Standardisation.Call memory call;
+        uint32 epsilon = _params(input, call);
+        call.terms = row.length >> 2;
+        call.scale = input.operands.length > 2 ? Float32.at(input.operands[2], 0) : Float32.ONE;
+        call.bias = input.operands.length > 3 ? Float32.at(input.operands[3], 0) : 0;
+        uint32 x = input.operands.length > 1 ? Float32.at(input.operands[1], 0) : 0;
+
+        Moments.Sums memory sums;
+        sums.exponent = Moments.largestExponent(row);
+        if (_ruled(call, sums.exponent == 255, uint32(input.claimed), judgement)) return judgement;
+        if ((x >> 23) & 0xff > sums.exponent) revert ElementNotInRow(x);
+        if (sums.exponent == 0) sums.exponent = 1;
+        Moments.fold(sums, row);
+        if (_fill(call, sums, input.op, epsilon, x)) {
+            // nothing but zeros, and nothing added to them: 0/0, which some engines guard against
+            bool accepted = Float32.isNaN(uint32(input.claimed)) || Float32.isZero(uint32(input.claimed));
+            judgement.verdict = accepted ? Verdict.Acceptable : Verdict.Fraudulent;
+            return judgement;
+        }
+        if (input.op == INVERSE_DEVIATION)
+            return Standardisation.inverseDeviation(call, uint32(input.claimed));
+        return Standardisation.affine(call, uint32(input.claimed));
+    }
+
+    /// @dev What {Standardisation} asks for, from a row's sums, in units of w = 2^(exponent-190).
+    /// @return zeros whether the result is 0/0
+    function _fill(
+        Standardisation.Call memory call,
+        Moments.Sums memory sums,
+        uint8 op,
+        uint32 epsilon,
+        uint32 x
+    ) private pure returns (bool zeros) {
+        unchecked {
+            int256 unit = int256(sums.exponent) - 190;
+            Wide count = WideMath.from(call.terms, 0);
+            uint256 headroom = 126 - Math.log2(call.terms, Math.Rounding.Ceil);
+            call.roundings = ROW_ROUNDINGS;
+            call.loss = WideMath.from(1, -123);
+            call.reach = WideMath.fromFloat(x);
+            call.centre = call.reach;
+            call.negative = x & Float32.SIGN != 0;
+            call.sumsOverflow = 2 * (int256(sums.exponent) - 125) >= int256(headroom);
+            if (op == UNIT_L1) {
+                // W = (Σ|x|)², whose relative error is twice the sum's
+                Wide norm = WideMath.from(sums.magnitude, unit);
+                call.variance = norm * norm;
+                call.loss = call.loss * count * norm;
+                call.roundings += call.terms + 2;
+                call.sumsOverflow = int256(sums.exponent) - 126 >= int256(headroom);
+            } else if (op == UNIT_L2) {
+                call.variance = WideMath.from(sums.square, 2 * unit);
+                call.loss = call.loss * count;
+            } else if (op == ROOT_MEAN_SQUARE) {
+                call.variance = WideMath.from(sums.square, 2 * unit) / count;
+            } else {
+                int256 sum = int256(sums.magnitude) - 2 * int256(sums.negative);
+                call.variance =
+                    WideMath.from(call.terms * sums.square - uint256(sum * sum), 2 * unit) / (count * count);
+                call.spread = WideMath.from(sums.magnitude, unit) / count;
+                call.reach = call.reach + call.spread;
+                call.unit = WideMath.from(1, unit);
+                uint256 mantissa = x & 0x7fffff;
+                uint256 exponent = (x >> 23) & 0xff;
+                if (exponent == 0) exponent = 1;
+                else mantissa |= 0x800000;
+                int256 centre = int256(call.terms * ((mantissa << 40) >> (sums.exponent - exponent)));
+                centre = (call.negative ? -centre : centre) - sum;
+                call.negative = centre < 0;
+                call.centre = WideMath.from(uint256(centre < 0 ? -centre : centre), unit) / count;
+            }
+            if (op <= INVERSE_DEVIATION) call.variance = call.variance + WideMath.fromFloat(epsilon);
+            return op >= UNIT_L1 && sums.magnitude == 0;
+        }
+    }
+
+    function _batchNorm(KernelInput calldata input) private pure returns (Judgement memory judgement) {
+        if (input.operands.length != 5) revert OperandCount(5, input.operands.length);
+        uint32[5] memory bits; // x, scale, bias, mean, variance
+        for (uint256 i = 0; i < 5; ++i) {
+            if (input.operands[i].length != 4) revert OperandLength(i, 4, input.operands[i].length);
+            bits[i] = Float32.at(input.operands[i], 0);
+        }
+        Standardisation.Call memory call;
+        uint32 epsilon = _params(input, call);
+        (call.scale, call.bias, call.terms) = (bits[1], bits[2], 1);
+        uint32 claimed = uint32(input.claimed);
+        bool finite = Float32.isFinite(bits[0]) && Float32.isFinite(bits[3]) && Float32.isFinite(bits[4]);
+        if (_ruled(call, !finite, claimed, judgement)) return judgement;
+
+        Wide x = WideMath.fromFloat(bits[0]);
+        Wide mean = WideMath.fromFloat(bits[3]);
+        call.reach = x + mean;
+        bool opposite = (bits[0] ^ bits[3]) & Float32.SIGN != 0;
+        call.negative = (bits[0] & Float32.SIGN != 0) == (opposite || !(x < mean));
+        call.centre =
+            opposite
+                ? call.reach
+                : x < mean
+                    ? WideMath.minus(mean, x)
+                    : WideMath.minus(x, mean);
+        Wide variance = WideMath.fromFloat(bits[4]);
+        Wide added = WideMath.fromFloat(epsilon);
+        if (bits[4] & Float32.SIGN == 0) {
+            call.variance = variance + added;
+        } else if (variance < added) {
+            call.variance = WideMath.minus(added, variance);
+        } else if (added < variance && !Float32.isTiny(bits[4])) {
+            // the root of a negative number
+            judgement.verdict = Float32.isNaN(claimed) ? Verdict.Acceptable : Verdict.Fraudulent;
+            return judgement;
+        }
+        call.loss = WideMath.from(1, -123);
+        call.sumsOverflow = !(variance + added < WideMath.from(1, 126));
+        return Standardisation.affine(call, claimed);
+    }
+
+    function _params(
         KernelInput calldata input,
-        int256 top,
-        int256 t
-    ) private pure returns (Judgement memory judgement) {
-        unchecked {
-            // e^x_j = r·2^((t >> 60) - 100) with r < 2^102 (2^105 for a masked element, whose shift is huge); the sum
-            // is at least about 2^100, the largest element's own term
-            uint256 r = _sum(input.operands[1], t >> 60) >> 80;
-            uint256 sum = _sum(input.operands[0], top >> 60) >> 80;
-            uint256 exact = ((r << 149) / sum) >> uint256((top >> 60) - (t >> 60));
-            uint256 lambda = abi.decode(input.params, (uint32));
-            uint256 length = input.operands[0].length >> 2;
-            (uint256 provable, uint256 integrity) = _bands(exact, uint256(top - t), length, lambda);
-
-            (bool negative, uint256 mantissa, int256 exponent) = Float32.decode(uint32(input.claimed));
-            int256 difference = int256(
-                mantissa << uint256(exponent - SCALE > 200 ? int256(200) : exponent - SCALE)
-            );
-            difference = (negative ? -difference : difference) - int256(exact);
-            uint256 off = uint256(difference < 0 ? -difference : difference);
-            judgement.verdict =
-                off <= integrity
-                    ? Verdict.Acceptable
-                    : off <= provable
-                        ? Verdict.Imprecise
-                        : Verdict.Fraudulent;
-            judgement.exact = int256(exact);
-            judgement.provable = provable;
-            judgement.integrity = integrity;
-            judgement.scale = SCALE;
-        }
+        Standardisation.Call memory call
+    ) private pure returns (uint32 epsilon) {
+        if (input.params.length != 64) revert ParamsLength(64, input.params.length);
+        uint32 lambda;
+        (epsilon, lambda) = abi.decode(input.params, (uint32, uint32));
+        if (epsilon >= Float32.INFINITY) revert BadEpsilon(epsilon);
+        call.lambda = lambda;
     }
 
-    /// @dev Half-widths of the bands: exact·t/(1 - t) + 2^-124, t = (|x_j - m| + ln K + K + 13)·u, in the integrity
-    ///      band with λ·√K (at most K) for K. Counted in u/256 = 2^-32, everything rounded up.
-    function _bands(
-        uint256 exact,
-        uint256 depth,
-        uint256 length,
-        uint256 lambda
-    ) private pure returns (uint256 provable, uint256 integrity) {
-        unchecked {
-            // depth = |x_j - m|·log2(e) in units of 2^-60; 178/256 > ln 2. Deeper than 185 (e^-128), the absolute
-            // part is all that matters
-            if (depth > 185 << 60) depth = 185 << 60;
-            uint256 constantPart =
-                ((((depth >> 52) + 2) * 178) >> 8) + 1 + Math.log2(length, Math.Rounding.Ceil) * 178;
-            constantPart += ROUNDINGS << 8;
-            uint256 terms = length << 8;
-            uint256 calibrated = ((lambda * Math.sqrt(length << 16, Math.Rounding.Ceil)) >> 8) + 1;
-            provable = _band(exact, constantPart + terms);
-            integrity = calibrated < terms ? _band(exact, constantPart + calibrated) : provable;
-        }
-    }
-
-    /// @dev t < 2^29 + 2^16 because of MAX_LENGTH.
-    function _band(uint256 exact, uint256 t) private pure returns (uint256) {
-        unchecked {
-            return (exact * t) / ((1 << 32) - t) + (1 << 25) + 4;
-        }
-    }
-
-    /// @dev Where the true result is no number, hardware returns NaN, or what is left when its maximum instruction or
-    ///      a clamped argument loses it: some number between 0 and 1.
-    function _undefined(uint32 claimed) private pure returns (bool) {
-        return Float32.isNaN(claimed) || claimed <= JUST_ABOVE_ONE || claimed == Float32.SIGN;
-    }
-
-    /// @dev Orders all float32 but NaN as signed integers, and back.
-    function _order(uint32 bits) private pure returns (int256) {
-        return int256(int32(bits)) ^ (bits & Float32.SIGN != 0 ? int256(0x7fffffff) : int256(0));
-    }
-
-    function _bits(int256 order) private pure returns (uint32) {
-        return uint32(uint256(order ^ (order < 0 ? int256(0x7fffffff) : int256(0))));
-    }
-
-    /// @dev _order of the largest element, and whether there is any NaN.
-    function _largest(bytes calldata row) private pure returns (int256 largest, bool nan) {
-        uint256 pointer = _start(row);
-        uint256 end = pointer + row.length;
-        uint256 nans = 0;
-        uint256 best = 0; // four keys, one in the lower half of each 64-bit lane
-        for (; pointer < end; pointer += 32) {
-            uint256 word = _lanes(pointer, end);
-            assembly ("memory-safe") {
-                // a magnitude above infinity's carries into its lane's sign bit
-                nans := or(
-                    nans,
-                    add(
-                        and(word, 0x7fffffff7fffffff7fffffff7fffffff7fffffff7fffffff7fffffff7fffffff),
-                        0x007fffff007fffff007fffff007fffff007fffff007fffff007fffff007fffff
-                    )
-                )
-                // unsigned keys in the elements' order: flip the sign bit, and of negative elements all bits
-                let signs := and(
-                    shr(31, word),
-                    0x0000000100000001000000010000000100000001000000010000000100000001
-                )
-                word := xor(
-                    word,
-                    add(
-                        0x8000000080000000800000008000000080000000800000008000000080000000,
-                        sub(shl(31, signs), signs)
-                    )
-                )
-                // lane by lane: bit 32 of 2^32 + best - key stays where best >= key; its multiple selects best
-                let half := 0x00000000ffffffff00000000ffffffff00000000ffffffff00000000ffffffff
-                let guard := 0x0000000100000000000000010000000000000001000000000000000100000000
-                let keys := and(word, half)
-                let keep := and(sub(add(best, guard), keys), guard)
-                keep := sub(keep, shr(32, keep))
-                best := xor(keys, and(xor(best, keys), keep))
-                keys := and(shr(32, word), half)
-                keep := and(sub(add(best, guard), keys), guard)
-                keep := sub(keep, shr(32, keep))
-                best := xor(keys, and(xor(best, keys), keep))
-            }
-        }
-        nan = nans & 0x8000000080000000800000008000000080000000800000008000000080000000 != 0;
-        uint256 key = 0;
-        for (; best != 0; best >>= 64) key = Math.max(key, best & 0xffffffff);
-        largest = int256(key) - (1 << 31);
-    }
-
-    /// @dev Σ e^x_i in units of 2^(nmax - 180), each term floored; nmax is the largest of the terms' exponents n. A
-    ///      term is 2^t with t = ScalarMath.log2eTimes(x_i). (One call site of the polynomial keeps it inline.)
-    function _sum(bytes calldata row, int256 nmax) private pure returns (uint256 sum) {
-        uint256 pointer = _start(row);
-        uint256 end = pointer + row.length;
-        unchecked {
-            while (pointer < end) {
-                uint256 word = _lanes(pointer, end);
-                pointer += 32;
-                uint256 mantissas;
-                assembly ("memory-safe") {
-                    // 24-bit mantissas with the elements' signs, in two's complement
-                    let signs := and(
-                        shr(31, word),
-                        0x0000000100000001000000010000000100000001000000010000000100000001
-                    )
-                    mantissas := and(word, 0x007fffff007fffff007fffff007fffff007fffff007fffff007fffff007fffff)
-                    mantissas := or(
-                        mantissas,
-                        0x0080000000800000008000000080000000800000008000000080000000800000
-                    )
-                    mantissas := add(xor(mantissas, sub(shl(32, signs), signs)), signs)
-                    word := shl(1, word) // exponents are whole bytes now
-                }
-                for (uint256 lane = 0; lane < 32; lane += 4) {
-                    int256 t;
-                    assembly ("memory-safe") {
-                        t := sar(sub(319, byte(lane, word)), mul(sar(224, mantissas), LOG2_E))
-                        mantissas := shl(32, mantissas)
-                    }
-                    uint256 r = uint256(ScalarPolynomials.exp2FractionShort(t & int256((1 << 60) - 1)));
-                    sum += r >> uint256(nmax - (t >> 60)); // 0 where far below the largest
-                }
-            }
-        }
-    }
-
-    function _start(bytes calldata row) private pure returns (uint256 start) {
-        assembly ("memory-safe") {
-            start := row.offset
-        }
-    }
-
-    /// @dev Eight elements, big-endian; lanes past the end of the row are -Inf.
-    function _lanes(uint256 pointer, uint256 end) private pure returns (uint256 word) {
-        assembly ("memory-safe") {
-            word := calldataload(pointer)
-            word := or(
-                and(shr(8, word), 0x00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff),
-                shl(8, and(word, 0x00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff))
-            )
-            word := or(
-                and(shr(16, word), 0x0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff),
-                shl(16, and(word, 0x0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff))
-            )
-            if gt(add(pointer, 32), end) {
-                let missing := shr(shl(3, sub(end, pointer)), not(0))
-                word := or(
-                    and(word, not(missing)),
-                    and(missing, 0xff800000ff800000ff800000ff800000ff800000ff800000ff800000ff800000)
-                )
-            }
-        }
+    /// @dev Rules on operands that are not finite. The result is then not finite, or the bias where a row's infinite
+    ///      variance divides everything to 0.
+    function _ruled(
+        Standardisation.Call memory call,
+        bool rowNotFinite,
+        uint32 claimed,
+        Judgement memory judgement
+    ) private pure returns (bool) {
+        bool affineFinite = Float32.isFinite(call.scale) && Float32.isFinite(call.bias);
+        if (affineFinite && !rowNotFinite) return false;
+        bool accepted =
+            !Float32.isFinite(claimed) ||
+                (affineFinite && Float32.order(claimed) == Float32.order(call.bias));
+        judgement.verdict = accepted ? Verdict.Acceptable : Verdict.Fraudulent;
+        return true;
     }
 }

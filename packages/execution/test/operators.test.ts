@@ -182,6 +182,49 @@ describe("reductions and softmax", () => {
   });
 });
 
+describe("normalization", () => {
+  const image = [2, 3, 4, 5];
+  const vector = (...dims: number[]) => ({ dims });
+  const positive = (n: number) => ({ dims: [n], values: Array.from({ length: n }, (_, i) => 0.5 + i) });
+  it.each([
+    ["LogSoftmax along one axis", single("LogSoftmax", [2, 3, 4], { axis: 1 })],
+    [
+      "LogSoftmax, opset 11: flattened from the axis on",
+      single("LogSoftmax", [2, 3, 4], { axis: 1 }, {}, 11),
+    ],
+    ["LayerNormalization", single("LayerNormalization", [3, 16], {}, { s: vector(16), b: vector(16) })],
+    [
+      "LayerNormalization from the second axis on, no bias",
+      single("LayerNormalization", [2, 3, 4], { axis: 1, epsilon: { float: 1e-3 } }, { s: vector(3, 4) }),
+    ],
+    ["RMSNormalization", single("RMSNormalization", [2, 3, 8], { axis: -2 }, { s: vector(3, 8) }, 23)],
+    ["InstanceNormalization", single("InstanceNormalization", image, {}, { s: vector(3), b: vector(3) })],
+    ["MeanVarianceNormalization", single("MeanVarianceNormalization", image, {})],
+    ["MeanVarianceNormalization over two axes", single("MeanVarianceNormalization", image, { axes: [1, 2] })],
+    ["LpNormalization 1", single("LpNormalization", image, { p: 1, axis: 1 })],
+    ["LpNormalization 2", single("LpNormalization", image, { p: 2 })],
+  ])("%s", async (_, spec) => void (await check(spec)));
+
+  it("LayerNormalization with its mean and inverse deviation", async () => {
+    const { program } = await check({
+      inputs: { x: [2, 3, 8] },
+      constants: { s: vector(8), b: vector(8) },
+      nodes: [["LayerNormalization", ["x", "s", "b"], ["y", "mean", "inverse"]]],
+      outputs: ["y", "mean", "inverse"],
+    });
+    expect(program.instructions).toHaveLength(3);
+  });
+
+  it("BatchNormalization with computed parameters", async () => {
+    await check({
+      inputs: { x: image, s: [3] },
+      constants: { b: vector(3), m: vector(3), v: positive(3) },
+      nodes: [["BatchNormalization", ["x", "s", "b", "m", "v"], ["y"]]],
+      outputs: ["y"],
+    });
+  });
+});
+
 describe("elementwise", () => {
   it.each(["Add", "Sub", "Mul", "Div"])("%s broadcasts as numpy does", async (operator) => {
     await check({

@@ -7,99 +7,214 @@ import {
   requireParamsLength,
   unknownOp,
 } from "./checks.ts";
-import { bitLength, squareRootFloor } from "./correct-rounding.ts";
-import { decode32, elements32, INFINITY, isFinite32, isNaN32, NEGATIVE_INFINITY } from "./float32.ts";
-import { exp2Short, log2eTimes } from "./scalar-math.ts";
-import { type Judgement, type Kernel, type KernelInput, Verdict } from "./types.ts";
+import { bitLength } from "./correct-rounding.ts";
+import { key, largestElement } from "./exponential-sum.ts";
+import {
+  decode32,
+  elements32,
+  INFINITY,
+  isFinite32,
+  isNaN32,
+  isTiny32,
+  isZero32,
+  ONE,
+  order32,
+} from "./float32.ts";
+import { foldMoments, largestBiased, noSums, type Sums } from "./moments.ts";
+import { acceptsInfiniteSum, acceptsWithout, logSoftmax, logSumExp, rowOf, softmax } from "./softmax.ts";
+import { affine, type Call, inverseDeviation } from "./standardisation.ts";
+import type { Judgement, Kernel, KernelInput } from "./types.ts";
+import { minus, over, plus, times, wide, wideFloat, wideLess, WIDE_ZERO } from "./wide.ts";
 
 /** Operations of the Normalization family. */
-export const NormalizationOp = { Softmax: 0 } as const;
+export const NormalizationOp = {
+  Softmax: 0,
+  LogSoftmax: 1,
+  LogSumExp: 2,
+  Standardise: 3,
+  RootMeanSquare: 4,
+  InverseDeviation: 5,
+  BatchNorm: 6,
+  UnitL1: 7,
+  UnitL2: 8,
+} as const;
 
-const SCALE = -149;
 const MAX_LENGTH = 1 << 20;
-const JUST_ABOVE_ONE = 0x3f802000;
-const ROUNDINGS = 13n;
+const ROW_ROUNDINGS = 6;
+const LOSS = wide(1n, -123);
 
-/** Softmax of a row; the twin of contracts/kernels/NormalizationKernel.sol. It needs no hint. */
-export const normalization: Kernel = { judge, hint: () => new Uint8Array() };
+/** An element in relation to its row; the twin of contracts/kernels/NormalizationKernel.sol. It needs no hint. */
+export const normalization: Kernel = {
+  judge(input) {
+    if (!Number.isInteger(input.op) || input.op < 0 || input.op > NormalizationOp.UnitL2)
+      throw unknownOp(input.op);
+    requireDtypes(input, DType.float32);
+    if (input.op === NormalizationOp.BatchNorm) return batchNorm(input);
+    checkOperands(input);
+    return input.op <= NormalizationOp.LogSumExp ? judgeExponential(input) : judgeMoments(input);
+  },
+  hint: () => new Uint8Array(),
+};
 
-function judge(input: KernelInput): Judgement {
-  if (input.op !== NormalizationOp.Softmax) throw unknownOp(input.op);
-  requireDtypes(input, DType.float32);
-  requireOperandCount(input.operands, 2);
-  const bytes = input.operands[0]!;
-  if (bytes.length === 0 || bytes.length % 4 !== 0)
-    requireOperandLength(input.operands, 0, bytes.length - (bytes.length % 4) + 4);
-  if (bytes.length >> 2 > MAX_LENGTH)
-    throw new AssayError("ROW_TOO_LONG", `softmax over ${bytes.length >> 2} elements; at most ${MAX_LENGTH}`);
-  requireOperandLength(input.operands, 1, 4);
-  requireParamsLength(input, 32);
-  const row = elements32(bytes);
-  const x = elements32(input.operands[1]!)[0]!;
-  const claimed = Number(input.claimed);
-
-  const largest = row.some(isNaN32) ? undefined : row.reduce((a, b) => (key(b) > key(a) ? b : a));
-  if (largest === undefined || largest === INFINITY || largest === NEGATIVE_INFINITY)
-    return acceptIf(isNaN32(claimed) || claimed <= JUST_ABOVE_ONE || claimed === 0x80000000);
-  if (isNaN32(x) || key(x) > key(largest))
-    throw new AssayError("ELEMENT_NOT_IN_ROW", "the element is larger than every element of its row");
-  if (!isFinite32(claimed)) return acceptIf(false);
-
-  const top = log2eTimes(largest);
-  const t = log2eTimes(x);
-  const [r, n] = exp2Short(t);
-  const exact = (((r >> 80n) << 149n) / (sum(row, top >> 60n) >> 80n)) >> ((top >> 60n) - n);
-  const { provable, integrity } = bands(exact, top - t, BigInt(row.length), lambdaOf(input.params));
-
-  const { negative, mantissa, exponent } = decode32(claimed);
-  const units = mantissa << BigInt(Math.min(exponent - SCALE, 200));
-  const difference = (negative ? -units : units) - exact;
-  const error = difference < 0n ? -difference : difference;
-  const verdict =
-    error <= integrity ? Verdict.Acceptable : error <= provable ? Verdict.Imprecise : Verdict.Fraudulent;
-  return { verdict, exact, provable, integrity, scale: BigInt(SCALE) };
+function checkOperands({ op, operands }: KernelInput): void {
+  const fewest = op === NormalizationOp.LogSumExp || op === NormalizationOp.InverseDeviation ? 1 : 2;
+  const affineToo = op === NormalizationOp.Standardise || op === NormalizationOp.RootMeanSquare;
+  const most = affineToo ? 4 : fewest;
+  requireOperandCount(operands, Math.min(Math.max(operands.length, fewest), most));
+  const length = operands[0]!.length;
+  if (length === 0 || length % 4 !== 0) requireOperandLength(operands, 0, length - (length % 4) + 4);
+  if (length >> 2 > MAX_LENGTH)
+    throw new AssayError("ROW_TOO_LONG", `a row of ${length >> 2} elements; at most ${MAX_LENGTH}`);
+  for (let i = 1; i < operands.length; i++) requireOperandLength(operands, i, 4);
 }
 
-function lambdaOf(params: Uint8Array): bigint {
-  const view = new DataView(params.buffer, params.byteOffset, params.byteLength);
+/** The `index`-th of the parameters, each a uint32 in a word. */
+function word(params: Uint8Array, index: number): number {
+  const view = new DataView(params.buffer, params.byteOffset + 32 * index, 32);
   for (let i = 0; i < 28; i++)
-    if (params[i] !== 0) throw new AssayError("PARAMS_MALFORMED", "lambda is not an ABI-encoded uint32");
-  return BigInt(view.getUint32(28));
+    if (view.getUint8(i) !== 0) throw new AssayError("PARAMS_MALFORMED", "a parameter is not a uint32");
+  return view.getUint32(28);
 }
 
-/** Orders all float32 but NaN, -0 below +0. */
-const key = (bits: number): number => (bits >>> 31 === 1 ? ~bits : bits | 0x80000000) >>> 0;
+function judgeExponential(input: KernelInput): Judgement {
+  requireParamsLength(input, 32);
+  const lambda = BigInt(word(input.params, 0));
+  const claimed = Number(input.claimed);
+  const elements = elements32(input.operands[0]!);
+  const largest = largestElement(elements);
+  if (largest === undefined || !isFinite32(largest))
+    return acceptIf(
+      input.op === NormalizationOp.LogSumExp
+        ? largest === undefined || acceptsInfiniteSum(largest, claimed)
+        : acceptsWithout(input.op === NormalizationOp.LogSoftmax, claimed),
+    );
+  const row = rowOf(elements, largest, lambda);
+  if (input.op === NormalizationOp.LogSumExp) return logSumExp(row, claimed);
+  const x = elements32(input.operands[1]!)[0]!;
+  if (isNaN32(x) || key(x) > key(largest)) throw notInRow();
+  return input.op === NormalizationOp.LogSoftmax ? logSoftmax(row, x, claimed) : softmax(row, x, claimed);
+}
 
-/** Σ e^x_i in units of 2^(nmax - 180), each term floored. */
-function sum(row: Uint32Array, nmax: bigint): bigint {
-  let total = 0n;
-  for (const x of row) {
-    const t = log2eTimes(x);
-    const depth = nmax - (t >> 60n);
-    if (depth < 200n) total += exp2Short(t)[0] >> depth; // deeper terms are 0
+function notInRow(): AssayError {
+  return new AssayError("ELEMENT_NOT_IN_ROW", "the element is larger than every element of its row");
+}
+
+function judgeMoments(input: KernelInput): Judgement {
+  const { operands, op } = input;
+  const { epsilon, lambda } = paramsOf(input);
+  const claimed = Number(input.claimed);
+  const row = elements32(operands[0]!);
+  const [x = 0, scale = ONE, bias = 0] = operands.slice(1).map((operand) => elements32(operand)[0]!);
+  const exponent = largestBiased(row);
+  const ruling = ruled(scale, bias, exponent === 255, claimed);
+  if (ruling) return ruling;
+  if (((x >>> 23) & 0xff) > exponent) throw notInRow();
+  const sums = noSums(Math.max(exponent, 1));
+  foldMoments(sums, row);
+  if (op >= NormalizationOp.UnitL1 && sums.magnitude === 0n)
+    return acceptIf(isNaN32(claimed) || isZero32(claimed));
+  const call = { ...fill(sums, row.length, op, epsilon, x), lambda, scale, bias };
+  return op === NormalizationOp.InverseDeviation ? inverseDeviation(call, claimed) : affine(call, claimed);
+}
+
+/** What standardisation.ts asks for, from a row's sums. */
+function fill(
+  sums: Sums,
+  terms: number,
+  op: number,
+  epsilon: number,
+  x: number,
+): Omit<Call, "lambda" | "scale" | "bias"> {
+  const unit = sums.exponent - 190;
+  const count = wide(BigInt(terms));
+  const headroom = 126 - bitLength(BigInt(terms) - 1n);
+  const call = {
+    negative: x >>> 31 === 1,
+    centre: wideFloat(x),
+    reach: wideFloat(x),
+    spread: WIDE_ZERO,
+    unit: WIDE_ZERO,
+    variance: WIDE_ZERO,
+    loss: LOSS,
+    terms,
+    roundings: ROW_ROUNDINGS,
+    sumsOverflow: 2 * (sums.exponent - 125) >= headroom,
+  };
+  if (op === NormalizationOp.UnitL1) {
+    const norm = wide(sums.magnitude, unit);
+    call.variance = times(norm, norm);
+    call.loss = times(LOSS, count, norm);
+    call.roundings += terms + 2;
+    call.sumsOverflow = sums.exponent - 126 >= headroom;
+  } else if (op === NormalizationOp.UnitL2) {
+    call.variance = wide(sums.square, 2 * unit);
+    call.loss = times(LOSS, count);
+  } else if (op === NormalizationOp.RootMeanSquare) {
+    call.variance = over(wide(sums.square, 2 * unit), count);
+  } else {
+    const sum = sums.magnitude - 2n * sums.negative;
+    call.variance = over(wide(BigInt(terms) * sums.square - sum * sum, 2 * unit), times(count, count));
+    call.spread = over(wide(sums.magnitude, unit), count);
+    call.reach = plus(call.reach, call.spread);
+    call.unit = wide(1n, unit);
+    const { mantissa, exponent } = decode32(x);
+    const scaled = BigInt(terms) * ((mantissa << 40n) >> BigInt(sums.exponent - (exponent + 150)));
+    const centre = (call.negative ? -scaled : scaled) - sum;
+    call.negative = centre < 0n;
+    call.centre = over(wide(centre < 0n ? -centre : centre, unit), count);
   }
-  return total;
+  if (op <= NormalizationOp.InverseDeviation) call.variance = plus(call.variance, wideFloat(epsilon));
+  return call;
 }
 
-function bands(
-  exact: bigint,
-  depth: bigint,
-  length: bigint,
-  lambda: bigint,
-): { provable: bigint; integrity: bigint } {
-  const deepest = 185n << 60n;
-  const shallow = depth > deepest ? deepest : depth;
-  const constantPart =
-    ((((shallow >> 52n) + 2n) * 178n) >> 8n) + 1n + BigInt(bitLength(length - 1n)) * 178n + (ROUNDINGS << 8n);
-  const terms = length << 8n;
-  const square = length << 16n;
-  const floor = squareRootFloor(square);
-  const root = floor * floor === square ? floor : floor + 1n;
-  const calibrated = ((lambda * root) >> 8n) + 1n;
-  const provable = band(exact, constantPart + terms);
-  return { provable, integrity: calibrated < terms ? band(exact, constantPart + calibrated) : provable };
+function batchNorm(input: KernelInput): Judgement {
+  const { operands } = input;
+  requireOperandCount(operands, 5);
+  for (let i = 0; i < 5; i++) requireOperandLength(operands, i, 4);
+  const bits = operands.map((operand) => elements32(operand)[0]!);
+  const [xBits, scale, bias, meanBits, varianceBits] = bits as [number, number, number, number, number];
+  const { epsilon, lambda } = paramsOf(input);
+  const claimed = Number(input.claimed);
+  const ruling = ruled(scale, bias, ![xBits, meanBits, varianceBits].every(isFinite32), claimed);
+  if (ruling) return ruling;
+
+  const x = wideFloat(xBits);
+  const mean = wideFloat(meanBits);
+  const reach = plus(x, mean);
+  const opposite = xBits >>> 31 !== meanBits >>> 31;
+  const variance = wideFloat(varianceBits);
+  const added = wideFloat(epsilon);
+  const negativeVariance = varianceBits >>> 31 === 1;
+  if (negativeVariance && wideLess(added, variance) && !isTiny32(varianceBits))
+    return acceptIf(isNaN32(claimed));
+  const call = {
+    negative: (xBits >>> 31 === 1) === (opposite || !wideLess(x, mean)),
+    centre: opposite ? reach : wideLess(x, mean) ? minus(mean, x) : minus(x, mean),
+    reach,
+    spread: WIDE_ZERO,
+    unit: WIDE_ZERO,
+    variance: negativeVariance ? minus(added, variance) : plus(variance, added),
+    loss: LOSS,
+    terms: 1,
+    lambda,
+    roundings: 0,
+    scale,
+    bias,
+    sumsOverflow: !wideLess(plus(variance, added), wide(1n, 126)),
+  };
+  return affine(call, claimed);
 }
 
-function band(exact: bigint, t: bigint): bigint {
-  return (exact * t) / ((1n << 32n) - t) + (1n << 25n) + 4n;
+function paramsOf(input: KernelInput): { epsilon: number; lambda: bigint } {
+  requireParamsLength(input, 64);
+  const [epsilon, lambda] = [word(input.params, 0), word(input.params, 1)];
+  if (epsilon >= INFINITY) throw new AssayError("BAD_EPSILON", "epsilon is negative or not finite");
+  return { epsilon, lambda: BigInt(lambda) };
+}
+
+/** Rules on operands that are not finite; undefined where they are. */
+function ruled(scale: number, bias: number, rowNotFinite: boolean, claimed: number): Judgement | undefined {
+  const affineFinite = isFinite32(scale) && isFinite32(bias);
+  if (affineFinite && !rowNotFinite) return undefined;
+  return acceptIf(!isFinite32(claimed) || (affineFinite && order32(claimed) === order32(bias)));
 }

@@ -40,7 +40,7 @@ export function littleEndian(bits: readonly number[]): Uint8Array {
   return bytes;
 }
 
-function abiWords(...words: number[]): Uint8Array {
+export function abiWords(...words: number[]): Uint8Array {
   const bytes = new Uint8Array(32 * words.length);
   const data = new DataView(bytes.buffer);
   words.forEach((word, i) => data.setUint32(32 * i + 28, word));

@@ -8,6 +8,7 @@ import { elementwise } from "./elementwise.ts";
 import { generators } from "./generator.ts";
 import { logic } from "./logic.ts";
 import { matrixProducts } from "./matmul.ts";
+import { normalizations } from "./normalization.ts";
 import { pools } from "./pool.ts";
 import { reductions } from "./reduce.ts";
 import { softmax } from "./softmax.ts";
@@ -27,6 +28,7 @@ export const lowerings: ReadonlyMap<string, Lowering> = new Map(
     generators,
     logic,
     matrixProducts,
+    normalizations,
     pools,
     reductions,
     softmax,

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {Judgement, Verdict} from "../kernels/IKernel.sol";
+import {Float32} from "./Float32.sol";
+import {Wide, WideMath} from "./Wide.sol";
+
+/// @title What is right for a centred, scaled and shifted element: y = c·scale/√W + bias
+/// @notice c = x - m and W = V + epsilon, with m and V given or computed from a row by the executor in two passes. The
+///         row's sums come from {Moments}; here they are judged. Rules and proof: docs/numerics/normalization.md, whose
+///         names are used. Twin: packages/numerics/src/standardisation.ts.
+library Standardisation {
+    using WideMath for Wide;
+
+    struct Call {
+        bool negative; // sign of c
+        Wide centre; // |c|
+        Wide reach; // |x| + |m|
+        Wide spread; // A, the mean of |x_i|; 0 where m is not computed
+        Wide unit; // w, within two of which |c| is known; 0 where it is exact
+        Wide variance; // W
+        Wide loss; // what underflow can change in the computed W: τ
+        uint256 terms; // K
+        uint256 lambda; // integrity multiplier in 1/256
+        uint256 roundings; // n_W - K
+        uint32 scale; // 1 where there is none
+        uint32 bias; // 0 where there is none
+        bool sumsOverflow; // the row's sums may overflow
+    }
+
+    /// @dev The relative errors of the computed 1/√W and the mean's, for one of the bands.
+    struct Errors {
+        Wide own; // G
+        Wide drift; // D
+        Wide drifted; // D/√(W + D²)
+        Wide shrink; // H
+    }
+
+    /// @notice y = c·scale/√W + bias. The caller has ruled on operands that are not finite and on a W of 0.
+    function affine(Call memory call, uint32 claimed) internal pure returns (Judgement memory judgement) {
+        (uint256 worst, uint256 usual) = _terms(call);
+        (Errors memory e, bool bounded) = _errors(call, worst);
+        if (!bounded) {
+            judgement.verdict = _acceptsUnbounded(call, claimed) ? Verdict.Acceptable : Verdict.Fraudulent;
+            return judgement;
+        }
+        Wide inverse = _one() / call.variance.squareRoot(); // ρ
+        Wide scale = WideMath.fromFloat(call.scale);
+        Wide bias = WideMath.fromFloat(call.bias);
+        if (_acceptsOverflow(call, e, inverse * scale, claimed)) return judgement;
+        if (!Float32.isFinite(claimed)) {
+            judgement.verdict = Verdict.Fraudulent;
+            return judgement;
+        }
+        Wide product = call.centre * inverse * scale;
+        Wide provable = _band(call, e, inverse, product);
+        (e, ) = _errors(call, usual);
+        Wide integrity = _band(call, e, inverse, product);
+        bool negative = call.negative != (call.scale & Float32.SIGN != 0);
+        return _judge(negative, product, call.bias, bias, [provable, integrity], claimed);
+    }
+
+    /// @notice y = 1/√W itself.
+    function inverseDeviation(
+        Call memory call,
+        uint32 claimed
+    ) internal pure returns (Judgement memory judgement) {
+        (uint256 worst, uint256 usual) = _terms(call);
+        (Errors memory e, bool bounded) = _errors(call, worst);
+        if (!bounded) return judgement;
+        if (call.sumsOverflow && (!Float32.isFinite(claimed) || Float32.isZero(claimed))) return judgement;
+        if (!Float32.isFinite(claimed)) {
+            judgement.verdict = Verdict.Fraudulent;
+            return judgement;
+        }
+        Wide inverse = _one() / call.variance.squareRoot();
+        Wide flushed = WideMath.from(1, -126);
+        Wide own = WideMath.from(1, -48);
+        Wide provable = inverse * (e.shrink + e.own + own) + flushed;
+        (e, ) = _errors(call, usual);
+        Wide integrity = inverse * (e.shrink + e.own + own) + flushed;
+        return _judge(false, inverse, 0, Wide.wrap(0), [provable, integrity], claimed);
+    }
+
+    /// @dev K, and λ·√K but at most K, in units of 1/256, rounded up.
+    function _terms(Call memory call) private pure returns (uint256 worst, uint256 usual) {
+        unchecked {
+            worst = call.terms << 8;
+            uint256 root = Math.sqrt(call.terms << 16, Math.Rounding.Ceil);
+            usual = Math.min(worst, ((call.lambda * root) >> 8) + 1);
+        }
+    }
+
+    /// @dev γ_n for n in units of 1/256.
+    function _gamma(uint256 n) private pure returns (Wide) {
+        return WideMath.from(n, 0) / WideMath.from((1 << 32) - n, 0);
+    }
+
+    function _one() private pure returns (Wide) {
+        return WideMath.from(1, 0);
+    }
+
+    /// @dev bounded: z < 3/8, without which there is no bound.
+    function _errors(Call memory call, uint256 terms) private pure returns (Errors memory e, bool bounded) {
+        Wide z = _gamma(terms + (call.roundings << 8));
+        Wide least = WideMath.from(3, -3);
+        // τ/W < 3/8 first: W may be 0
+        if (!(call.loss < call.variance * least)) return (e, false);
+        z = z + call.loss / call.variance;
+        if (!(z < least)) return (e, false);
+        // z/(2(1 - z)) + 8u, with 1/(1 - z) <= 1 + z + 2z²
+        e.own = z * (_one() + z + (z + z) * z) * WideMath.from(1, -1) + WideMath.from(1, -21);
+        if (Wide.unwrap(call.spread) != 0) {
+            e.drift = _gamma(terms + 256) * call.spread + WideMath.from(5, -126);
+            Wide square = e.drift * e.drift;
+            e.drifted = e.drift / (call.variance + square).squareRoot();
+            e.shrink = square / (call.variance + call.variance + square);
+        }
+        return (e, true);
+    }
+
+    /// @dev B, and what the contract's own arithmetic may be wrong by.
+    function _band(
+        Call memory call,
+        Errors memory e,
+        Wide inverse,
+        Wide product
+    ) private pure returns (Wide) {
+        Wide scale = WideMath.fromFloat(call.scale);
+        Wide bias = WideMath.fromFloat(call.bias);
+        Wide reach = call.reach + e.drift;
+        Wide growth = _one() + e.own;
+        Wide term = call.centre * inverse * (e.shrink + e.own);
+        term =
+            term + growth * (e.drifted + (WideMath.from(13, -25) * reach + WideMath.from(5, -126)) * inverse);
+        Wide band = scale * term + WideMath.from(17, -27) * bias;
+        band = band + (scale + reach + WideMath.from(2, 0)) * WideMath.from(1, -125);
+        if (Float32.isSubnormal(call.scale)) band = band + (call.centre + e.drift) * inverse * growth * scale;
+        if (Float32.isSubnormal(call.bias)) band = band + bias;
+        Wide own = WideMath.from(1, -48);
+        Wide truncated = call.unit * inverse * WideMath.from(4, 0);
+        return band + (band + product) * own + scale * (truncated < own ? truncated : own);
+    }
+
+    /// @dev Whether a claim that no band judges is what overflow on the way may leave.
+    function _acceptsOverflow(
+        Call memory call,
+        Errors memory e,
+        Wide factor,
+        uint32 claimed
+    ) private pure returns (bool) {
+        // an infinite variance divides everything to 0
+        if (call.sumsOverflow && Float32.order(claimed) == Float32.order(call.bias)) return true;
+        if (Float32.isFinite(claimed)) return false;
+        Wide most =
+            (call.reach + e.drift + _one()) * factor * (_one() + e.own) + WideMath.fromFloat(call.bias);
+        return call.sumsOverflow || !(most < WideMath.from(1, 125));
+    }
+
+    /// @dev Where W may vanish beside what underflow does to it: no result, or one up to 4·√K·|scale| + 2·|bias|.
+    function _acceptsUnbounded(Call memory call, uint32 claimed) private pure returns (bool) {
+        if (!Float32.isFinite(claimed)) return true;
+        Wide most = WideMath.from(Math.sqrt(call.terms << 4, Math.Rounding.Ceil) + 1, 0);
+        most = most * WideMath.fromFloat(call.scale) + WideMath.from(2, 0) * WideMath.fromFloat(call.bias);
+        return WideMath.fromFloat(claimed) < most + WideMath.from(1, -120);
+    }
+
+    /// @dev Compares ±product + bias with the claim, in units of 2^-100 of the largest number at hand; truncations are
+    ///      below one unit each.
+    function _judge(
+        bool negative,
+        Wide product,
+        uint32 biasBits,
+        Wide bias,
+        Wide[2] memory bands,
+        uint32 claimed
+    ) private pure returns (Judgement memory judgement) {
+        unchecked {
+            Wide largest = product < bias ? bias : product;
+            if (largest < bands[0]) largest = bands[0];
+            int256 scale = largest.topBit() - 100;
+            int256 exact = int256(product.units(scale));
+            if (negative) exact = -exact;
+            int256 shift = int256(bias.units(scale));
+            exact += biasBits & Float32.SIGN != 0 ? -shift : shift;
+            judgement.exact = exact;
+            judgement.provable = bands[0].units(scale) + 4;
+            judgement.integrity = bands[1].units(scale) + 4;
+            judgement.scale = scale;
+
+            (bool minus, uint256 mantissa, int256 exponent) = Float32.decode(claimed);
+            shift = exponent - scale;
+            if (shift > 160) shift = 160;
+            mantissa = shift < 0 ? mantissa >> uint256(-shift) : mantissa << uint256(shift);
+            exact -= minus ? -int256(mantissa) : int256(mantissa);
+            uint256 off = uint256(exact < 0 ? -exact : exact);
+            judgement.verdict = Verdict.Fraudulent;
+            if (off <= judgement.provable) judgement.verdict = Verdict.Imprecise;
+            if (off <= judgement.integrity) judgement.verdict = Verdict.Acceptable;
+        }
+    }
+}

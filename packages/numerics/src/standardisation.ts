@@ -1,0 +1,175 @@
+import { acceptIf } from "./checks.ts";
+import { squareRootFloor } from "./correct-rounding.ts";
+import { decode32, isFinite32, isSubnormal32, isZero32, order32 } from "./float32.ts";
+import { termsOf } from "./softmax.ts";
+import { type Judgement, Verdict } from "./types.ts";
+import {
+  over,
+  plus,
+  times,
+  topBit,
+  units,
+  type Wide,
+  wide,
+  wideFloat,
+  wideLess,
+  wideRoot,
+  WIDE_ZERO,
+} from "./wide.ts";
+
+// Twin of contracts/numerics/Standardisation.sol, function by function; the names are those of
+// docs/numerics/normalization.md.
+
+/** y = c·scale/√W + bias, c = x - m. */
+export interface Call {
+  /** Sign of c. */
+  negative: boolean;
+  /** |c|. */
+  centre: Wide;
+  /** |x| + |m|. */
+  reach: Wide;
+  /** A, the mean of |x_i|; 0 where m is not computed. */
+  spread: Wide;
+  /** w, within two of which |c| is known; 0 where it is exact. */
+  unit: Wide;
+  /** W. */
+  variance: Wide;
+  /** τ, what underflow can change in the computed W. */
+  loss: Wide;
+  /** K. */
+  terms: number;
+  /** Integrity multiplier in 1/256. */
+  lambda: bigint;
+  /** n_W - K. */
+  roundings: number;
+  scale: number;
+  bias: number;
+  sumsOverflow: boolean;
+}
+
+interface Errors {
+  own: Wide;
+  drift: Wide;
+  drifted: Wide;
+  shrink: Wide;
+}
+
+const ONE = wide(1n);
+
+/** The caller has ruled on operands that are not finite and on a W of 0. */
+export function affine(call: Call, claimed: number): Judgement {
+  const { worst, usual } = termsOf(BigInt(call.terms), call.lambda);
+  const e = errors(call, worst);
+  if (!e) return acceptIf(acceptsUnbounded(call, claimed));
+  const inverse = over(ONE, wideRoot(call.variance));
+  const scale = wideFloat(call.scale);
+  const bias = wideFloat(call.bias);
+  if (acceptsOverflow(call, e, times(inverse, scale), claimed)) return acceptIf(true);
+  if (!isFinite32(claimed)) return acceptIf(false);
+  const product = times(call.centre, inverse, scale);
+  const provable = band(call, e, inverse, product);
+  const integrity = band(call, errors(call, usual)!, inverse, product);
+  const negative = call.negative !== call.scale >>> 31 > 0;
+  return judge(negative, product, call.bias >>> 31 === 1, bias, { provable, integrity }, claimed);
+}
+
+/** y = 1/√W itself. */
+export function inverseDeviation(call: Call, claimed: number): Judgement {
+  const { worst, usual } = termsOf(BigInt(call.terms), call.lambda);
+  const e = errors(call, worst);
+  if (!e) return acceptIf(true);
+  if (call.sumsOverflow && (!isFinite32(claimed) || isZero32(claimed))) return acceptIf(true);
+  if (!isFinite32(claimed)) return acceptIf(false);
+  const inverse = over(ONE, wideRoot(call.variance));
+  const bandOf = ({ shrink, own }: Errors) =>
+    plus(times(inverse, plus(shrink, own, wide(1n, -48))), wide(1n, -126));
+  const bands = { provable: bandOf(e), integrity: bandOf(errors(call, usual)!) };
+  return judge(false, inverse, false, WIDE_ZERO, bands, claimed);
+}
+
+/** γ_n for n in units of 1/256. */
+const gamma = (n: bigint): Wide => over(wide(n), wide((1n << 32n) - n));
+
+/** The errors for one of the bands; undefined where z ≥ 3/8: there is no bound. */
+function errors(call: Call, terms: bigint): Errors | undefined {
+  let z = gamma(terms + (BigInt(call.roundings) << 8n));
+  const least = wide(3n, -3);
+  if (!wideLess(call.loss, times(call.variance, least))) return undefined;
+  z = plus(z, over(call.loss, call.variance));
+  if (!wideLess(z, least)) return undefined;
+  const own = plus(times(z, plus(ONE, z, times(plus(z, z), z)), wide(1n, -1)), wide(1n, -21));
+  if (call.spread.m === 0n) return { own, drift: WIDE_ZERO, drifted: WIDE_ZERO, shrink: WIDE_ZERO };
+  const drift = plus(times(gamma(terms + 256n), call.spread), wide(5n, -126));
+  const square = times(drift, drift);
+  return {
+    own,
+    drift,
+    drifted: over(drift, wideRoot(plus(call.variance, square))),
+    shrink: over(square, plus(call.variance, call.variance, square)),
+  };
+}
+
+function band(call: Call, e: Errors, inverse: Wide, product: Wide): Wide {
+  const scale = wideFloat(call.scale);
+  const bias = wideFloat(call.bias);
+  const reach = plus(call.reach, e.drift);
+  const growth = plus(ONE, e.own);
+  const rounded = times(plus(times(wide(13n, -25), reach), wide(5n, -126)), inverse);
+  const term = plus(
+    times(call.centre, inverse, plus(e.shrink, e.own)),
+    times(growth, plus(e.drifted, rounded)),
+  );
+  let out = plus(times(scale, term), times(wide(17n, -27), bias));
+  out = plus(out, times(plus(scale, reach, wide(2n)), wide(1n, -125)));
+  if (isSubnormal32(call.scale)) out = plus(out, times(plus(call.centre, e.drift), inverse, growth, scale));
+  if (isSubnormal32(call.bias)) out = plus(out, bias);
+  const own = wide(1n, -48);
+  const truncated = times(call.unit, inverse, wide(4n));
+  return plus(out, times(plus(out, product), own), times(scale, wideLess(truncated, own) ? truncated : own));
+}
+
+/** Whether a claim that no band judges is what overflow on the way may leave. */
+function acceptsOverflow(call: Call, e: Errors, factor: Wide, claimed: number): boolean {
+  if (call.sumsOverflow && order32(claimed) === order32(call.bias)) return true;
+  if (isFinite32(claimed)) return false;
+  const most = plus(times(plus(call.reach, e.drift, ONE), factor, plus(ONE, e.own)), wideFloat(call.bias));
+  return call.sumsOverflow || !wideLess(most, wide(1n, 125));
+}
+
+/** Where W may vanish beside what underflow does to it: no result, or one up to 4·√K·|scale| + 2·|bias|. */
+function acceptsUnbounded(call: Call, claimed: number): boolean {
+  if (!isFinite32(claimed)) return true;
+  const square = BigInt(call.terms) << 4n;
+  const floor = squareRootFloor(square);
+  const root = floor * floor === square ? floor : floor + 1n;
+  const most = plus(times(wide(root + 1n), wideFloat(call.scale)), times(wide(2n), wideFloat(call.bias)));
+  return wideLess(wideFloat(claimed), plus(most, wide(1n, -120)));
+}
+
+/** Compares ±product ± bias with the claim, in units of 2^-100 of the largest number at hand. */
+function judge(
+  negative: boolean,
+  product: Wide,
+  biasNegative: boolean,
+  bias: Wide,
+  bands: { provable: Wide; integrity: Wide },
+  claimed: number,
+): Judgement {
+  let largest = wideLess(product, bias) ? bias : product;
+  if (wideLess(largest, bands.provable)) largest = bands.provable;
+  const scale = topBit(largest) - 100;
+  const exact =
+    (negative ? -units(product, scale) : units(product, scale)) +
+    (biasNegative ? -units(bias, scale) : units(bias, scale));
+  const provable = units(bands.provable, scale) + 4n;
+  const integrity = units(bands.integrity, scale) + 4n;
+
+  const claim = decode32(claimed);
+  const shift = Math.min(claim.exponent - scale, 160);
+  const magnitude = shift < 0 ? claim.mantissa >> BigInt(-shift) : claim.mantissa << BigInt(shift);
+  const difference = exact - (claim.negative ? -magnitude : magnitude);
+  const off = difference < 0n ? -difference : difference;
+  const verdict =
+    off <= integrity ? Verdict.Acceptable : off <= provable ? Verdict.Imprecise : Verdict.Fraudulent;
+  return { verdict, exact, provable, integrity, scale: BigInt(scale) };
+}
