@@ -7,7 +7,7 @@ import {Float32} from "../numerics/Float32.sol";
 import {Dtype} from "../program/Dtype.sol";
 import {IKernel, IStreamingKernel, Judgement, KernelInput, Verdict} from "./IKernel.sol";
 import {KernelChecks} from "./KernelChecks.sol";
-import {OperandCount, OperandLength, ParamsLength, UnknownOp} from "./KernelErrors.sol";
+import {OperandCount, OperandLength, ParamsLength, TooManyTerms, UnknownOp} from "./KernelErrors.sol";
 
 /// @notice Parameters of the Contraction family: y = act((alpha·Σ)/divisor + beta·bias).
 struct ContractionParams {
@@ -28,8 +28,6 @@ error EmaxOutOfRange(uint256 emax, uint256 lowest, uint256 highest);
 error EmaxChanged(uint256 emax, uint256 before);
 /// @notice Some product has a larger exponent than the hint says.
 error EmaxTooSmall(uint256 emax);
-/// @notice The reduction box is larger than the accumulator holds.
-error TooManyTerms(uint256 terms, uint256 limit);
 /// @notice `valid` exceeds the number of terms.
 error ValidTooLarge(uint256 valid, uint256 terms);
 /// @notice No activation has this code.

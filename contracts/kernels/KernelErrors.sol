@@ -13,3 +13,5 @@ error OperandLength(uint256 operand, uint256 expected, uint256 actual);
 error ParamsLength(uint256 expected, uint256 actual);
 /// @notice The operation is not defined for elements of this type (operand type.max: the output).
 error UnsupportedDtype(uint256 operand, uint8 dtype);
+/// @notice The reduction box is larger than the accumulator holds.
+error TooManyTerms(uint256 terms, uint256 limit);
