@@ -8,7 +8,12 @@ import {Dtype} from "../program/Dtype.sol";
 import {IKernel, Judgement, KernelInput, Verdict} from "./IKernel.sol";
 import {KernelChecks} from "./KernelChecks.sol";
 import {
-    OperandCount, OperandLength, ParamsLength, TooManyTerms, UnknownOp, UnsupportedDtype
+    OperandCount,
+    OperandLength,
+    ParamsLength,
+    TooManyTerms,
+    UnknownOp,
+    UnsupportedDtype
 } from "./KernelErrors.sol";
 
 /// @title Quantised: integers that stand for scaled numbers, and exact sums of products of integers
@@ -183,7 +188,11 @@ contract QuantisedKernel is IKernel {
         return _integer(input, operand, uint8(input.dtypes[owner]));
     }
 
-    function _integer(KernelInput calldata input, uint256 operand, uint8 dtype) private pure returns (int256) {
+    function _integer(
+        KernelInput calldata input,
+        uint256 operand,
+        uint8 dtype
+    ) private pure returns (int256) {
         KernelChecks.requireOperand(input, operand, dtype);
         uint256 size = Dtype.sizeOf(dtype);
         uint256 length = input.operands[operand].length;

@@ -28,13 +28,21 @@ library IntegerDot {
         int256 zeroB
     ) internal pure returns (int256) {
         // A signed byte x is (x ^ 0x80) - 128: with 128 more in the zero point, all bytes are unsigned.
-        (uint256 product, uint256 sumA, uint256 sumB) = _bytes(a, aSigned ? SIGNS : 0, b, bSigned ? SIGNS : 0);
+        (uint256 product, uint256 sumA, uint256 sumB) = _bytes(
+            a,
+            aSigned ? SIGNS : 0,
+            b,
+            bSigned ? SIGNS : 0
+        );
         unchecked {
             if (aSigned) zeroA += 128;
             if (bSigned) zeroB += 128;
             // at most 2^20 terms below 2^17 each
             return
-                int256(product) - zeroA * int256(sumB) - zeroB * int256(sumA) + int256(a.length) * zeroA * zeroB;
+                int256(product) -
+                zeroA * int256(sumB) -
+                zeroB * int256(sumA) +
+                int256(a.length) * zeroA * zeroB;
         }
     }
 

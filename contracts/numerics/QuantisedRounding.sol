@@ -111,8 +111,11 @@ library QuantisedRounding {
         if (Float32.isFinite(scale)) {
             (bool negative, uint256 m, int256 e) = Float32.decode(scale);
             uint32 sign = (difference < 0) != negative ? Float32.SIGN : 0;
-            (uint32 once, bool onceTiny) =
-                CorrectRounding.round(sign, uint256(difference < 0 ? -difference : difference) * m, e);
+            (uint32 once, bool onceTiny) = CorrectRounding.round(
+                sign,
+                uint256(difference < 0 ? -difference : difference) * m,
+                e
+            );
             acceptable = acceptable || _matches(claimed, once, onceTiny);
             // the two differ by one and a half places at most
             if (once != expected) judgement.provable = 2;
@@ -141,7 +144,8 @@ library QuantisedRounding {
     ///      type, zero, or the zero point.
     function _is(uint32 value, Range memory range, int256 claimed) private pure returns (bool) {
         if (Float32.isNaN(value))
-            return claimed == range.low || claimed == range.high || claimed == 0 || claimed == range.zeroPoint;
+            return
+                claimed == range.low || claimed == range.high || claimed == 0 || claimed == range.zeroPoint;
         return claimed == _saturated(value, range);
     }
 
@@ -167,7 +171,12 @@ library QuantisedRounding {
     }
 
     function _clamp(int256 value, Range memory range) private pure returns (int256) {
-        return value < range.low ? range.low : value > range.high ? range.high : value;
+        return
+            value < range.low
+                ? range.low
+                : value > range.high
+                    ? range.high
+                    : value;
     }
 
     /// @dev The interval around (m / n)·2^e; m < 2^80, 0 < n < 2^24.
@@ -198,9 +207,12 @@ library QuantisedRounding {
         int256 below = judgement.exact - least;
         int256 above = most - judgement.exact;
         judgement.provable = uint256(below > above ? below : above);
-        judgement.verdict = acceptable
-            ? Verdict.Acceptable
-            : least <= claimed && claimed <= most ? Verdict.Imprecise : Verdict.Fraudulent;
+        judgement.verdict =
+            acceptable
+                ? Verdict.Acceptable
+                : least <= claimed && claimed <= most
+                    ? Verdict.Imprecise
+                    : Verdict.Fraudulent;
         return judgement;
     }
 

@@ -22,4 +22,5 @@ export { kernelOf, kernels } from "./kernels.ts";
 export { indexed, IndexedOp } from "./indexed.ts";
 export { movement } from "./movement.ts";
 export { ordering, OrderingOp } from "./ordering.ts";
+export { quantised, QuantisedOp } from "./quantised.ts";
 export { reduction, ReductionOp } from "./reduction.ts";

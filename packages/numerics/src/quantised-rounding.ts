@@ -70,7 +70,7 @@ export function judgeRequantised(
     c!.mantissa,
     a.exponent + b!.exponent - c!.exponent,
   );
-  const negative = sum < 0n !== ((scales[0] ^ scales[1] ^ scales[2]) < 0);
+  const negative = sum < 0n !== (scales[0] ^ scales[1] ^ scales[2]) < 0;
   return verdict(judgement, acceptable, around, negative, range, claimed);
 }
 

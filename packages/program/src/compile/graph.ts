@@ -180,13 +180,14 @@ export class LoweringGraph {
     if (elementCount(dims) >= MAX_DIM) unsupported(`${what} "${name}" has too many elements`);
   }
 
-  #finite(name: string): void {
-    const { data, dtype } = this.constant(name)!;
-    if (dtype !== DType.float32) return;
+  /** Whether a value is a constant with an infinity or a NaN in it. */
+  #holdsNonFinite(name: string): boolean {
+    const { data, dtype } = this.constant(name) ?? {};
+    if (!data || dtype !== DType.float32) return false;
     const exponents = new DataView(data.buffer, data.byteOffset, data.length);
     for (let at = 0; at < data.length; at += 4)
-      if ((exponents.getUint32(at, true) & 0x7f800000) === 0x7f800000)
-        unsupported(`its constant "${name}" holds a value that is not finite`);
+      if ((exponents.getUint32(at, true) & 0x7f800000) === 0x7f800000) return true;
+    return false;
   }
 
   /** Adds the instruction that computes `name`. Values that it cannot read through their views are copied first. */
@@ -194,7 +195,8 @@ export class LoweringGraph {
     this.#sized(name, "output");
     for (const { value } of spec.operands) {
       this.#sized(value, "operand");
-      if (spec.family === Family.Contraction && this.constant(value)) this.#finite(value);
+      if (spec.family === Family.Contraction && this.#holdsNonFinite(value))
+        unsupported(`its constant "${value}" holds a value that is not finite`);
     }
     const operands = spec.operands.map(({ value, indices, reduced = false, fill = 0 }): DraftOperand => {
       return { view: this.view(value), indices, reduced, fill: BigInt(fill) };
@@ -229,10 +231,10 @@ export class LoweringGraph {
     return view?.source.name === name ? view.source.draft : undefined;
   }
 
-  /** Adds an operand to a fusable instruction; false where its axes cannot be cut to read it. */
+  /** Adds an operand to a fusable instruction; false where its axes cannot be cut to read it, or it holds infinities. */
   addOperand(draft: Draft, value: string, indices: readonly Index[]): boolean {
     this.#sized(value, "operand");
-    if (this.constant(value)) this.#finite(value);
+    if (this.#holdsNonFinite(value)) return false;
     const operand = { view: this.view(value), indices, reduced: false, fill: 0n };
     const trial = { ...draft, operands: [...draft.operands, operand] };
     if ("obstacle" in refine(trial, undefined, ({ length }) => rowMajorPlacement(length))) return false;

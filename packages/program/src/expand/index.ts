@@ -4,6 +4,8 @@ import { attentions } from "./attention.ts";
 import { controlFlow } from "./control-flow.ts";
 import { microsoft } from "./microsoft.ts";
 import { recurrence } from "./recurrent-cells.ts";
+import { einsum } from "./einsum.ts";
+import { quantisation } from "./quantised.ts";
 import { resizes } from "./resize.ts";
 import { scans } from "./scan.ts";
 import { sequences } from "./sequence.ts";
@@ -23,7 +25,9 @@ export type Expansion = (
 const tables: Record<string, Expansion> = {
   ...attentions,
   ...controlFlow,
+  ...einsum,
   ...microsoft,
+  ...quantisation,
   ...recurrence,
   ...resizes,
   ...scans,

@@ -4,12 +4,15 @@ import { activations } from "./activation.ts";
 import { casts } from "./cast.ts";
 import { constants } from "./constant.ts";
 import { convolutions } from "./conv.ts";
+import { transposedConvolutions } from "./conv-transpose.ts";
+import { einsum } from "./einsum.ts";
 import { elementwise } from "./elementwise.ts";
 import { generators } from "./generator.ts";
 import { logic } from "./logic.ts";
 import { matrixProducts } from "./matmul.ts";
 import { normalizations } from "./normalization.ts";
 import { pools } from "./pool.ts";
+import { quantisation } from "./quantised.ts";
 import { reductions } from "./reduce.ts";
 import { softmax } from "./softmax.ts";
 import { views } from "./view.ts";
@@ -24,12 +27,15 @@ export const lowerings: ReadonlyMap<string, Lowering> = new Map(
     casts,
     constants,
     convolutions,
+    transposedConvolutions,
+    einsum,
     elementwise,
     generators,
     logic,
     matrixProducts,
     normalizations,
     pools,
+    quantisation,
     reductions,
     softmax,
     views,

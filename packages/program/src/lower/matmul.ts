@@ -1,6 +1,7 @@
-import { Family } from "@assay/numerics";
+import { Family, QuantisedOp } from "@assay/numerics";
+import { type DType, isIntegerDtype } from "@assay/tensor";
 import { axis, type ContractionSettings, digits, type IterationAxis } from "../compile/draft.ts";
-import type { OperandSpec } from "../compile/graph.ts";
+import type { LoweringGraph, OperandSpec } from "../compile/graph.ts";
 import { unsupported } from "../compile/unsupported.ts";
 import { DEFAULT_LAMBDA } from "../compile/params.ts";
 import { broadcastIndices, input, onlyOutput, optionalInput } from "./arguments.ts";
@@ -12,9 +13,18 @@ export function plainContraction(): ContractionSettings {
   return { alpha: 1, beta: 1, divisor: 1, clamp: undefined, lambda: DEFAULT_LAMBDA };
 }
 
-const matMul: Lowering = (node, graph) => {
-  const output = onlyOutput(node);
-  const [a, b] = [input(node, 0), input(node, 1)];
+/** A product of (stacks of) matrices as numpy's matmul has it, with the coordinates of its output. */
+export interface MatrixProduct {
+  readonly batch: readonly (readonly IterationAxis[])[];
+  /** The row and the column coordinate; none where that operand is a vector. */
+  readonly rows: readonly IterationAxis[];
+  readonly columns: readonly IterationAxis[];
+  readonly k: IterationAxis;
+  readonly dims: readonly (readonly IterationAxis[])[];
+  readonly operands: readonly [OperandSpec, OperandSpec];
+}
+
+export function matrixProduct(graph: LoweringGraph, a: string, b: string, output: string): MatrixProduct {
   const [aDims, bDims] = [graph.dims(a), graph.dims(b)];
   const k = axis(aDims.at(-1)!);
   const rows = aDims.length > 1 ? [axis(aDims.at(-2)!)] : [];
@@ -25,20 +35,31 @@ const matMul: Lowering = (node, graph) => {
     .slice(0, rank)
     .map((size) => [axis(size)]);
   const batchOf = (dims: readonly number[]) => broadcastIndices(dims.slice(0, -2), batch);
-  graph.write(output, node, {
-    family: Family.Contraction,
-    op: TWO_FACTORS,
+  const plain = (axes: readonly IterationAxis[]) => axes.map((x) => digits([x]));
+  return {
+    batch,
+    rows,
+    columns,
+    k,
     dims: [...batch, ...rows.map((m) => [m]), ...columns.map((n) => [n])],
-    reduction: [k],
     operands: [
-      { value: a, reduced: true, indices: [...batchOf(aDims), ...rows.map((m) => digits([m])), digits([k])] },
-      {
-        value: b,
-        reduced: true,
-        indices: [...batchOf(bDims), digits([k]), ...columns.map((n) => digits([n]))],
-      },
+      { value: a, reduced: true, indices: [...batchOf(aDims), ...plain(rows), digits([k])] },
+      { value: b, reduced: true, indices: [...batchOf(bDims), digits([k]), ...plain(columns)] },
     ],
-    params: plainContraction(),
+  };
+}
+
+const matMul: Lowering = (node, graph) => {
+  const output = onlyOutput(node);
+  const { dims, k, operands } = matrixProduct(graph, input(node, 0), input(node, 1), output);
+  const integers = isIntegerDtype(graph.shape(output).dtype as DType);
+  graph.write(output, node, {
+    dims,
+    reduction: [k],
+    operands,
+    ...(integers
+      ? { family: Family.Quantised, op: QuantisedOp.Dot }
+      : { family: Family.Contraction, op: TWO_FACTORS, params: plainContraction() }),
   });
 };
 
