@@ -40,7 +40,7 @@ const KERNEL: Record<number, number> = {
   [Family.Movement]: 0,
   [Family.Indexed]: 500,
   [Family.Ordering]: 500,
-  [Family.Quantised]: 500,
+  [Family.Quantised]: 250,
   [Family.Scalar]: 0,
   [Family.Integer]: 0,
 };
