@@ -4,6 +4,8 @@ pragma solidity ^0.8.28;
 import {Judgement, Verdict} from "../kernels/IKernel.sol";
 import {CorrectRounding} from "./CorrectRounding.sol";
 import {Float32} from "./Float32.sol";
+import {FloatFormat, Format} from "./FloatFormat.sol";
+import {Dtype} from "../program/Dtype.sol";
 
 /// @title Which integers a scaled number may be rounded to, and back
 /// @dev Acceptable is what float32 arithmetic gives in the order that ONNX Runtime has on every platform; Imprecise what
@@ -37,17 +39,17 @@ library QuantisedRounding {
         Range memory range,
         int256 claimed
     ) internal pure returns (Judgement memory judgement) {
-        (uint32 quotient, ) = CorrectRounding.divide(x, scale);
+        (uint32 quotient, ) = _divide(x, scale);
         bool acceptable = _is(quotient, range, claimed);
         // subnormal operands may be read as zeros
         if (Float32.isSubnormal(x) || Float32.isSubnormal(scale)) {
             uint32 flushedX = Float32.isSubnormal(x) ? x & Float32.SIGN : x;
             uint32 flushedScale = Float32.isSubnormal(scale) ? scale & Float32.SIGN : scale;
-            (uint32 other, ) = CorrectRounding.divide(flushedX, scale);
+            (uint32 other, ) = _divide(flushedX, scale);
             acceptable = acceptable || _is(other, range, claimed);
-            (other, ) = CorrectRounding.divide(x, flushedScale);
+            (other, ) = _divide(x, flushedScale);
             acceptable = acceptable || _is(other, range, claimed);
-            (other, ) = CorrectRounding.divide(flushedX, flushedScale);
+            (other, ) = _divide(flushedX, flushedScale);
             acceptable = acceptable || _is(other, range, claimed);
         }
         if (Float32.isNaN(quotient)) return _ruled(acceptable);
@@ -73,9 +75,9 @@ library QuantisedRounding {
         Range memory range,
         int256 claimed
     ) internal pure returns (Judgement memory judgement) {
-        (uint32 value, ) = CorrectRounding.multiply(scales[0], scales[1]);
-        (value, ) = CorrectRounding.divide(value, scales[2]);
-        (value, ) = CorrectRounding.multiply(ofInteger(sum), value);
+        (uint32 value, ) = _multiply(scales[0], scales[1]);
+        (value, ) = _divide(value, scales[2]);
+        (value, ) = _multiply(ofInteger(sum), value);
         bool acceptable = _is(value, range, claimed);
 
         bool extreme;
@@ -105,13 +107,13 @@ library QuantisedRounding {
         uint32 scale,
         uint32 claimed
     ) internal pure returns (Judgement memory judgement) {
-        (uint32 expected, bool tiny) = CorrectRounding.multiply(ofInteger(difference), scale);
+        (uint32 expected, bool tiny) = _multiply(ofInteger(difference), scale);
         bool acceptable = _matches(claimed, expected, tiny);
         if (Float32.isSubnormal(scale)) acceptable = acceptable || Float32.isZero(claimed);
         if (Float32.isFinite(scale)) {
             (bool negative, uint256 m, int256 e) = Float32.decode(scale);
             uint32 sign = (difference < 0) != negative ? Float32.SIGN : 0;
-            (uint32 once, bool onceTiny) = CorrectRounding.round(
+            (uint32 once, bool onceTiny) = _round(
                 sign,
                 uint256(difference < 0 ? -difference : difference) * m,
                 e
@@ -133,11 +135,7 @@ library QuantisedRounding {
 
     /// @notice The float32 nearest to an integer below 2^64.
     function ofInteger(int256 value) internal pure returns (uint32 bits) {
-        (bits, ) = CorrectRounding.round(
-            value < 0 ? Float32.SIGN : 0,
-            uint256(value < 0 ? -value : value),
-            0
-        );
+        (bits, ) = _round(value < 0 ? Float32.SIGN : 0, uint256(value < 0 ? -value : value), 0);
     }
 
     /// @dev Whether the claim is the float32 rounded to an integer. What NaN becomes is up to the hardware: a bound of the
@@ -224,6 +222,21 @@ library QuantisedRounding {
         if (claimed == expected) return true;
         if (Float32.isNaN(expected)) return Float32.isNaN(claimed);
         return Float32.isZero(claimed) && (tiny || Float32.isZero(expected));
+    }
+
+    function _multiply(uint32 a, uint32 b) private pure returns (uint32, bool) {
+        (uint256 bits, bool tiny) = CorrectRounding.multiply(FloatFormat.forDtype(Dtype.FLOAT32), a, b);
+        return (uint32(bits), tiny);
+    }
+
+    function _divide(uint32 a, uint32 b) private pure returns (uint32, bool) {
+        (uint256 bits, bool tiny) = CorrectRounding.divide(FloatFormat.forDtype(Dtype.FLOAT32), a, b);
+        return (uint32(bits), tiny);
+    }
+
+    function _round(uint32 sign, uint256 m, int256 q) private pure returns (uint32, bool) {
+        (uint256 bits, bool tiny) = CorrectRounding.round(FloatFormat.forDtype(Dtype.FLOAT32), sign, m, q);
+        return (uint32(bits), tiny);
     }
 
     function _ruled(bool acceptable) private pure returns (Judgement memory judgement) {

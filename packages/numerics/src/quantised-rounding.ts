@@ -1,5 +1,6 @@
 import { acceptIf } from "./checks.ts";
-import { divide, multiply, round } from "./correct-rounding.ts";
+import * as exact from "./correct-rounding.ts";
+import { FLOAT32 } from "./float-format.ts";
 import { decode32, isFinite32, isNaN32, isSubnormal32, isTiny32, isZero32 } from "./float32.ts";
 import { type Judgement, Verdict } from "./types.ts";
 
@@ -26,6 +27,17 @@ const MOST_SCALE = 168;
 
 const flushed = (bits: number): number => (isSubnormal32(bits) ? (bits & SIGN) >>> 0 : bits);
 const absolute = (x: bigint): bigint => (x < 0n ? -x : x);
+
+/** A correctly rounded float32 as bits. */
+interface Rounded {
+  bits: number;
+  tiny: boolean;
+}
+
+const narrow = ({ bits, tiny }: exact.Rounded): Rounded => ({ bits: Number(bits), tiny });
+const divide = (a: number, b: number) => narrow(exact.divide(FLOAT32, BigInt(a), BigInt(b)));
+const multiply = (a: number, b: number) => narrow(exact.multiply(FLOAT32, BigInt(a), BigInt(b)));
+const round = (sign: number, m: bigint, q: number) => narrow(exact.round(FLOAT32, BigInt(sign), m, q));
 
 /** Judges `claimed` as round(x / scale) + zero point, saturated. */
 export function judgeQuantized(x: number, scale: number, range: Range, claimed: bigint): Judgement {
