@@ -20,10 +20,10 @@ import {
 import { toHex } from "viem";
 import { exposeTrace, traceNames } from "../../packages/execution/src/runner.ts";
 import { storedTrace } from "../../packages/execution/src/values.ts";
-import { bitsAt, isFloat, numberOf, withBits } from "./bits.ts";
+import { bitsAt, isFloat, numberOf, withBits } from "../../packages/cli/src/bits.ts";
+import { cheats, swapped } from "../../packages/cli/src/tamper.ts";
 import type { Contracts } from "./contract.ts";
 import type { CompiledCase } from "./pinning.ts";
-import { cheats, swapped } from "./tampering.ts";
 
 export interface JudgeOptions {
   worker: OnnxWorker;

@@ -34,10 +34,11 @@ const SIZES: readonly (readonly [RegExp, number])[] = [
   [/seq|tokens|length|time/i, 16],
 ];
 
-/** What the models of ../shared need beyond the rule: silero reads windows of at least 512 samples. */
-const MODEL_SIZES: Record<string, Record<string, number>> = {
-  "silero-vad-legacy": { sequence: 512 },
-  "silero-vad-ifless-op18": { sequence: 512 },
+/** What models of ../shared need beyond the rule. */
+const SETTINGS: Record<string, { sizes?: Record<string, number>; pin?: Record<string, number> }> = {
+  // They read windows of 512 samples, and branch on the sampling rate.
+  "silero-vad-legacy": { sizes: { sequence: 512 }, pin: { sr: 16_000 } },
+  "silero-vad-ifless-op18": { sizes: { sequence: 512 }, pin: { sr: 16_000 } },
 };
 
 interface IndexEntry {
@@ -54,7 +55,7 @@ function shapesOf(name: string, inputs: readonly OnnxPort[], entry: IndexEntry |
     shapes[input] = dims.map((dim, axis) => {
       if (dim !== undefined) return dim;
       const symbol = String(said[axis] ?? (axis === 0 ? "batch" : "?"));
-      return MODEL_SIZES[name]?.[symbol] ?? SIZES.find(([pattern]) => pattern.test(symbol))?.[1] ?? 1;
+      return SETTINGS[name]?.sizes?.[symbol] ?? SIZES.find(([pattern]) => pattern.test(symbol))?.[1] ?? 1;
     });
   }
   return shapes;
@@ -115,6 +116,8 @@ async function checkOne(name: string, path: string, entry: IndexEntry | undefine
   const started = performance.now();
   const shapes = shapesOf(name, readModel(readFileSync(path)).inputs, entry);
   const flags = Object.entries(shapes).flatMap(([input, dims]) => ["--shape", `${input}=${dims.join()}`]);
+  for (const [input, value] of Object.entries(SETTINGS[name]?.pin ?? {}))
+    flags.push("--pin", `${input}=${value}`);
   const cli = join(repositoryRoot, "packages/cli/src/main.ts");
   const args = [cli, "model", "check", path, "--json", "--samples", "4", "--tamper", "2", ...flags];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });

@@ -1,5 +1,5 @@
 import { type CompiledModel, ModelRunner, storedInputs, storedOutputs, type Tensors } from "@assay/execution";
-import { type Judgement, kernelOf, Verdict } from "@assay/numerics";
+import { Family, type Judgement, kernelOf, Verdict } from "@assay/numerics";
 import {
   buildElementProof,
   CommittedTensors,
@@ -8,11 +8,12 @@ import {
   instructionTree,
   kernelInput,
 } from "@assay/program";
-import { elementCount, RootTree, TensorTree } from "@assay/tensor";
+import { dtypeSize, elementCount, RootTree, TensorTree } from "@assay/tensor";
 import { toHex } from "viem";
 import type { ContractJudge, ProofCost, ProofRoots } from "./contract-judge.ts";
 import { generator, sample } from "./random.ts";
-import { bitsOf, floatOf, scaled, type TamperKind, tampered } from "./tamper.ts";
+import { bitsAt, numberOf, withBits } from "./bits.ts";
+import { cheats, scaled } from "./tamper.ts";
 
 export interface CheckModelOptions {
   model: CompiledModel;
@@ -20,7 +21,7 @@ export interface CheckModelOptions {
   judge: ContractJudge;
   /** Elements of every instruction that the contract judges. Default 8. */
   samples?: number;
-  /** Elements of every instruction to tamper with, each by four bands and grossly. Default 8. */
+  /** Elements of every instruction to tamper with, each beyond its band and grossly. Default 8. */
   tamper?: number;
   /** Chooses the elements. Default 1. */
   seed?: number;
@@ -39,7 +40,7 @@ export interface InstructionReport {
   reductionLength: number;
   /** Honest elements judged, and how many of them were Acceptable. */
   honest: { judged: number; acceptable: number };
-  /** Tampered elements judged, by verdict; `unrepresentable` ones had no float32 far enough away. */
+  /** Tampered elements judged, by verdict; `unrepresentable` ones have no value far enough away. */
   tampered: {
     judged: number;
     acceptable: number;
@@ -70,7 +71,7 @@ export interface ModelReport {
   ok: boolean;
 }
 
-const FAMILIES = ["Contraction", "Elementwise", "Reduction", "Normalization", "Movement"];
+const FAMILIES = Object.keys(Family);
 
 /**
  * Holds a model to the protocol: runs it honestly and has the *contract* judge sampled elements of every instruction
@@ -186,19 +187,19 @@ async function checkTampered(
 ): Promise<void> {
   const { program } = session.options.model;
   const instruction = program.instructions[report.index]!;
+  const size = dtypeSize(instruction.dtype);
   for (const element of elements) {
-    const stored = run.trace.trees[report.index]!.stored;
-    const honest = floatOf(readBits(stored, element));
+    const honest = bitsAt(run.trace.trees[report.index]!.stored, size, element);
     const judgement = localJudgement(session, run, report.index, element);
-    for (const kind of ["band", "gross"] satisfies TamperKind[]) {
-      const sign = next() < 0.5 ? 1 : -1;
-      const value =
-        tampered(honest, judgement, kind, sign) ?? tampered(honest, judgement, kind, -sign as 1 | -1);
-      if (value === undefined) {
+    const claims = cheats(instruction.dtype, honest, judgement);
+    for (const kind of ["beyond the band", "gross"]) {
+      const possible = claims.filter((claim) => claim.kind === kind);
+      const claim = possible[Math.floor(next() * possible.length)];
+      if (claim === undefined) {
         report.tampered.unrepresentable++;
         continue;
       }
-      const forged = withElement(run, report.index, element, bitsOf(value));
+      const forged = withElement(run, report.index, element, size, claim.bits);
       const verdict = await judgeBoth(session, forged, report.index, element);
       report.tampered.judged++;
       if (verdict === undefined) continue;
@@ -206,11 +207,12 @@ async function checkTampered(
       else if (verdict.verdict === Verdict.Imprecise) report.tampered.imprecise++;
       else {
         report.tampered.acceptable++;
+        const [before, after] = [honest, claim.bits].map((bits) => numberOf(instruction.dtype, size, bits));
         session.failures.push({
           kind: "tampered-acceptable",
           instruction: report.index,
           element,
-          detail: `${honest} was changed to ${value} (${kind}, ${describeInstruction(instruction)}): ${describe(verdict)}`,
+          detail: `${before} was changed to ${after} (${kind}, ${describeInstruction(instruction)}): ${describe(verdict)}`,
         });
       }
     }
@@ -270,16 +272,17 @@ function localJudgement(session: Session, run: CommittedRun, index: number, elem
 }
 
 /** The run with one element of the trace replaced, committed as its executor would. */
-function withElement(run: CommittedRun, index: number, element: number, bits: number): CommittedRun {
-  const stored = run.trace.trees[index]!.stored.slice();
-  new DataView(stored.buffer).setUint32(element * 4, bits, true);
+function withElement(
+  run: CommittedRun,
+  index: number,
+  element: number,
+  size: number,
+  bits: bigint,
+): CommittedRun {
+  const stored = withBits(run.trace.trees[index]!.stored, size, element, bits);
   const trees = run.trace.trees.with(index, new TensorTree(stored));
   const tree = new RootTree(trees.map(({ root }) => root));
   return { ...run, trace: { trees, tree, root: tree.root } };
-}
-
-function readBits(stored: Uint8Array, element: number): number {
-  return new DataView(stored.buffer, stored.byteOffset).getUint32(element * 4, true);
 }
 
 function describe({ verdict, exact, provable, integrity, scale }: Judgement): string {

@@ -61,6 +61,18 @@ export function shape(text: string, before: Record<string, number[]> = {}): Reco
   return { ...before, [text.slice(0, at)]: dims.map(Number) };
 }
 
+/** Collects `name=8000`, given once per input: its elements, separated by commas. */
+export function pin(text: string, before: Record<string, number[]> = {}): Record<string, number[]> {
+  const at = text.lastIndexOf("=");
+  const values = text
+    .slice(at + 1)
+    .split(",")
+    .map(Number);
+  if (at < 1 || values.some((value) => Number.isNaN(value)))
+    throw new InvalidArgumentError("Expected name=values, e.g. sampling_rate=16000.");
+  return { ...before, [text.slice(0, at)]: values };
+}
+
 export function collect(text: string, before: string[] = []): string[] {
   return [...before, text];
 }
@@ -102,8 +114,23 @@ export function withAccount(command: Command): Command {
   );
 }
 
+/** What an ONNX file leaves open. */
+export interface ModelOptions {
+  shape?: Record<string, number[]>;
+  pin?: Record<string, number[]>;
+}
+
 export function withShapes(command: Command): Command {
   return command.option("--shape <name=dims>", "shape of an input that the model leaves open", shape);
+}
+
+/** --shape and --pin. */
+export function withModel(command: Command): Command {
+  return withShapes(command).option(
+    "--pin <name=values>",
+    "make an input a constant of the program, e.g. a setting that the model branches on",
+    pin,
+  );
 }
 
 /** Help ends with an example. */

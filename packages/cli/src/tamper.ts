@@ -1,23 +1,6 @@
 import type { Judgement } from "@assay/numerics";
-
-const scratch = new DataView(new ArrayBuffer(8));
-
-export function floatOf(bits: number): number {
-  scratch.setUint32(0, bits);
-  return scratch.getFloat32(0);
-}
-
-export function bitsOf(value: number): number {
-  scratch.setFloat32(0, value);
-  return scratch.getUint32(0);
-}
-
-/** The next float32 in the direction of `sign`; from a zero the smallest normal one, since subnormals may be flushed. */
-export function nextFloat(value: number, sign: 1 | -1): number {
-  if (Math.abs(value) < 2 ** -126) return sign * 2 ** -126;
-  const bits = bitsOf(value);
-  return floatOf(value > 0 === sign > 0 ? bits + 1 : bits - 1);
-}
+import { DType, dtypeSize } from "@assay/tensor";
+import { floatBeyond, isFloat, numberOf, smallestNormal, spacing } from "./bits.ts";
 
 /** An integer in units of 2^scale as a number. */
 export function scaled(value: bigint, scale: bigint): number {
@@ -30,26 +13,66 @@ export function scaled(value: bigint, scale: bigint): number {
   return value < 0n ? -result : result;
 }
 
-export type TamperKind = "band" | "gross";
+/** A wrong claim for one element. */
+export interface Cheat {
+  kind: "beyond the band" | "gross" | "another element's value";
+  bits: bigint;
+}
+
+/** Half-width of the provable band in the unit of the element. */
+function provableBand({ provable, scale }: Judgement): number {
+  return scaled(provable, scale);
+}
 
 /**
- * A wrong value for an element: four provable bands away from the honest one, or grossly wrong. Undefined where float32
- * has no such value.
+ * Claims that no honest execution can make for an element, given the judgement on its honest value. Empty where the
+ * type has no value that is wrong enough.
  */
-export function tampered(
-  honest: number,
+export function cheats(dtype: DType, honest: bigint, judgement: Judgement): Cheat[] {
+  const size = dtypeSize(dtype);
+  if (dtype === DType.bool) return [{ kind: "beyond the band", bits: honest === 0n ? 1n : 0n }];
+  const band = provableBand(judgement);
+  if (!isFloat(dtype)) {
+    const width = 8 * size;
+    const step = BigInt(Math.ceil(4 * band)) + 1n;
+    const changed = [honest + step, honest - step].map((bits) => BigInt.asUintN(width, bits));
+    return [
+      ...changed.map((bits): Cheat => ({ kind: "beyond the band", bits })),
+      { kind: "gross", bits: honest ^ (1n << BigInt(width - 1)) },
+    ];
+  }
+  const value = numberOf(dtype, size, honest);
+  if (!Number.isFinite(value)) {
+    const one = floatBeyond(dtype, 0, 1, 1)!;
+    return [{ kind: "gross", bits: one }];
+  }
+  const gross = Math.max(1000 * Math.max(1, Math.abs(value)), 1000 * band);
+  const found: Cheat[] = [];
+  for (const [kind, distance] of [
+    ["beyond the band", 4 * band],
+    ["gross", gross],
+  ] as const)
+    for (const sign of [1, -1] as const) {
+      const bits = floatBeyond(dtype, value, distance, sign);
+      if (bits !== undefined) found.push({ kind, bits });
+    }
+  return found;
+}
+
+/** Another element's value as a claim for this one; undefined where the two do not differ by more than honest ones may. */
+export function swapped(
+  dtype: DType,
+  honest: bigint,
+  other: bigint,
   judgement: Judgement,
-  kind: TamperKind,
-  sign: 1 | -1,
-): number | undefined {
-  if (!Number.isFinite(honest)) return kind === "gross" ? sign : undefined;
-  const provable = scaled(judgement.provable, judgement.scale);
-  const distance =
-    kind === "band" ? 4 * provable : Math.max(1000 * Math.max(1, Math.abs(honest)), 1000 * provable);
-  let value = Math.fround(honest + sign * distance);
-  // Rounding must not bring it nearer than asked for; and exact operations have no band at all: there, one step (two
-  // where a half-ulp band allows a neighbour) is wrong.
-  while (Math.abs(value - honest) < distance || value === honest) value = nextFloat(value, sign);
-  if (kind === "band") value = nextFloat(value, sign);
-  return Number.isFinite(value) ? value : undefined;
+): Cheat | undefined {
+  const size = dtypeSize(dtype);
+  const [a, b] = [numberOf(dtype, size, honest), numberOf(dtype, size, other)];
+  const cheat: Cheat = { kind: "another element's value", bits: other };
+  if (honest === other || Number.isNaN(a) || Number.isNaN(b)) return undefined;
+  if (!Number.isFinite(a) || !Number.isFinite(b)) return a === b ? undefined : cheat;
+  const slack = isFloat(dtype)
+    ? 2 * Math.max(spacing(dtype, a), spacing(dtype, b)) + 2 * smallestNormal(dtype)
+    : 0;
+  return Math.abs(a - b) > 4 * provableBand(judgement) + slack ? cheat : undefined;
 }

@@ -32,7 +32,8 @@ function flatten(value: unknown, name: string): number[] {
   return numbers;
 }
 
-function fromNumbers({ name, dtype, dims }: Wanted, numbers: number[]): Tensor {
+/** A tensor from its elements in C order. */
+export function fromNumbers({ name, dtype, dims }: Wanted, numbers: number[]): Tensor {
   if (numbers.length !== elementCount(dims))
     throw new AssayError(
       "INPUT_SHAPE",

@@ -130,6 +130,23 @@ describe("model compile and check", () => {
     }
   }, 600_000);
 
+  test("--pin makes an input part of the program", async () => {
+    const path = join(folder, "pinned.onnx");
+    const nodes = [["Mul", ["x", "gain"], ["y"]]] as const;
+    await writeFile(path, buildOnnx({ inputs: { x: [2, 3], gain: [3] }, nodes, outputs: ["y"] }));
+    const compiled = async (...pin: string[]) => {
+      const { code, stdout, stderr } = await assay("model", "compile", path, ...pin, "--json");
+      expect(code, stderr).toBe(0);
+      return JSON.parse(stdout) as { programRoot: string; inputs: { name: string }[] };
+    };
+    const [one, other] = [await compiled("--pin", "gain=1,2,3"), await compiled("--pin", "gain=1,2,4")];
+    expect(one.inputs.map(({ name }) => name)).toEqual(["x"]);
+    expect(one.programRoot).not.toBe(other.programRoot);
+    const { code, stderr } = await assay("model", "compile", path, "--pin", "gain=1,2");
+    expect(code).toBe(1);
+    expect(stderr).toContain("INPUT_SHAPE");
+  });
+
   test("an unsupported model: the complete list of nodes, exit code 1", async () => {
     const path = join(folder, "unsupported.onnx");
     await writeFile(

@@ -323,3 +323,35 @@ describe("movement", () => {
     expect(program.nodes).toEqual([["Exp:y"], ["Tanh:z"]]);
   });
 });
+
+describe("values without elements", () => {
+  it("need no instruction, wherever they come from", async () => {
+    const { program } = await check({
+      inputs: { x: [2, 6] },
+      constants: { sizes: list(0, 6) },
+      nodes: [
+        ["Split", ["x", "sizes"], ["none", "all"], { axis: 1 }],
+        ["Transpose", ["none"], ["empty"]],
+        ["Relu", ["empty"], ["positive"]],
+        ["Relu", ["all"], ["y"]],
+      ],
+      outputs: ["y"],
+    });
+    expect(program.instructions).toHaveLength(1);
+  });
+});
+
+describe("Dropout", () => {
+  it("keeps everything and says so in its mask", async () => {
+    const { program, outputs } = await check({
+      inputs: { x: [2, 6] },
+      nodes: [
+        ["Relu", ["x"], ["r"]],
+        ["Dropout", ["r"], ["y", "mask"]],
+      ],
+      outputs: ["y", "mask"],
+    });
+    expect(program.outputs.map(({ name }) => name)).toEqual(["y", "mask"]);
+    expect(outputs.mask!.data).toEqual(new Uint8Array(12).fill(1));
+  });
+});

@@ -4,12 +4,11 @@ import { UnsupportedModelError } from "@assay/program";
 import { loadModelFile } from "../compiled-model.ts";
 import { startContractJudge } from "../contract-judge.ts";
 import { checkModel, type InstructionReport, type ModelReport } from "../model-check.ts";
-import { integer, type JsonOption, withExample, withJson, withShapes } from "../options.ts";
+import { integer, type JsonOption, withExample, withJson, withModel, type ModelOptions } from "../options.ts";
 import { print, progress, reportError, table } from "../output.ts";
 import { readInputs } from "../tensor-io.ts";
 
-interface Options extends JsonOption {
-  shape?: Record<string, number[]>;
+interface Options extends JsonOption, ModelOptions {
   inputs?: string;
   seed: number;
   samples: number;
@@ -28,7 +27,7 @@ export function modelCheckCommand(): Command {
     .option("--samples <n>", "honest elements to judge of every instruction", integer(1), 8)
     .option("--tamper <n>", "elements to tamper with of every instruction, each twice", integer(), 8);
   return withExample(
-    withShapes(withJson(command)),
+    withModel(withJson(command)),
     "assay model check models/digits/digits.onnx --shape pixels=1,1,8,8",
   ).action(runCheck);
 }
@@ -36,7 +35,7 @@ export function modelCheckCommand(): Command {
 async function runCheck(path: string, options: Options): Promise<void> {
   let model: CompiledModel;
   try {
-    model = await loadModelFile(path, options.shape);
+    model = await loadModelFile(path, options);
   } catch (error) {
     if (!(error instanceof UnsupportedModelError)) throw error;
     // The whole list at once, not only the first node.

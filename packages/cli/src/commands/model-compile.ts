@@ -2,12 +2,11 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Command } from "commander";
 import { loadModelFile } from "../compiled-model.ts";
-import { type JsonOption, withExample, withJson, withShapes } from "../options.ts";
+import { type JsonOption, withExample, withJson, withModel, type ModelOptions } from "../options.ts";
 import { print, progress, toJson } from "../output.ts";
 import { describeProgram } from "../program-lines.ts";
 
-interface Options extends JsonOption {
-  shape?: Record<string, number[]>;
+interface Options extends JsonOption, ModelOptions {
   out?: string;
 }
 
@@ -17,13 +16,13 @@ export function modelCompileCommand(): Command {
     .argument("<model.onnx>", "the ONNX file")
     .option("--out <folder>", "write canonical.onnx, program.json and header.bin there");
   return withExample(
-    withShapes(withJson(command)),
+    withModel(withJson(command)),
     "assay model compile models/digits/digits.onnx --shape pixels=1,1,8,8",
   ).action(runCompile);
 }
 
 async function runCompile(path: string, options: Options): Promise<void> {
-  const model = await loadModelFile(path, options.shape);
+  const model = await loadModelFile(path, options);
   if (options.out !== undefined) {
     await mkdir(options.out, { recursive: true });
     await writeFile(join(options.out, "canonical.onnx"), model.canonical);

@@ -11,12 +11,12 @@ import {
   withAccount,
   withChain,
   withExample,
-  withShapes,
+  withModel,
+  type ModelOptions,
 } from "../options.ts";
 import { print, progress } from "../output.ts";
 
-interface Options extends ChainOptions, AccountOptions {
-  shape?: Record<string, number[]>;
+interface Options extends ChainOptions, AccountOptions, ModelOptions {
   name: string;
   uri: string;
   royalty: bigint;
@@ -30,7 +30,7 @@ export function modelPublishCommand(): Command {
     .option("--uri <uri>", "where others get the artifact, canonical.onnx of `assay model compile --out`", "")
     .addOption(amountOption("--royalty <amount>", "token units you get for every finalised request", 0n));
   return withExample(
-    withShapes(withAccount(withChain(command))),
+    withModel(withAccount(withChain(command))),
     "assay model publish models/digits/digits.onnx --shape pixels=1,1,8,8 --name digits --account 1",
   ).action(runPublish);
 }
@@ -48,7 +48,7 @@ async function unless(code: string, what: string, action: () => Promise<unknown>
 
 async function runPublish(path: string, options: Options): Promise<void> {
   const { client, deployment, account } = await connectAccount(options);
-  const { programRoot, header, artifactHash } = await loadModelFile(path, options.shape);
+  const { programRoot, header, artifactHash } = await loadModelFile(path, options);
   const salt = keccak256(stringToBytes(options.name));
   const modelId = keccak256(
     encodeAbiParameters([{ type: "address" }, { type: "bytes32" }], [account.address, salt]),

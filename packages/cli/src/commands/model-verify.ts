@@ -4,11 +4,10 @@ import { AssayError } from "@assay/tensor";
 import type { Hash } from "viem";
 import { loadModelFile } from "../compiled-model.ts";
 import { connect } from "../connect.ts";
-import { type ChainOptions, hash, withChain, withExample, withShapes } from "../options.ts";
+import { type ChainOptions, hash, withChain, withExample, withModel, type ModelOptions } from "../options.ts";
 import { print } from "../output.ts";
 
-interface Options extends ChainOptions {
-  shape?: Record<string, number[]>;
+interface Options extends ChainOptions, ModelOptions {
   model?: Hash;
   program?: Hash;
 }
@@ -24,14 +23,14 @@ export function modelVerifyCommand(): Command {
       hash,
     );
   return withExample(
-    withShapes(withChain(command)),
+    withModel(withChain(command)),
     "assay model verify models/digits/digits.onnx --shape pixels=1,1,8,8",
   ).action(runVerify);
 }
 
 async function runVerify(path: string, options: Options): Promise<void> {
   const { client, deployment } = await connect(options);
-  const { programRoot, artifactHash } = await loadModelFile(path, options.shape);
+  const { programRoot, artifactHash } = await loadModelFile(path, options);
   if (options.program !== undefined && options.program !== programRoot)
     throw new AssayError("ROOT_DIFFERS", `the file compiles to ${programRoot}, not to ${options.program}`, {
       hint: "same file, same --shape, same Assay version?",

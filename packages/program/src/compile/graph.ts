@@ -1,4 +1,4 @@
-import { DType, elementCount, type Tensor } from "@assay/tensor";
+import { DType, elementCount, type Tensor, tensor } from "@assay/tensor";
 import { Family } from "@assay/numerics";
 import type { OnnxModel, OnnxNode } from "../onnx/model.ts";
 import {
@@ -116,6 +116,14 @@ export class LoweringGraph {
     this.#constants.set(name, value);
   }
 
+  /** Whether a value has no elements: it needs no instruction then, and whoever asks for it finds a constant. */
+  defineEmpty(name: string): boolean {
+    const { dtype, dims } = this.shape(name);
+    if (elementCount(dims) !== 0) return false;
+    this.defineConstant(name, tensor(dtype as DType, dims, new Uint8Array()));
+    return true;
+  }
+
   /** A constant of the compiler's own (an index table, a mask), committed to like the model's; returns its name. */
   derive(name: string, value: Tensor): string {
     const unique = `assay:${name}`;
@@ -140,7 +148,7 @@ export class LoweringGraph {
 
   /** Makes a node's output a view of a committed value; undefined: the value is copied first and `make` tried again. */
   define(name: string, from: string, make: (view: View<Source>) => View<Source> | undefined): void {
-    if (elementCount(this.dims(name)) === 0) unsupported("its output is empty");
+    if (this.defineEmpty(name)) return;
     const view = make(this.view(from)) ?? make(this.materialise(from));
     if (!view) unsupported(`its movement of "${from}" is no affine map`);
     const [expected, actual] = [this.dims(name).join(), viewDims(view).join()];
@@ -192,6 +200,7 @@ export class LoweringGraph {
 
   /** Adds the instruction that computes `name`. Values that it cannot read through their views are copied first. */
   write(name: string, node: OnnxNode, spec: InstructionSpec): void {
+    if (this.defineEmpty(name)) return;
     this.#sized(name, "output");
     for (const { value } of spec.operands) {
       this.#sized(value, "operand");

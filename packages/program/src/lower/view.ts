@@ -1,3 +1,4 @@
+import { DType, elementCount, type Tensor, tensor } from "@assay/tensor";
 import { broadcastView, reshapeView, sliceView, transposeView } from "../compile/view.ts";
 import { unsupported } from "../compile/unsupported.ts";
 import { input, integers, normalAxis, onlyOutput, optionalInput } from "./arguments.ts";
@@ -12,11 +13,24 @@ const reshape: Lowering = (node, graph) => {
   graph.define(output, input(node, 0), (view) => reshapeView(view, graph.dims(output)));
 };
 
+/** Inference only: all elements are kept, and so says the mask. */
 const dropout: Lowering = (node, graph) => {
-  const training = optionalInput(node, 2);
-  const off = training === undefined || graph.constant(training)?.data.every((byte) => byte === 0);
-  if (!off) unsupported("training mode is not supported");
-  identity(node, graph);
+  const [output, mask] = node.outputs;
+  const given = (index: number) => {
+    const name = optionalInput(node, index);
+    return name === undefined
+      ? undefined
+      : (graph.constant(name) ?? unsupported("its settings are computed"));
+  };
+  const isZero = (value: Tensor | undefined) => value?.data.every((byte) => byte === 0) ?? false;
+  const training = given(2);
+  if (training && !isZero(training) && !isZero(given(1))) unsupported("training mode is not supported");
+  graph.define(output!, input(node, 0), (view) => view);
+  if (mask === undefined || mask === "") return;
+  const { dtype, dims } = graph.shape(mask);
+  if (dtype !== DType.bool) unsupported("its mask is not of booleans");
+  const kept = tensor(dtype, dims, new Uint8Array(elementCount(dims)).fill(1));
+  graph.define(mask, graph.derive(mask, kept), (view) => view);
 };
 
 const transpose: Lowering = (node, graph) => {
