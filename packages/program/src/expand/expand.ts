@@ -5,6 +5,7 @@ import { decode, encode, type GraphProto, type ModelProto, type NodeProto } from
 import { type ExpansionContext, ExpansionGraph } from "./graph.ts";
 import { expansions } from "./index.ts";
 import { liveNodes, namesIn, readsOf, renameNode } from "./names.ts";
+import { raiseOpset } from "./opset.ts";
 
 /** What an attempt to expand a node came to. */
 type Outcome =
@@ -19,6 +20,7 @@ export function expand(bytes: Uint8Array, shapes: Shapes, speculate = true): Uin
   const proto = decode("ModelProto", bytes);
   const graph = proto.graph;
   if (!graph?.node.some((node) => expansions.has(operatorName(nodeOf(node))))) return undefined;
+  raiseOpset(proto, graph);
   const context = contextOf(proto, graph, shapes, speculate);
   const nodes: NodeProto[] = [];
   let changed = false;
@@ -38,19 +40,17 @@ export function expand(bytes: Uint8Array, shapes: Shapes, speculate = true): Uin
     graph.output.map(({ name }) => name),
   );
   graph.valueInfo = [];
-  const imported = proto.opsetImport.some(({ domain }) => domain === "" || domain === "ai.onnx");
-  if (!imported) proto.opsetImport.push({ domain: "", version: OWN_OPSET });
+  // What was a map or a sequence is a tensor now; onnxruntime finds its type.
+  for (const output of graph.output) if (output.type && !output.type.tensorType) output.type = null;
   return encode("ModelProto", proto);
 }
-
-/** What a model that imports no operators of ONNX's own domain gets. */
-const OWN_OPSET = 17;
 
 /** Why the expansions of a model's nodes cannot be made, by node. */
 export function expansionReasons(bytes: Uint8Array, shapes: Shapes): Map<number, string> {
   const proto = decode("ModelProto", bytes);
   const reasons = new Map<number, string>();
   if (!proto.graph) return reasons;
+  raiseOpset(proto, proto.graph);
   const context = contextOf(proto, proto.graph, shapes, false);
   for (const [i, node] of context.model.nodes.entries()) {
     const outcome = attempt(node, context);
@@ -67,9 +67,8 @@ function contextOf(
   speculate: boolean,
 ): ExpansionContext {
   const model = modelOf(proto);
-  const imported = proto.opsetImport.some(({ domain }) => domain === "" || domain === "ai.onnx");
   return {
-    model: imported ? model : { ...model, opset: OWN_OPSET },
+    model,
     shapes,
     uses: new Set([
       ...graph.node.flatMap((node) => [...readsOf(node)]),

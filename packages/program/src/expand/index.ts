@@ -2,6 +2,7 @@ import type { ExpansionGraph } from "./graph.ts";
 import type { OnnxNode } from "../onnx/model.ts";
 import { attentions } from "./attention.ts";
 import { controlFlow } from "./control-flow.ts";
+import { machineLearning } from "./machine-learning.ts";
 import { microsoft } from "./microsoft.ts";
 import { recurrence } from "./recurrent-cells.ts";
 import { einsum } from "./einsum.ts";
@@ -10,6 +11,7 @@ import { resizes } from "./resize.ts";
 import { scans } from "./scan.ts";
 import { sequences } from "./sequence.ts";
 import { thresholds } from "./threshold.ts";
+import { trees } from "./trees.ts";
 import { variadic } from "./variadic.ts";
 
 /**
@@ -26,6 +28,7 @@ const tables: Record<string, Expansion> = {
   ...attentions,
   ...controlFlow,
   ...einsum,
+  ...machineLearning,
   ...microsoft,
   ...quantisation,
   ...recurrence,
@@ -33,6 +36,7 @@ const tables: Record<string, Expansion> = {
   ...scans,
   ...sequences,
   ...thresholds,
+  ...trees,
   ...variadic,
 };
 
