@@ -94,6 +94,7 @@ describe.skipIf(!hasSharedModels)("real models", () => {
     "ezkl-idolmodel",
     "ezkl-linear-regression",
     "ezkl-quantize-dequantize",
+    "ezkl-rnn",
     "ezkl-sklearn-mlp",
     "ezkl-variable-cnn",
     "mnist-8",
@@ -142,7 +143,6 @@ describe.skipIf(!hasSharedModels)("real models", () => {
   it.each([
     ["ezkl-prelu-gmm", ["PRelu", "PRelu"]],
     ["ezkl-tutorial", ["Pow"]],
-    ["ezkl-rnn", ["RNN"]],
     ["dnsmos-sig-bak-ovr", ["Concat", "Pow", "Max", "Log"]],
     ["tract-xgboost-tree", ["TreeEnsembleClassifier"]],
     // onnxruntime-node cannot run these two; what could not be compiled anyway is listed all the same.
