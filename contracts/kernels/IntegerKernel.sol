@@ -55,7 +55,10 @@ contract IntegerKernel is IKernel {
         unchecked {
             int256 difference = Dtype.toInteger(input.dtype, input.claimed) - judgement.exact;
             bool acceptable = uint256(difference < 0 ? -difference : difference) <= band;
-            if (input.op == FMOD && !acceptable) acceptable = _isFloatRemainder(x[0], x[1], judgement.exact + difference);
+            if (!acceptable && input.op == FMOD)
+                acceptable = _isFloatRemainder(x[0], x[1], judgement.exact + difference);
+            if (!acceptable && dtype == Dtype.INT64)
+                acceptable = _isByHalves(input.op, x, judgement.exact + difference);
             judgement.verdict = acceptable ? Verdict.Acceptable : Verdict.Fraudulent;
         }
     }
@@ -156,6 +159,7 @@ contract IntegerKernel is IKernel {
             uint256 size = uint256(result < 0 ? -result : result);
             // exact up to 2^53 (the mathematical library rounds an exact power to itself), 4 units of float64 beyond
             band = size <= 1 << 53 ? 0 : size >> 50;
+            if (result > largest - int256(band)) return (0, 0, true);
         }
     }
 
@@ -163,6 +167,34 @@ contract IntegerKernel is IKernel {
     function _isFloatRemainder(int256 a, int256 b, int256 claimed) private pure returns (bool) {
         unchecked {
             return claimed == _asFloat64(a) % _asFloat64(b);
+        }
+    }
+
+    /// @dev Whether `claimed` is what comparisons of int64 by 32-bit halves give, as onnxruntime's on x86 are: where the
+    ///      high halves are equal they take the low ones for numbers with a sign.
+    function _isByHalves(uint8 op, int256[3] memory x, int256 claimed) private pure returns (bool) {
+        if (op == SIGN) return claimed == (_byHalves(x[0]) < 0 ? int256(-1) : int256(1)) && x[0] != 0;
+        if (op == MIN) return claimed == _smaller(x[0], x[1], true);
+        if (op == MAX) return claimed == _larger(x[0], x[1], true);
+        if (op != CLIP) return false;
+        // each of the two may be vectorised or not
+        for (uint256 i = 0; i < 4; ++i)
+            if (claimed == _smaller(_larger(x[0], x[1], i & 1 != 0), x[2], i & 2 != 0)) return true;
+        return false;
+    }
+
+    function _larger(int256 a, int256 b, bool halves) private pure returns (int256) {
+        return (halves ? _byHalves(a) > _byHalves(b) : a > b) ? a : b;
+    }
+
+    function _smaller(int256 a, int256 b, bool halves) private pure returns (int256) {
+        return (halves ? _byHalves(a) < _byHalves(b) : a < b) ? a : b;
+    }
+
+    /// @dev An integer whose order is the one by halves.
+    function _byHalves(int256 value) private pure returns (int256) {
+        unchecked {
+            return value & (1 << 31) != 0 ? value - (1 << 32) : value;
         }
     }
 

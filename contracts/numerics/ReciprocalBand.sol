@@ -24,10 +24,12 @@ library ReciprocalBand {
             (bool negative, uint256 m, int256 e) = f.decode(x);
             uint256 r = (1 << 128) / m; // 1/|x| = (r + less than 1)·2^scale; r >= 2^75
             scale = -e - 128;
-            // 2 ulp are at most 2·2^-fractionBits·|1/x|. Flushing, and the ulp of subnormal results, cost less than twice
-            // the smallest normal number. One unit for each of: r's and the claim's rest, the floor of the band.
-            int256 absolute = f.lowest + int256(f.fractionBits) + 1 - scale;
-            provable = (r >> (f.fractionBits - 1)) + (absolute > 0 ? 1 << uint256(absolute) : 1) + 3;
+            // 2 ulp are at most 2·2^-fractionBits·|1/x|. Below twice the smallest normal number flushing, and the ulp of
+            // subnormal results, cost less than that number. One unit for each of: r's and the claim's rest, the floor of
+            // the band.
+            int256 small = f.lowest + int256(f.fractionBits) + 1 - scale;
+            uint256 absolute = small > 0 ? 1 << uint256(small) : 1;
+            provable = (r >> (f.fractionBits - 1)) + (r < absolute ? absolute : 0) + 3;
             if (!f.isFinite(claimed)) {
                 acceptable = sameInfinity && (f.isTiny(x) || _overflows(f, r + provable, scale));
                 return (acceptable, 0, 0, 0);

@@ -20,8 +20,9 @@ export function judgeReciprocal(f: Format, x: bigint, claimed: bigint): Reciproc
   const { negative, mantissa, exponent } = decode(f, x);
   const r = (1n << 128n) / mantissa;
   const scale = -exponent - 128;
-  const absolute = f.lowest + f.fractionBits + 1 - scale;
-  const provable = (r >> BigInt(f.fractionBits - 1)) + (absolute > 0 ? 1n << BigInt(absolute) : 1n) + 3n;
+  const small = f.lowest + f.fractionBits + 1 - scale;
+  const absolute = small > 0 ? 1n << BigInt(small) : 1n;
+  const provable = (r >> BigInt(f.fractionBits - 1)) + (r < absolute ? absolute : 0n) + 3n;
   if (!isFinite(f, claimed))
     return ruled(sameInfinity && (isTiny(f, x) || overflows(f, r + provable, scale)));
   const exact = negative ? -r : r;
