@@ -1,4 +1,4 @@
-import { Family } from "@assay/numerics";
+import { Family, ScalarOp } from "@assay/numerics";
 import { type Axis, type Instruction, Origin, type Program } from "@assay/program";
 import { DType, elementCount, rowMajor } from "@assay/tensor";
 import { encodeAbiParameters, hexToBytes } from "viem";
@@ -168,11 +168,11 @@ function softmax(length: number): GasCase {
 }
 
 /** y = f(x) for one element of a vector. */
-function elementwise(name: string, op: number, f: (x: number) => number): GasCase {
+function elementwise(name: string, family: Family, op: number, f: (x: number) => number): GasCase {
   const length = 1024;
   const x = randomValues(length, 7, 4);
   const instruction: Instruction = {
-    family: Family.Elementwise,
+    family,
     op,
     dtype: DType.float32,
     dims: [length],
@@ -231,9 +231,9 @@ export function gasCases(): GasCase[] {
     convolution(),
     softmax(10),
     softmax(1000),
-    elementwise("Exp", 8, Math.exp),
-    elementwise("Tanh", 10, Math.tanh),
-    elementwise("Relu", 4, (x) => Math.max(0, x)),
+    elementwise("Exp", Family.Scalar, ScalarOp.Exp, Math.exp),
+    elementwise("Tanh", Family.Scalar, ScalarOp.Tanh, Math.tanh),
+    elementwise("Relu", Family.Elementwise, 4, (x) => Math.max(0, x)),
     maxPool(),
   ];
 }

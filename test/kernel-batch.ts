@@ -13,6 +13,7 @@ const ERRORS = parseAbi([
   "error BadBound(uint64 bits)",
   "error BadValid(uint256 operand, uint256 valid, uint256 lowest, uint256 highest)",
   "error NanBound(uint32 bits)",
+  "error BadParameter(uint256 parameter, uint32 bits)",
   "error ElementNotInRow(uint32 bits)",
   "error RowTooLong(uint256 length)",
   "error BadEpsilon(uint32 bits)",

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {Approximate} from "../numerics/Approximate.sol";
 import {Conversion} from "../numerics/Conversion.sol";
 import {CorrectRounding} from "../numerics/CorrectRounding.sol";
 import {FloatFormat, Format} from "../numerics/FloatFormat.sol";
@@ -59,7 +58,7 @@ contract ElementwiseKernel is IKernel {
     uint8 private constant BIT_CAST = 25;
 
     /// @dev Operands by op, one nibble each, op 0 lowest. Clip has 3 without parameters.
-    uint256 private constant ARITIES = 0x111111311222222211111111312222;
+    uint256 private constant ARITIES = 0x11311222222211111111312222;
 
     /// @inheritdoc IKernel
     function judge(KernelInput calldata input) external pure returns (Judgement memory judgement) {
@@ -76,13 +75,12 @@ contract ElementwiseKernel is IKernel {
             judgement.verdict = acceptable ? Verdict.Acceptable : Verdict.Fraudulent;
             return judgement;
         }
-        if (call.op > BIT_CAST) return Approximate.judge(call.op, uint32(call.x[0]), uint32(input.claimed));
         return _judge(call, input.claimed);
     }
 
     /// @dev Checks and reads the operands. `undefined`: one is a boolean that is neither 0 nor 1.
     function _call(KernelInput calldata input) private pure returns (Call memory call, bool undefined) {
-        if (input.op > Approximate.ERF) revert UnknownOp(input.op);
+        if (input.op > BIT_CAST) revert UnknownOp(input.op);
         call.op = input.op;
         call.dtype = input.dtype;
         call.count = (ARITIES >> (4 * uint256(call.op))) & 15;
@@ -123,8 +121,6 @@ contract ElementwiseKernel is IKernel {
         if (call.op == SELECT && KernelChecks.dtypeOf(input, 0) != Dtype.BOOL)
             revert UnsupportedDtype(0, KernelChecks.dtypeOf(input, 0));
         if (call.op < SELECT && call.from.sign == 0) revert UnsupportedDtype(0, call.operandDtype);
-        if (call.op > BIT_CAST && call.operandDtype != Dtype.FLOAT32)
-            revert UnsupportedDtype(0, call.operandDtype);
         bool fits = call.dtype == call.operandDtype;
         if (call.op >= EQUAL && call.op <= IS_INF) fits = call.dtype == Dtype.BOOL;
         else if (call.op == CAST) fits = Dtype.sizeOf(call.dtype) != 0;
@@ -191,7 +187,8 @@ contract ElementwiseKernel is IKernel {
         else if (op == DIV) (bits, tiny) = CorrectRounding.divide(f, a, b);
         else if (op == SQRT) (bits, tiny) = CorrectRounding.squareRoot(f, a);
         else if (op == FMOD) (bits, tiny) = CorrectRounding.remainder(f, a, b);
-        else if (op == PRELU && f.order(a) < 0 && !f.isNaN(a)) (bits, tiny) = CorrectRounding.multiply(f, a, b);
+        else if (op == PRELU && f.order(a) < 0 && !f.isNaN(a))
+            (bits, tiny) = CorrectRounding.multiply(f, a, b);
         else if (op >= FLOOR && op <= ROUND)
             bits = CorrectRounding.integral(f, a, CorrectRounding.Direction(op - FLOOR));
         else (bits, tiny) = _pick(call);
@@ -222,8 +219,7 @@ contract ElementwiseKernel is IKernel {
         Format memory f = call.from;
         (uint256 a, uint256 b) = (call.x[0], call.x[1]);
         if (call.op == IS_NAN) return f.isNaN(a);
-        if (call.op == IS_INF)
-            return f.isInfinite(a) && call.infinities & (a & f.sign != 0 ? 1 : 2) != 0;
+        if (call.op == IS_INF) return f.isInfinite(a) && call.infinities & (a & f.sign != 0 ? 1 : 2) != 0;
         if (f.isNaN(a) || f.isNaN(b)) return false;
         if (call.op == EQUAL) return f.order(a) == f.order(b);
         return call.op == LESS ? f.order(a) < f.order(b) : f.order(a) <= f.order(b);

@@ -5,108 +5,34 @@ pragma solidity ^0.8.28;
 
 /// @dev log2(e) in units of 2^-229
 uint256 constant LOG2_E = 0x2e2a8eca5705fc2eefa1ffb41a474fa23ad5deaa375a569622c9459b34;
-/// @dev in units of 2^-120
-uint256 constant ERFC_SLOPE = 0xbe66666666666666666666666666666;
-/// @dev in units of 2^-60
-uint256 constant ERFC_OFFSET = 0x2666666666666666;
+/// @dev ln 2 in units of 2^-120
+uint256 constant LN2 = 0xb17217f7d1cf79abc9e3b39803f2f6;
+/// @dev π/2 in units of 2^-119
+uint256 constant HALF_PI = 0xc90fdaa22168c234c4c6628b80dc1c;
+/// @dev 2/π in units of 2^-229
+uint256 constant TWO_OVER_PI = 0x145f306dc9c882a53f84eafa3ea69bb81b6c52b3278872083fca2c757b;
+/// @dev 2/√π in units of 2^-119
+uint256 constant TWO_OVER_SQRT_PI = 0x906eba8214db688d71d48a7f6bfec3;
+/// @dev √½ in units of 2^-120
+uint256 constant SQRT_HALF = 0xb504f333f9de6484597d89b3754abe;
+/// @dev √(2/π) in units of 2^-120
+uint256 constant SQRT_2_OVER_PI = 0xcc42299ea1b284687e59e2805d5c71;
 
-/// @title Polynomials behind ScalarMath
-/// @notice The variable is in units of 2^-60, the result in units of 2^-100 unless told. Bounds proven by the generator:
-///         exp2Fraction, relative: error < 2^-57.00
-///         exp, relative: error < 2^-56.77
-///         tanh, |x| < 1/16, relative: error < 2^-60.97
-///         tanh, |x| >= 1/16, relative: error < 2^-53.76
-///         sigmoid, relative: error < 2^-55.77
-///         erf, |x| < 1, relative: error < 2^-57.65
-///         erf, |x| >= 1, relative: error < 2^-54.60
+/// @title Normalization's exponential
+/// @notice The variable is in units of 2^-60. The generator proves the bound.
 library ScalarPolynomials {
-    /// @notice 2^v for 0 <= v < 1.
-    function exp2Fraction(int256 v) internal pure returns (int256 p) {
-        assembly ("memory-safe") {
-            p := 0x2b4dad73
-            p := add(mul(p, v), 0x1c1546b0b891a76a57d90eed)
-            p := add(mul(p, v), 0x1b895fab03127241659cebd03cb71d2fd84b08d2)
-            p := add(mul(p, v), 0x1628a9b2661494dbcee60707090d79997d7274bb45901531b5dcaaab)
-            p := add(mul(sar(180, p), v), 0xffe82100471b309dbca4001c54)
-            p := add(mul(p, v), 0xa1847afa8edbf24a5c53cb6561c117e6aa77efabbc)
-            p := add(mul(p, v), 0x5761ffdede29d79df2dda89eca7acfa516e610c05011fd87cbf37a0c00)
-            p := add(mul(sar(180, p), v), 0x276556debdf20a5798bb3fe531cc5)
-            p := add(mul(p, v), 0xe35846b838042754b83ba45fe079817c872e78b3a81d)
-            p := add(mul(p, v), 0x3d7f7bff057acea80fceddc0c95adb61102d8d271d88164bb2a0da0704e0)
-            p := add(mul(sar(180, p), v), 0xb17217f7d1cfd154cf2b0051a24924)
-            p := add(mul(p, v), 0xffffffffffffffb210d0f035794546af85b8b6ac0814b)
-            p := sar(80, p)
-        }
-    }
-
     /// @notice 2^v for 0 <= v < 1 with a relative error below 2^-39, in units of 2^-180.
     function exp2FractionShort(int256 v) internal pure returns (int256 p) {
         assembly ("memory-safe") {
             p := 0x1f733994252
             p := add(mul(p, v), 0xed7489b5e1f366eb2c89a284cf)
             p := add(mul(p, v), 0xa2b779af6bd1e66a7d2b57c1730aeaab799cc5bd04)
-            p := add(mul(p, v), 0x575681fe66096c7fb0fddc6bc539d14c0bb5a27c1b476eb529f523671c)
+            p := add(mul(p, v), 0x575681fe66096c7fb0fddc6bc539d14c0bb5a27c1b476eb529f55fe20e)
             p := add(mul(sar(180, p), v), 0x2765972aa42a0a225004cc7a17f02)
             p := add(mul(p, v), 0xe3583a22c10ce60e45558b585039ddafa9dbfe9ce010)
-            p := add(mul(p, v), 0x3d7f7c12b636a426302e6f170341315c327f4671e114e2ec3cd54893f258)
+            p := add(mul(p, v), 0x3d7f7c12b636a426302e6f170341315c327f4671e114e2ec3cd54892d718)
             p := add(mul(sar(180, p), v), 0xb17217f71462b525f4b59a09dab142)
             p := add(mul(p, v), 0x100000000012b766d0e5a1f703d966e09f2d064e842029)
-        }
-    }
-
-    /// @notice tanh(x)/x as a function of v = x^2, for 0 <= x < 1/16.
-    function tanhRatio(int256 v) internal pure returns (int256 p) {
-        assembly ("memory-safe") {
-            p := sub(0, 0x2421c44694f4da)
-            p := add(mul(p, v), 0x5993a0aa28024b6af182780db2e12)
-            p := sub(mul(p, v), 0xdd0dd0c36b02dd97b2762111a4290507bc3aeb359a55)
-            p := add(mul(p, v), 0x2222222221c205682bbec33c8f8c2eb963e2bd13e9b74eb2c053f4800000)
-            p := sub(mul(sar(180, p), v), 0x5555555555554d1898b8b90a5bbed9)
-            p := add(mul(p, v), 0xffffffffffffffffe2b66f23b0b90df92e505060cd607)
-            p := sar(80, p)
-        }
-    }
-
-    /// @notice erf(x)/x as a function of v = x^2, for 0 <= x < 1.
-    function erfRatio(int256 v) internal pure returns (int256 p) {
-        assembly ("memory-safe") {
-            p := 0x417ff5d
-            p := sub(mul(p, v), 0x4e2753c990589404a22b0f4)
-            p := add(mul(p, v), 0x3ef697e76272c75d35ca14df042623d2c883fbc)
-            p := sub(mul(p, v), 0x2be3d96de0ec97d500eb4855547e2dceaaa642b06b97725475d89d9)
-            p := add(mul(sar(180, p), v), 0x1b9df224ca4b9730b6b5d946cc)
-            p := sub(mul(p, v), 0xfa68f18c1fbd6ea950ed05bb089d7ec149d60ef30)
-            p := add(mul(p, v), 0x7e68c8756e3879635b64a79a2279d6c38fe55cd1fa29bbd051163d89e)
-            p := sub(mul(sar(180, p), v), 0x3805b67b5886bdc6865a7124dd30)
-            p := add(mul(p, v), 0x1565bcd0dbaa37fd7d3ff2d657068a9d54ebc66159ae)
-            p := sub(mul(p, v), 0x6e0b38c4a138011475bbe4c614eddc4bc27dd951d8e6d3dba0f1fa79d8a)
-            p := add(mul(sar(180, p), v), 0x1ce2f21a042b2fad0469781ef1ac74)
-            p := sub(mul(p, v), 0x6049d1ac0de797dbeaf2bf93357207996d38a4a064c13)
-            p := add(mul(p, v), 0x120dd750429b6d1187bfcbbd6b701e64095471ae0fb1f87a4b355d8522de0)
-            p := sar(140, p)
-        }
-    }
-
-    /// @notice e^(x^2) erfc(x) for 1 <= x <= 6 as a function of v = ERFC_SLOPE / (x + 5/2) - ERFC_OFFSET.
-    function erfcScaled(int256 v) internal pure returns (int256 p) {
-        assembly ("memory-safe") {
-            p := sub(0, 0x336ae)
-            p := sub(mul(p, v), 0x93e1585008f437873c8b7)
-            p := add(mul(p, v), 0x1d5e36edcefb134c45cf6c86d04729980e270)
-            p := add(mul(p, v), 0x1011e72024b414127bb6a2b6c117969510cf451f5b5162da91e00)
-            p := sub(mul(sar(180, p), v), 0x5858f0637a1978ff06ac7ab)
-            p := sub(mul(p, v), 0x1a68ee6248f3d50a25ea8ed024d6712a2ed89cd)
-            p := add(mul(p, v), 0xdcc10e22a2a142db0e7a9eadba21daf2508ea72dd1b5cc409f0378)
-            p := add(mul(sar(180, p), v), 0x3e100c8cb328c54c987eb2538)
-            p := sub(mul(p, v), 0x215d99d367fe7b6a87619512febaa66cecb5976e5)
-            p := sub(mul(p, v), 0xf8a2d95460341e3b6d30b1c5ab0bebdb3113d9b154ddf60ea62d9dd0)
-            p := add(mul(sar(180, p), v), 0x34fdf3c2fe18866b24c0f816bfb)
-            p := add(mul(p, v), 0x51e173064d1b99fc1cf42a1812d5a62ff926658bbf6)
-            p := add(mul(p, v), 0x2665b035ff68d224909a0879e790f6372815586a2fcddacbb826f305d00)
-            p := add(mul(sar(180, p), v), 0xb84efff916858a54db0444bf4c948)
-            p := add(mul(p, v), 0x28716a6352c4e45a30d83338230cb58c54848000c7e8e)
-            p := add(mul(p, v), 0x36c54cace97d1ac87ac42647ffa786b01e07d1ad6ab5cfe992295993df08)
-            p := sar(140, p)
         }
     }
 }

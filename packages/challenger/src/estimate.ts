@@ -10,10 +10,10 @@
  *   see `clampedClear`.
  * - Add, Sub, Mul, Div, Sqrt: rounding the float64 result to float32 is the correctly rounded float32 result (53 ≥
  *   2·24 + 2), which every band contains; so are Copy, Neg, Relu, Clip, Max and Min without NaN and zeros.
- * - Exp, Tanh, Sigmoid, Erf: half the published accuracy is used, 2^-50 relative is granted to the float64 function.
+ * - Scalar functions: half the published band is used; the float64 function errs by less than 2^-20 of it.
  * Anything with NaN, infinities, overflow or subnormals is never waved through: those rules are the kernels'.
  */
-import { Family } from "@assay/numerics";
+import { estimateScalar, Family } from "@assay/numerics";
 import type { Instruction } from "@assay/program";
 import type { OperandReader } from "./reader.ts";
 
@@ -26,7 +26,6 @@ export interface Estimator {
 }
 
 const U = 2 ** -24;
-const ULP = 2 ** -23;
 /** No intermediate of a float32 evaluation can overflow below this. */
 const HUGE = 2 ** 126;
 const SMALLEST_NORMAL = 2 ** -126;
@@ -56,6 +55,8 @@ export function estimator(
       return contraction(instruction, readers);
     case Family.Elementwise:
       return elementwise(instruction, readers);
+    case Family.Scalar:
+      return scalar(instruction, readers);
     case Family.Reduction:
       return extremum(instruction, readers);
     case Family.Normalization:
@@ -145,6 +146,7 @@ function elementwise(instruction: Instruction, readers: readonly OperandReader[]
     case 4:
       return rounded(() => Math.max(x[0]!, 0));
     case 5: {
+      if (instruction.params.length === 0) return undefined; // its bounds are operands
       const [low, high] = [fromBits(word(instruction.params, 0)), fromBits(word(instruction.params, 1))];
       return rounded(() => Math.min(Math.max(x[0]!, low), high));
     }
@@ -152,17 +154,26 @@ function elementwise(instruction: Instruction, readers: readonly OperandReader[]
       return rounded(() => -x[0]!);
     case 7:
       return rounded(() => Math.sqrt(x[0]!));
-    case 8:
-      return accurate(() => Math.exp(x[0]!), 1 * ULP, 0);
-    case 9:
-      return accurate(() => 1 / (1 + Math.exp(-x[0]!)), 0, 2 ** -23);
-    case 10:
-      return accurate(() => Math.tanh(x[0]!), 4 * ULP, 0);
-    case 11:
-      return accurate(() => erf(x[0]!), 1 * ULP, 0);
     default:
       return undefined;
   }
+}
+
+function scalar({ op, params }: Instruction, readers: readonly OperandReader[]): Estimator | undefined {
+  const parameter = (index: number) => (params.length > 32 * index ? fromBits(word(params, index)) : 0);
+  const estimate = estimateScalar(op, parameter(0), parameter(1));
+  if (!estimate) return undefined;
+  const x = readers[0]!.floats;
+  const y = readers[1]?.floats;
+  const value = () => estimate.value(x[0]!, y?.[0]);
+  return {
+    value,
+    clear(claimed) {
+      const expected = value();
+      if (!(Math.abs(expected) >= 2 * SMALLEST_NORMAL && Math.abs(expected) < HUGE)) return false;
+      return Math.abs(fromBits(claimed) - expected) <= estimate.band(x[0]!, expected) / 2;
+    },
+  };
 }
 
 /** An operation whose honest result is the float64 one rounded to float32. */
@@ -222,17 +233,4 @@ function softmax(readers: readonly OperandReader[]): Estimator {
   };
   // The rounding of the result alone is u·y and in every band: half of it is taken.
   return accurate(value, U / 2, 0);
-}
-
-/** erf by 2/√π·e^(−x²)·Σ 2^n·x^(2n+1)/(2n+1)!!: all terms have one sign, so nothing cancels. */
-export function erf(x: number): number {
-  if (Math.abs(x) >= 6) return Math.sign(x);
-  const square = x * x;
-  let term = x;
-  let sum = x;
-  for (let n = 1; n < 200 && Math.abs(term) > Math.abs(sum) * 2 ** -54; n++) {
-    term *= (2 * square) / (2 * n + 1);
-    sum += term;
-  }
-  return (2 / Math.sqrt(Math.PI)) * Math.exp(-square) * sum;
 }

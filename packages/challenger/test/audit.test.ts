@@ -1,7 +1,7 @@
-import { float32Input } from "../../numerics/test/samples.ts";
+import { float32Input, scalarInput } from "../../numerics/test/samples.ts";
 import { readFile } from "node:fs/promises";
 import { contraction, encodeContractionParams } from "../../numerics/src/contraction.ts";
-import { Family, kernelOf, Verdict } from "@assay/numerics";
+import { Family, kernelOf, ScalarOp, Verdict } from "@assay/numerics";
 import { Origin, type Instruction } from "@assay/program";
 import { loadModel, type Model, ModelBackend } from "@assay/service";
 import { float32Tensor, toStored } from "@assay/tensor";
@@ -146,8 +146,18 @@ test("what the float64 estimate waves through, the contraction kernel accepts", 
   expect(cleared).toBeGreaterThan(5000);
 });
 
+/** Parameters of the scalar functions that have any. */
+const SCALAR_PARAMETERS: Partial<Record<ScalarOp, number[]>> = {
+  [ScalarOp.Swish]: [1.702],
+  [ScalarOp.Elu]: [0.5],
+  [ScalarOp.Selu]: [1.67, 1.05],
+  [ScalarOp.Celu]: [2],
+  [ScalarOp.HardSigmoid]: [0.2, 0.5],
+};
+
 test.each([
-  [Family.Elementwise, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]],
+  [Family.Elementwise, [0, 1, 2, 3, 4, 5, 6, 7]],
+  [Family.Scalar, Object.values(ScalarOp)],
   [Family.Reduction, [0, 1]],
   [Family.Normalization, [0]],
   [Family.Movement, [0]],
@@ -159,7 +169,9 @@ test.each([
       const box = family === Family.Reduction || family === Family.Normalization ? 6 : 1;
       const values = Array.from({ length: box }, () => (next() * 2 - 1) * 2 ** Math.floor(next() * 12 - 6));
       if (family === Family.Elementwise && op === 7) values[0] = Math.abs(values[0]!);
-      const second = family === Family.Elementwise && op < 4 ? [next() * 8 - 4] : [values[0]!];
+      const power = family === Family.Scalar && op === ScalarOp.Pow;
+      const binary = power || (family === Family.Elementwise && op < 4);
+      const second = binary ? [next() * 8 - 4] : [values[0]!];
       const params = new Uint8Array(family === Family.Elementwise && op === 5 ? 64 : 32);
       const view = new DataView(params.buffer);
       if (family === Family.Normalization) view.setUint32(28, 1024);
@@ -167,14 +179,20 @@ test.each([
         view.setUint32(28, toBits(-1));
         view.setUint32(60, toBits(2));
       }
-      const two = family === Family.Normalization || (family === Family.Elementwise && op < 4);
+      const two = family === Family.Normalization || binary;
+      const scalars = SCALAR_PARAMETERS[op as ScalarOp] ?? [];
       const instruction: Instruction = {
         family,
         op,
         dtype: 1,
         dims: [1],
         reduction: box > 1 ? [box] : [],
-        params: family === Family.Normalization || params.length === 64 ? params : new Uint8Array(),
+        params:
+          family === Family.Scalar
+            ? scalarInput(op, 0, 0, scalars.map(toBits)).params
+            : family === Family.Normalization || params.length === 64
+              ? params
+              : new Uint8Array(),
         operands: [values, ...(two ? [second] : [])].map(({ length }, index) => ({
           origin: Origin.Constant,
           index,

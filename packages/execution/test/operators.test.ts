@@ -233,7 +233,7 @@ describe("elementwise", () => {
       outputs: ["y"],
     });
   });
-  it.each(["Relu", "Neg", "Exp", "Sigmoid", "Tanh", "Erf"])("%s", async (operator) => {
+  it.each(["Relu", "Neg"])("%s", async (operator) => {
     await check(single(operator, [3, 5]));
   });
   it("Sqrt", async () => {

@@ -24,3 +24,6 @@ export { movement } from "./movement.ts";
 export { ordering, OrderingOp } from "./ordering.ts";
 export { quantised, QuantisedOp } from "./quantised.ts";
 export { reduction, ReductionOp } from "./reduction.ts";
+export { scalar } from "./scalar.ts";
+export { estimateScalar } from "./scalar-double.ts";
+export { type ScalarFunction, scalarFunctions, type ScalarName, ScalarOp } from "./scalar-functions.ts";

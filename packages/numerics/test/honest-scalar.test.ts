@@ -4,7 +4,7 @@ import * as wasm from "onnxruntime-web";
 import { describe, expect, it } from "vitest";
 import { oneNodeModel } from "./onnx-model.ts";
 import * as reference from "./reference/real.ts";
-import { asNumbers, bitsOf, EDGES, elementwiseInput, random, softmaxInput, valueOf } from "./samples.ts";
+import { asNumbers, bitsOf, elementwiseInput, random, softmaxInput, valueOf } from "./samples.ts";
 
 const FUZZ = Number(process.env.ASSAY_FUZZ ?? 1);
 wasm.env.wasm.numThreads = 1;
@@ -42,42 +42,7 @@ function expectVerdict(kernel: typeof elementwise, input: KernelInput, verdict: 
     );
 }
 
-function arguments_(op: number, count: number, seed: number): Uint32Array {
-  const next = random(seed);
-  const range =
-    op === ElementwiseOp.Exp ? 110 : op === ElementwiseOp.Sigmoid ? 40 : op === ElementwiseOp.Tanh ? 12 : 5;
-  return Uint32Array.from({ length: count }, (_, i) => {
-    if (i < EDGES.length) return EDGES[i]!;
-    if (i % 3 === 0) return next();
-    return bitsOf((next() / 2 ** 31 - 1) * range);
-  });
-}
-
 describe.each(Object.keys(engines) as Engine[])("what %s computes is Acceptable", (engine) => {
-  for (const [name, op] of Object.entries(ElementwiseOp)) {
-    if (op < ElementwiseOp.Exp) continue; // honest-exact.test.ts
-    it(name, async () => {
-      const count = 4000 * FUZZ;
-      const a = arguments_(op, count, 3 + op);
-      const b = op <= ElementwiseOp.Div ? arguments_(op, count, 99 + op).reverse() : undefined;
-      const y = await run(engine, name, [count], ...(b ? [a, b] : [a]));
-      let worst = 0;
-      y.forEach((claimed, i) => {
-        const input = elementwiseInput(op, a[i]!, b?.[i] ?? 0, claimed);
-        expectVerdict(
-          elementwise,
-          input,
-          Verdict.Acceptable,
-          `${name}(${valueOf(a[i]!)}, ${valueOf(b?.[i] ?? 0)})`,
-        );
-        const { exact, provable } = asNumbers(elementwise.judge(input));
-        if (provable > 0) worst = Math.max(worst, Math.abs(valueOf(claimed) - exact) / provable);
-      });
-      if (op >= ElementwiseOp.Exp)
-        console.log(`${name}, ${engine}: largest share of the band ${worst.toFixed(3)}`);
-    });
-  }
-
   it.each([1, 2, 10, 1000])("Softmax over %i", async (length) => {
     const next = random(length);
     const spreads = [0, 1, 20, 100, 300, 1e30];
@@ -125,60 +90,12 @@ describe.each(Object.keys(engines) as Engine[])("what %s computes is Acceptable"
 });
 
 describe("elementwise verdicts", () => {
-  const functions = {
-    Exp: Math.exp,
-    Tanh: Math.tanh,
-    Sigmoid: (x: number) => 1 / (1 + Math.exp(-x)),
-  } as const;
-  for (const [name, f] of Object.entries(functions))
-    it(`${name}: the rounded value is Acceptable, one shifted by two bands is Fraudulent`, () => {
-      const op = ElementwiseOp[name as keyof typeof functions];
-      for (const x of arguments_(op, 3000, op)) {
-        if (Number.isNaN(valueOf(x))) continue;
-        const right = bitsOf(Math.fround(f(valueOf(x))));
-        expectVerdict(
-          elementwise,
-          elementwiseInput(op, x, 0, right),
-          Verdict.Acceptable,
-          `${name}(${valueOf(x)})`,
-        );
-        const judgement = elementwise.judge(elementwiseInput(op, x, 0, right));
-        const { exact, provable } = asNumbers(judgement);
-        if (judgement.provable === 0n || Math.abs(exact) > 1e38) continue;
-        for (const wrong of [exact + 2 * provable, exact - 2 * provable])
-          expectVerdict(
-            elementwise,
-            elementwiseInput(op, x, 0, bitsOf(wrong)),
-            Verdict.Fraudulent,
-            `${name}(${valueOf(x)})`,
-          );
-      }
-    });
-
   it("overflow, underflow and limits", () => {
-    const { Exp, Tanh, Erf, Sigmoid, Mul, Add, Div, Sqrt, Relu } = ElementwiseOp;
+    const { Mul, Add, Div, Sqrt, Relu } = ElementwiseOp;
     const inf = 0x7f800000;
     const nan = 0x7fc00000;
     const bits = bitsOf;
     const table: [op: number, a: number, b: number, claimed: number, verdict: number][] = [
-      [Exp, bits(88.72283), 0, inf, Verdict.Fraudulent], // e^88.72283 = (1 - 2^-17)·2^128: still finite
-      [Exp, bits(88.7228394), 0, inf, Verdict.Acceptable],
-      [Exp, bits(89), 0, 0x7f7fffff, Verdict.Fraudulent],
-      [Exp, inf, 0, inf, Verdict.Acceptable],
-      [Exp, inf, 0, nan, Verdict.Fraudulent],
-      [Exp, 0xff800000, 0, 0, Verdict.Acceptable],
-      [Exp, 0xff800000, 0, bits(1e-30), Verdict.Fraudulent],
-      [Exp, bits(-100), 0, 0, Verdict.Acceptable], // a flushed tail
-      [Exp, bits(-80), 0, 0, Verdict.Fraudulent],
-      [Exp, nan, 0, nan, Verdict.Acceptable],
-      [Exp, nan, 0, bits(-1), Verdict.Fraudulent],
-      [Tanh, 0xff800000, 0, bits(-1), Verdict.Acceptable],
-      [Tanh, bits(20), 0, bits(-1), Verdict.Fraudulent],
-      [Tanh, 1, 0, 0, Verdict.Acceptable],
-      [Erf, inf, 0, bits(1), Verdict.Acceptable],
-      [Erf, nan, 0, bits(1.1), Verdict.Fraudulent],
-      [Sigmoid, 0xff800000, 0, 0, Verdict.Acceptable],
-      [Sigmoid, 0, 0, inf, Verdict.Fraudulent],
       [Mul, bits(1e-30), bits(1e-10), 0, Verdict.Acceptable], // a flushed result
       [Mul, bits(1e-30), bits(1e-10), 1, Verdict.Fraudulent],
       [Mul, 1, bits(1e30), 0, Verdict.Acceptable], // a flushed operand

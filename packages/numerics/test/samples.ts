@@ -118,3 +118,31 @@ export function nearClaims(kernel: Kernel, input: KernelInput, next: () => numbe
   ]);
   return [centre, (centre + 1) >>> 0, (centre - 1) >>> 0, ...special, ...around.map(bitsOf)].map(BigInt);
 }
+
+/** One scalar function at x (and y), with float32 parameters. */
+export function scalarInput(
+  op: number,
+  x: number,
+  claimed: number,
+  params: readonly number[] = [],
+  y?: number,
+): KernelInput {
+  const operands = (y === undefined ? [x] : [x, y]).map((bits) => littleEndian([bits]));
+  return float32Input({ op, params: abiWords(...params), claimed, operands });
+}
+
+/** Parameters worth testing of each scalar function that has any. */
+export const SCALAR_PARAMS: Readonly<Record<string, readonly (readonly number[])[]>> = {
+  Swish: [[1], [1.702], [-0.5]].map((list) => list.map(bitsOf)),
+  Elu: [[1], [0.25], [-3], [0]].map((list) => list.map(bitsOf)),
+  Selu: [
+    [1.6732632, 1.050701],
+    [3, 1e-3],
+  ].map((list) => list.map(bitsOf)),
+  Celu: [[1], [2], [1e-3]].map((list) => list.map(bitsOf)),
+  HardSigmoid: [
+    [0.2, 0.5],
+    [1 / 6, 0.5],
+    [-0.6, 0.2],
+  ].map((list) => list.map(bitsOf)),
+};

@@ -92,7 +92,7 @@ const extreme =
     exact(both(name), 2)(node, graph);
   };
 
-/** Arithmetic with one right result, and what has no table of its own yet. */
+/** Arithmetic with one right result. */
 export const elementwise: Record<string, Lowering> = {
   Add: add,
   Sub: exact(both("Sub"), 2),
@@ -109,9 +109,4 @@ export const elementwise: Record<string, Lowering> = {
   Ceil: unary(ElementwiseOp.Ceil),
   Round: unary(ElementwiseOp.Round),
   Reciprocal: unary(ElementwiseOp.Reciprocal),
-  Pow: exact({ integer: IntegerOp.Pow }, 2),
-  Exp: unary(ElementwiseOp.Exp),
-  Sigmoid: unary(ElementwiseOp.Sigmoid),
-  Tanh: unary(ElementwiseOp.Tanh),
-  Erf: unary(ElementwiseOp.Erf),
 };

@@ -14,6 +14,7 @@ import { normalizations } from "./normalization.ts";
 import { pools } from "./pool.ts";
 import { quantisation } from "./quantised.ts";
 import { reductions } from "./reduce.ts";
+import { scalarFunctions } from "./scalar.ts";
 import { softmax } from "./softmax.ts";
 import { views } from "./view.ts";
 
@@ -37,6 +38,7 @@ export const lowerings: ReadonlyMap<string, Lowering> = new Map(
     pools,
     quantisation,
     reductions,
+    scalarFunctions,
     softmax,
     views,
   ].flatMap((table: Record<string, Lowering>) => Object.entries(table)),
