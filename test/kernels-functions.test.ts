@@ -29,7 +29,7 @@ describe("ScalarKernel and its twin", () => {
       const inputs: KernelInput[] = [];
       const addCase = (x: number, y: number) => {
         const power = op === ScalarOp.Pow ? y : undefined;
-        const input = scalarInput(op, x, 0, choices[next() % choices.length]!, power);
+        const input = scalarInput(op, x, 0, choices[next() % choices.length], power);
         for (const claimed of nearClaims(scalar, input, next)) inputs.push({ ...input, claimed });
       };
       for (const x of EDGES) addCase(x, powers[next() % powers.length]!);

@@ -15,11 +15,6 @@ error BadParameter(uint256 parameter, uint32 bits);
 /// @title Scalar: functions with a published accuracy
 /// @dev Rules and proofs: docs/numerics/scalar.md. Twin: packages/numerics/src/scalar.ts.
 contract ScalarKernel is IKernel {
-    /// @dev Results are counted in units no finer than 2^-200.
-    int256 private constant FINEST = -200;
-    /// @dev What saturating functions may return for NaN: at most 1 + 2^-20.
-    uint32 private constant JUST_ABOVE_ONE = 0x3f800008;
-
     /// @dev A function with its operands' bits and its parameters.
     struct Call {
         uint8 op;
@@ -28,6 +23,11 @@ contract ScalarKernel is IKernel {
         Real a;
         Real b;
     }
+
+    /// @dev Results are counted in units no finer than 2^-200.
+    int256 private constant FINEST = -200;
+    /// @dev What saturating functions may return for NaN: at most 1 + 2^-20.
+    uint32 private constant JUST_ABOVE_ONE = 0x3f800008;
 
     /// @inheritdoc IKernel
     function judge(KernelInput calldata input) external pure returns (Judgement memory judgement) {

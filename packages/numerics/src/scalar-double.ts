@@ -52,7 +52,7 @@ const TWICE_ROOT = 2 * Math.sqrt(2 / Math.PI);
 /** x·s, where s = 0 may meet an infinite x: the limit. */
 const times = (x: number, s: number): number => (s === 0 ? 0 : x * s);
 
-const doubles: { readonly [Name in ScalarName]: DoubleFunction } = {
+const doubles: Readonly<Record<ScalarName, DoubleFunction>> = {
   Exp: { f: Math.exp },
   Log: { f: Math.log },
   Sigmoid: { f: sigmoid, c: one },

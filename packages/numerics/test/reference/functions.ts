@@ -166,11 +166,11 @@ export const functions: Record<string, (bits: number, params?: readonly number[]
     const u = mul(sqrt((2n * ONE * ONE) / (PI >> EXTRA)), x + cube);
     return mul(x, u > 200n * ONE ? ONE : logistic(2n * u));
   }),
-  Swish: fixed((x, a) => (mul(a!, x) > 300n * ONE ? x : mul(x, logistic(mul(a!, x))))),
-  Elu: fixed((x, a) => eluOf(x, a!)),
-  Selu: fixed((x, a, b) => mul(b!, eluOf(x, a!))),
-  Celu: fixed((x, a) => (x < 0n ? mul(a!, expOf(div(x, a!)) - ONE) : x)),
-  HardSigmoid: fixed((x, a, b) => clamp(mul(a!, x) + b!)),
+  Swish: fixed((x, a) => (mul(a, x) > 300n * ONE ? x : mul(x, logistic(mul(a, x))))),
+  Elu: fixed((x, a) => eluOf(x, a)),
+  Selu: fixed((x, a, b) => mul(b, eluOf(x, a))),
+  Celu: fixed((x, a) => (x < 0n ? mul(a, expOf(div(x, a)) - ONE) : x)),
+  HardSigmoid: fixed((x, a, b) => clamp(mul(a, x) + b)),
   HardSwish: fixed((x) => (abs(x) >= 3n * ONE ? (x < 0n ? 0n : x) : mul(x, x + 3n * ONE) / 6n)),
 };
 

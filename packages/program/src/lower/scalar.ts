@@ -44,7 +44,7 @@ const gelu: Lowering = (node, graph) => {
   const kind = node.attributes.string("approximate", "none");
   const op = { none: ScalarOp.Gelu, tanh: ScalarOp.GeluTanh }[kind];
   if (op === undefined) unsupported(`its approximation "${kind}" is not one of ONNX's`);
-  writeScalar(node, graph, op!, [input(node, 0)], []);
+  writeScalar(node, graph, op, [input(node, 0)], []);
 };
 
 const celu: Lowering = (node, graph) => {
