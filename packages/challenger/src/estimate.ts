@@ -62,7 +62,9 @@ export function estimator(
     case Family.Normalization:
       return instruction.op === 0 ? softmax(readers) : undefined;
     case Family.Movement:
-      return instruction.op === 0 ? sameBits(readers[0]!, (x) => x) : undefined;
+      return instruction.op === 0 && readers.length === 1 ? sameBits(readers[0]!, (x) => x) : undefined;
+    default:
+      return undefined;
   }
 }
 

@@ -5,8 +5,8 @@ import { type ScalarFunction, scalarFunctions, type ScalarName } from "./scalar-
  * 2^-44·(|f| + c) wherever 2^-126 <= |f| < 2^128: the engine's Math functions err by a few ulps of float64.
  */
 export interface DoubleFunction {
-  f(x: number, y: number, a: number, b: number): number;
-  c?(x: number, a: number, b: number): number;
+  f: (x: number, y: number, a: number, b: number) => number;
+  c?: (x: number, a: number, b: number) => number;
 }
 
 const SPACING = 16;
