@@ -16,5 +16,7 @@ export const PINNED_CONFIGURATION = {
     intraOpNumThreads: 1,
     interOpNumThreads: 1,
     logSeverityLevel: 3,
+    // Processors without VNNI otherwise clamp sums of uint8·int8 products to 16 bits: docs/numerics/quantised.md.
+    extra: { session: { x64quantprecision: "1" } },
   },
 } as const;

@@ -1,4 +1,4 @@
-import { elementCount } from "@assay/tensor";
+import { type DType, dtypeSize, elementCount } from "@assay/tensor";
 import { type AttributeValue, encodeAttribute } from "../src/onnx/make.ts";
 import { encode, type GraphProto } from "../src/onnx/protobuf.ts";
 import type { Shapes } from "../src/index.ts";
@@ -13,7 +13,15 @@ export interface GraphSpec {
   inputs: Record<string, readonly (number | string)[]>;
   constants?: Record<
     string,
-    { dims: number[]; values?: number[]; int64?: boolean; int32?: boolean; bool?: boolean }
+    {
+      dims: number[];
+      values?: number[];
+      int64?: boolean;
+      int32?: boolean;
+      bool?: boolean;
+      /** 8 or 16 bits. */
+      small?: DType;
+    }
   >;
   nodes: readonly NodeSpec[];
   outputs: readonly string[];
@@ -30,14 +38,23 @@ function domainOf(operator: string): string {
 }
 
 function constantsOf(constants: NonNullable<GraphSpec["constants"]>) {
-  return Object.entries(constants).map(([name, { dims, values, int64, int32, bool }]) => {
-    const data = values ?? distinct(elementCount(dims));
+  return Object.entries(constants).map(([name, { dims, values, int64, int32, bool, small }]) => {
+    const data = values ?? distinct(elementCount(dims)).map((x) => (small ? Math.round(x * 60) : x));
+    if (small) return { name, dataType: small, dims, rawData: smallBytes(small, data) };
     if (int32) return { name, dataType: 6, dims, int32Data: data };
     if (bool) return { name, dataType: 9, dims, int32Data: data };
     return int64
       ? { name, dataType: 7, dims, int64Data: data }
       : { name, dataType: 1, dims, rawData: new Uint8Array(Float32Array.from(data).buffer) };
   });
+}
+
+function smallBytes(dtype: DType, values: readonly number[]): Uint8Array {
+  const size = dtypeSize(dtype);
+  return Uint8Array.from(
+    { length: size * values.length },
+    (_, i) => values[Math.floor(i / size)]! >> (8 * (i % size)),
+  );
 }
 
 function nodesOf(nodes: readonly NodeSpec[]) {

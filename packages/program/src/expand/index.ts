@@ -6,6 +6,7 @@ import { machineLearning } from "./machine-learning.ts";
 import { microsoft } from "./microsoft.ts";
 import { recurrence } from "./recurrent-cells.ts";
 import { einsum } from "./einsum.ts";
+import { gemms } from "./gemm.ts";
 import { quantisation } from "./quantised.ts";
 import { resizes } from "./resize.ts";
 import { scans } from "./scan.ts";
@@ -28,6 +29,7 @@ const tables: Record<string, Expansion> = {
   ...attentions,
   ...controlFlow,
   ...einsum,
+  ...gemms,
   ...machineLearning,
   ...microsoft,
   ...quantisation,
