@@ -38,8 +38,8 @@ const KERNEL: Record<number, number> = {
   [Family.Reduction]: 200,
   [Family.Elementwise]: 0,
   [Family.Movement]: 0,
-  [Family.Indexed]: 500,
-  [Family.Ordering]: 500,
+  [Family.Indexed]: 3000,
+  [Family.Ordering]: 220,
   [Family.Quantised]: 250,
   [Family.Scalar]: 0,
   [Family.Integer]: 0,
@@ -57,12 +57,17 @@ const zeros =
 
 /** The chunks that an operand opens; those which per-point lookups select are taken to lie far apart. */
 function likelyRuns(instruction: Instruction, operand: Operand, element: number, segment: Segment): Run[] {
-  const scattered = operand.axes.some(({ lookup }) => instruction.operands[lookup - 1]?.reduced);
-  if (scattered) {
+  const perPoint = operand.axes.filter(({ lookup }) => instruction.operands[lookup - 1]?.reduced);
+  if (perPoint.some(({ stride }) => stride !== 0)) {
     const chunks = Math.ceil((operand.length * dtypeSize(operand.dtype)) / 32);
     const points = Math.min(segment.count, chunks);
     const apart = Math.max(1, Math.floor(chunks / points));
     return Array.from({ length: points }, (_, i) => ({ first: i * apart, count: 1 }));
+  }
+  // A condition opens at most the points that are there without it.
+  if (perPoint.length > 0) {
+    const unconditional = { ...operand, axes: operand.axes.filter(({ lookup }) => lookup === 0) };
+    return operandRuns(instruction, unconditional, element, zeros(operand), segment);
   }
   const tables = instruction.operands.filter((_, i) => operand.axes.some(({ lookup }) => lookup === i + 1));
   const longest = tables.toSorted((a, b) => b.length - a.length)[0];

@@ -86,7 +86,7 @@ function requireProvable({ instructions, nodes }: Emitter): void {
 }
 
 function loweringOf(node: OnnxNode) {
-  return node.domain === "" ? lowerings.get(node.operator) : undefined;
+  return lowerings.get(operatorName(node));
 }
 
 function unknownOperator(node: OnnxNode): string {

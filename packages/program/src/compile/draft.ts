@@ -16,10 +16,20 @@ export interface Index {
   readonly terms: readonly { readonly axis: IterationAxis; readonly coefficient: number }[];
 }
 
+/**
+ * Where an operand is read at all: a point for which the index lies outside [0, size·divisor), or does not divide, is
+ * padding. With a lookup it asks for points that an index selects.
+ */
+export interface Condition {
+  readonly size: number;
+  readonly index: Index;
+}
+
 export interface DraftOperand {
   readonly view: View<Source>;
   /** One for each view axis. */
   readonly indices: readonly Index[];
+  readonly conditions?: readonly Condition[] | undefined;
   readonly reduced: boolean;
   readonly fill: bigint;
 }

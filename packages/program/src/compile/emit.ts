@@ -1,6 +1,6 @@
 import { elementCount, type Layout, rowMajor } from "@assay/tensor";
 import { type Axis, type Instruction, type Operand, Origin, type ValueSource } from "../types.ts";
-import type { Draft, Source } from "./draft.ts";
+import type { Condition, Draft, Source } from "./draft.ts";
 import { encodeContraction } from "./params.ts";
 import {
   pieces,
@@ -63,10 +63,25 @@ function mergeAxes(axes: readonly Axis[], sizes: readonly number[]): Axis[] {
   );
 }
 
+/** A condition is an axis that does not move: it decides whether a point is padding and adds nothing to where it is. */
+function conditionAxis(
+  { size, index }: Condition,
+  refinement: Refinement,
+  coordinates: readonly SubAxis[],
+): Axis {
+  const coefficients = coordinates.map(() => 0);
+  for (const { axis, coefficient } of index.terms)
+    for (const sub of refinement.subAxes.get(axis)!)
+      coefficients[coordinates.findIndex((c) => c === sub)]! += coefficient * sub.suffix;
+  const lookup = index.lookup === undefined ? 0 : index.lookup + 1;
+  return { size, stride: 0, base: index.base, divisor: index.divisor, lookup, coefficients };
+}
+
 function accessAxes(
   axes: readonly ResolvedAxis[],
   refinement: Refinement,
   coordinates: readonly SubAxis[],
+  conditions: readonly Condition[] = [],
 ): Axis[] {
   const out: Axis[] = [];
   for (const resolved of axes) {
@@ -87,10 +102,11 @@ function accessAxes(
       });
     }
   }
-  return mergeAxes(
+  const merged = mergeAxes(
     out,
     coordinates.map(({ size }) => size),
   );
+  return [...merged, ...conditions.map((each) => conditionAxis(each, refinement, coordinates))];
 }
 
 /** How far apart in the stored value one step of `position` reads. */
@@ -193,7 +209,9 @@ export class Emitter {
     const same = (sub: SubAxis) =>
       final.subAxes.get(sub.axis)!.find(({ suffix, size }) => suffix === sub.suffix && size === sub.size)!;
     const coordinates = [...outputs, ...reduction].map(same);
-    const axes = draft.operands.map((_, i) => accessAxes(final.operands[i]!, final, coordinates));
+    const axes = draft.operands.map(({ conditions }, i) =>
+      accessAxes(final.operands[i]!, final, coordinates, conditions),
+    );
     const dims = outputs.map(({ size }) => size);
     const merged = mergeReduction(
       axes,

@@ -3,6 +3,7 @@ import { Family } from "@assay/numerics";
 import type { OnnxModel, OnnxNode } from "../onnx/model.ts";
 import {
   axis,
+  type Condition,
   type ContractionSettings,
   digits,
   type Draft,
@@ -40,6 +41,8 @@ export interface OperandSpec {
   value: string;
   /** One for each axis of the value. */
   indices: readonly Index[];
+  /** Points for which one of these does not hold are padding. */
+  conditions?: readonly Condition[];
   reduced?: boolean;
   /** Bits that padding reads as. */
   fill?: number | bigint;
@@ -207,9 +210,11 @@ export class LoweringGraph {
       if (spec.family === Family.Contraction && this.#holdsNonFinite(value))
         unsupported(`its constant "${value}" holds a value that is not finite`);
     }
-    const operands = spec.operands.map(({ value, indices, reduced = false, fill = 0 }): DraftOperand => {
-      return { view: this.view(value), indices, reduced, fill: BigInt(fill) };
-    });
+    const operands = spec.operands.map(
+      ({ value, indices, conditions, reduced = false, fill = 0 }): DraftOperand => {
+        return { view: this.view(value), indices, conditions, reduced, fill: BigInt(fill) };
+      },
+    );
     const draft: Draft = {
       family: spec.family,
       op: spec.op,

@@ -147,3 +147,13 @@ export function isBijective(view: View, sourceLength: number): boolean {
   const atoms = view.axes.flat();
   return atoms.every(isWhole) && atomDims(atoms) === sourceLength;
 }
+
+/** The value repeated along its axes until it has `dims`, each a multiple of its own. */
+export function tileView<S>(view: View<S>, dims: readonly number[]): View<S> {
+  const axes = dims.map((size, i) => {
+    const atoms = view.axes[i]!;
+    const times = size / atomDims(atoms);
+    return times === 1 ? atoms : [{ size: times, extent: times, stride: 0, start: 0, step: 0 }, ...atoms];
+  });
+  return { source: view.source, axes };
+}

@@ -8,6 +8,7 @@ import { recurrence } from "./recurrent-cells.ts";
 import { einsum } from "./einsum.ts";
 import { gemms } from "./gemm.ts";
 import { quantisation } from "./quantised.ts";
+import { movements } from "./movement.ts";
 import { resizes } from "./resize.ts";
 import { scans } from "./scan.ts";
 import { sequences } from "./sequence.ts";
@@ -32,6 +33,7 @@ const tables: Record<string, Expansion> = {
   ...gemms,
   ...machineLearning,
   ...microsoft,
+  movements,
   ...quantisation,
   ...recurrence,
   ...resizes,

@@ -2,9 +2,10 @@ import { Family, ReductionOp } from "@assay/numerics";
 import { axis, type ContractionSettings, digits, windowIndex } from "../compile/draft.ts";
 import { float32Bits } from "../compile/params.ts";
 import { unsupported } from "../compile/unsupported.ts";
-import { input, onlyOutput } from "./arguments.ts";
+import { input } from "./arguments.ts";
 import type { Lowering } from "./index.ts";
 import { plainContraction } from "./matmul.ts";
+import { writePoolIndices } from "./ordering.ts";
 import { type Window, windows } from "./window.ts";
 
 type Pooling =
@@ -13,7 +14,7 @@ type Pooling =
 
 function pool(pooling: (node: Parameters<Lowering>[0]) => Pooling, global: boolean): Lowering {
   return (node, graph) => {
-    const output = onlyOutput(node);
+    const [output, indices] = node.outputs as [string, string?];
     const x = input(node, 0);
     const [n, c, ...space] = graph.dims(x);
     const kernel = global ? space : (node.attributes.ints("kernel_shape") ?? unsupported("no kernel_shape"));
@@ -28,6 +29,7 @@ function pool(pooling: (node: Parameters<Lowering>[0]) => Pooling, global: boole
     const params: ContractionSettings | Uint8Array = average
       ? { ...plainContraction(), divisor: chosen.divisor(slide, count) }
       : new Uint8Array();
+    const spaceIndices = slide.map((window, i) => windowIndex(positions[i]!, taps[i]!, window));
     graph.write(output, node, {
       family: chosen.family,
       op: average ? 0 : ReductionOp.Max,
@@ -38,15 +40,12 @@ function pool(pooling: (node: Parameters<Lowering>[0]) => Pooling, global: boole
           value: x,
           reduced: true,
           fill: average ? 0 : float32Bits(-Infinity),
-          indices: [
-            digits([batch]),
-            digits([channel]),
-            ...slide.map((window, i) => windowIndex(positions[i]!, taps[i]!, window)),
-          ],
+          indices: [digits([batch]), digits([channel]), ...spaceIndices],
         },
       ],
       params,
     });
+    if (indices) writePoolIndices(node, graph, { outer: [batch, channel], positions, taps }, spaceIndices);
   };
 }
 
