@@ -33,7 +33,7 @@ const tables: Record<string, Expansion> = {
   ...gemms,
   ...machineLearning,
   ...microsoft,
-  movements,
+  ...movements,
   ...quantisation,
   ...recurrence,
   ...resizes,
