@@ -25,7 +25,10 @@ import { views } from "./view.ts";
 /** Lowers one ONNX node: writes an instruction, defines a view or fuses into an instruction; or says why it cannot. */
 export type Lowering = (node: OnnxNode, graph: LoweringGraph) => void;
 
-/** Every supported operator, with its domain before it where that is not ONNX's own. To add one: a file with a table like these, and its test. */
+/**
+ * Every supported operator, with its domain before it where that is not ONNX's own. To add one: a file with a table like
+ * these, and its test.
+ */
 export const lowerings: ReadonlyMap<string, Lowering> = new Map(
   [
     activations,
