@@ -1,6 +1,7 @@
 import type { ExpansionGraph } from "./graph.ts";
 import type { OnnxNode } from "../onnx/model.ts";
 import { attentions } from "./attention.ts";
+import { composites } from "./composite.ts";
 import { controlFlow } from "./control-flow.ts";
 import { machineLearning } from "./machine-learning.ts";
 import { microsoft } from "./microsoft.ts";
@@ -10,6 +11,7 @@ import { gemms } from "./gemm.ts";
 import { quantisation } from "./quantised.ts";
 import { movements } from "./movement.ts";
 import { resizes } from "./resize.ts";
+import { samples } from "./sample.ts";
 import { scans } from "./scan.ts";
 import { sequences } from "./sequence.ts";
 import { thresholds } from "./threshold.ts";
@@ -28,6 +30,7 @@ export type Expansion = (
 
 const tables: Record<string, Expansion> = {
   ...attentions,
+  ...composites,
   ...controlFlow,
   ...einsum,
   ...gemms,
@@ -37,6 +40,7 @@ const tables: Record<string, Expansion> = {
   ...quantisation,
   ...recurrence,
   ...resizes,
+  ...samples,
   ...scans,
   ...sequences,
   ...thresholds,
