@@ -1,11 +1,13 @@
-/** The commands about money, as processes against a node: stake in and out, the refund of an unanswered request. */
+/** Commands that write, as processes against a node: stake in and out, the refund of an unanswered request, a family. */
 import { execFile } from "node:child_process";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { stakeManagerAbi, stakeOf, writeDeployment } from "@assay/protocol";
+import { getEvents, stakeManagerAbi, stakeOf, writeDeployment } from "@assay/protocol";
 import { readContract } from "viem/actions";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { buildOnnx } from "../packages/program/test/onnx-builder.ts";
 import { openScene, type Scene, STAKE } from "./actors/scene.ts";
 
 const main = fileURLToPath(new URL("../packages/cli/src/main.ts", import.meta.url));
@@ -70,3 +72,36 @@ test("settle refunds a request that nobody answered, payout pays it", async () =
   expect([after.wallet - before.wallet, after.payout]).toEqual([owed, 0n]);
   expect(await assay(REQUESTER, "payout")).toMatchObject({ paid: "0" });
 }, 120_000);
+
+test("publish makes every shape of a model a version of one model, verify knows each, infer finds the one asked for", async () => {
+  const path = join(scene.folder, "rows.onnx");
+  const inputs = { x: ["n", 3] };
+  await writeFile(
+    path,
+    buildOnnx({
+      inputs,
+      constants: { w: { dims: [3, 2] } },
+      nodes: [["MatMul", ["x", "w"], ["y"]]],
+      outputs: ["y"],
+    }),
+  );
+  const shapes = ["--shape", "x=2,3", "--shape", "x=4,3"];
+  const { modelId, programs } = (await assay(1, "model", "publish", path, ...shapes, "--name", "rows")) as {
+    modelId: string;
+    programs: { programRoot: string }[];
+  };
+  expect(new Set(programs.map(({ programRoot }) => programRoot)).size).toBe(2);
+  const verify = (...given: string[]) => assay(1, "model", "verify", path, ...given, "--model", modelId);
+  expect(await verify(...shapes)).toMatchObject({ ok: true, programs });
+  expect(await verify("--shape", "x=3,3")).toMatchObject({ error: { code: "UnknownProgram" } });
+
+  const ask = (rows: string) =>
+    assay(REQUESTER, "infer", modelId, "--shape", `x=${rows}`, "--random", "1", "--timeout", "1");
+  expect(await ask("5,3")).toMatchObject({ error: { code: "UnknownVersion" } });
+  expect(await ask("2,3")).toMatchObject({ error: { code: "NO_CLAIM" } });
+  const events = await getEvents(scene.people.other.client, { deployment: scene.deployment });
+  const asked = events.flatMap(({ eventName, args }) =>
+    eventName === "InferenceRequested" ? [args.programRoot] : [],
+  );
+  expect(asked.at(-1)).toBe(programs[0]!.programRoot);
+}, 600_000);

@@ -1,10 +1,11 @@
 import { type CompiledModel, compileModel } from "@assay/execution";
-import { pinInputs, readModel } from "@assay/program";
+import { type InputShapes, pinInputs, readModel } from "@assay/program";
 import { AssayError, type DType } from "@assay/tensor";
 import { type Hash, sha256, toHex } from "viem";
 import { readModelFile } from "./model-sources.ts";
 import type { ModelOptions } from "./options.ts";
 import { progress } from "./output.ts";
+import { describeShapes, shapeFamily } from "./shape-family.ts";
 import { fromNumbers } from "./tensor-io.ts";
 
 export interface LoadedModel extends CompiledModel {
@@ -12,14 +13,25 @@ export interface LoadedModel extends CompiledModel {
    *  constants in it are folded already, so that nobody else has to fold them to the same bits. */
   artifactHash: Hash;
   programRoot: Hash;
+  /** Those of its input shapes that were asked for. */
+  shapes: InputShapes;
 }
 
-/** Compiles an ONNX file. */
-export async function loadModelFile(path: string, options: ModelOptions = {}): Promise<LoadedModel> {
-  const onnx = await readModelFile(path);
-  progress(`compiling ${path}`);
-  const model = await compileModel(pinned(onnx, options.pin ?? {}), { shapes: options.shape ?? {} });
-  return { ...model, artifactHash: sha256(model.canonical), programRoot: toHex(model.root) };
+/** Compiles an ONNX file, once for each shape that it is to serve. */
+export async function loadModelFile(path: string, options: ModelOptions = {}): Promise<LoadedModel[]> {
+  const onnx = pinned(await readModelFile(path), options.pin ?? {});
+  const models: LoadedModel[] = [];
+  for (const shapes of shapeFamily(options.shape)) {
+    progress(`compiling ${[path, describeShapes(shapes)].join(" ").trim()}`);
+    const model = await compileModel(onnx, { shapes });
+    models.push({
+      ...model,
+      artifactHash: sha256(model.canonical),
+      programRoot: toHex(model.root),
+      shapes,
+    });
+  }
+  return models;
 }
 
 function pinned(onnx: Uint8Array, pins: Record<string, number[]>): Uint8Array {

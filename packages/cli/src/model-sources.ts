@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
-import { readModel } from "@assay/program";
+import { type InputShapes, readModel } from "@assay/program";
 import { AssayError } from "@assay/tensor";
+import { type ShapeOptions, shapeFamily } from "./shape-family.ts";
 
 /** The bytes of an ONNX file; throws `FILE_UNREADABLE`. */
 export async function readModelFile(path: string): Promise<Uint8Array> {
@@ -14,11 +15,11 @@ export async function readModelFile(path: string): Promise<Uint8Array> {
   }
 }
 
-/** ONNX files with those of the given shapes that each one's inputs need. */
+/** ONNX files with those of the given shapes that each one's inputs need: one source for each program. */
 export async function modelSources(
   paths: readonly string[],
-  shapes: Record<string, number[]> = {},
-): Promise<{ onnx: Uint8Array; shapes: Record<string, number[]> }[]> {
+  shapes: ShapeOptions = {},
+): Promise<{ onnx: Uint8Array; shapes: InputShapes }[]> {
   const used = new Set<string>();
   const sources = await Promise.all(
     paths.map(async (path) => {
@@ -26,10 +27,10 @@ export async function modelSources(
       const names = readModel(onnx).inputs.map(({ name }) => name);
       const own = Object.entries(shapes).filter(([name]) => names.includes(name));
       for (const [name] of own) used.add(name);
-      return { onnx, shapes: Object.fromEntries(own) };
+      return shapeFamily(Object.fromEntries(own)).map((each) => ({ onnx, shapes: each }));
     }),
   );
   for (const name of Object.keys(shapes))
     if (!used.has(name)) throw new AssayError("UNKNOWN_INPUT", `no model has an input "${name}"`);
-  return sources;
+  return sources.flat();
 }

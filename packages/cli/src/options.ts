@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { DEPLOYMENT_FILE } from "@assay/protocol";
+import type { ShapeOptions } from "./shape-family.ts";
 import { type Address, getAddress, type Hash, isAddress, isHash } from "viem";
 
 export interface JsonOption {
@@ -52,13 +53,14 @@ export function rpcUrl(text: string): string {
   return text;
 }
 
-/** Collects `name=1,3,224,224`, given once per input. */
-export function shape(text: string, before: Record<string, number[]> = {}): Record<string, number[]> {
+/** Collects `name=1,3,224,224`: given once for each input, or once for each input of each shape to serve. */
+export function shape(text: string, before: ShapeOptions = {}): ShapeOptions {
   const at = text.lastIndexOf("=");
   const dims = text.slice(at + 1).split(/[,x]/);
   if (at < 1 || !dims.every((dim) => /^[1-9]\d*$/.test(dim)))
     throw new InvalidArgumentError("Expected name=dims, e.g. image=1,3,224,224.");
-  return { ...before, [text.slice(0, at)]: dims.map(Number) };
+  const name = text.slice(0, at);
+  return { ...before, [name]: [...(before[name] ?? []), dims.map(Number)] };
 }
 
 /** Collects `name=8000`, given once per input: its elements, separated by commas. */
@@ -116,12 +118,16 @@ export function withAccount(command: Command): Command {
 
 /** What an ONNX file leaves open. */
 export interface ModelOptions {
-  shape?: Record<string, number[]>;
+  shape?: ShapeOptions;
   pin?: Record<string, number[]>;
 }
 
 export function withShapes(command: Command): Command {
-  return command.option("--shape <name=dims>", "shape of an input that the model leaves open", shape);
+  return command.option(
+    "--shape <name=dims>",
+    "shape of an input that the model leaves open; given again for the same input, one more shape to serve",
+    shape,
+  );
 }
 
 /** --shape and --pin. */

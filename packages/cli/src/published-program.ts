@@ -1,6 +1,7 @@
 import { type AssayClient, type Deployment, getEvents } from "@assay/protocol";
-import { type Port, PROGRAM_HEADER_ABI } from "@assay/program";
+import { type InputShapes, type Port, PROGRAM_HEADER_ABI } from "@assay/program";
 import { AssayError, type DType, dtypeSize, elementCount, fromStored, type Tensor } from "@assay/tensor";
+import { describeShapes } from "./shape-family.ts";
 import { decodeAbiParameters, type Hash, sha256 } from "viem";
 
 export interface PublishedProgram {
@@ -49,21 +50,31 @@ export async function publishedProgram(
   });
 }
 
-/** The newest version of a model. */
+/** The newest version of a model, of those that take inputs of the given shapes. */
 export async function latestVersion(
   client: AssayClient,
   deployment: Deployment,
   modelId: Hash,
+  shapes: InputShapes = {},
 ): Promise<Hash> {
-  const versions = (await getEvents(client, { deployment })).filter(
-    (event) => event.eventName === "VersionAdded" && event.args.modelId === modelId,
+  const versions = (await getEvents(client, { deployment })).flatMap((event) =>
+    event.eventName === "VersionAdded" && event.args.modelId === modelId ? [event.args.programRoot] : [],
   );
-  const last = versions.at(-1);
-  if (last?.eventName !== "VersionAdded")
+  if (versions.length === 0)
     throw new AssayError("UnknownVersion", `model ${modelId} has no version`, {
       hint: "publish it with `assay model publish`, or check the id",
     });
-  return last.args.programRoot;
+  const served: string[] = [];
+  for (const root of versions.toReversed()) {
+    if (Object.keys(shapes).length === 0) return root;
+    const { inputs } = await publishedProgram(client, deployment, root);
+    const own = Object.fromEntries(inputs.map(({ name, dims }) => [name, dims]));
+    if (Object.entries(shapes).every(([name, dims]) => own[name]?.join() === dims.join())) return root;
+    served.push(describeShapes(own));
+  }
+  throw new AssayError("UnknownVersion", `no version of model ${modelId} takes ${describeShapes(shapes)}`, {
+    hint: `it takes ${served.join("; ")}`,
+  });
 }
 
 /** Splits the stored bytes of several ports; throws `OUTPUTS_SIZE`. */

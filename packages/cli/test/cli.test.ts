@@ -130,6 +130,40 @@ describe("model compile and check", () => {
     }
   }, 600_000);
 
+  test("several shapes of one model are as many programs", async () => {
+    const path = join(folder, "rows.onnx");
+    const nodes = [
+      ["MatMul", ["x", "w"], ["a"]],
+      ["Add", ["a", "r"], ["y"]],
+    ] as const;
+    const inputs = { x: ["n", 3], r: ["n", 2] };
+    await writeFile(path, buildOnnx({ inputs, constants: { w: { dims: [3, 2] } }, nodes, outputs: ["y"] }));
+    const given = ["--shape", "x=2,3", "--shape", "r=2,2", "--shape", "x=4,3", "--shape", "r=1,2"];
+    const compiled = await assay("model", "compile", path, ...given, "--out", "family", "--json");
+    expect(compiled.code, compiled.stderr).toBe(0);
+    const { programs } = JSON.parse(compiled.stdout) as {
+      programs: { programRoot: string; inputs: { name: string; dims: number[] }[] }[];
+    };
+    expect(programs.map((program) => program.inputs.map(({ dims }) => dims))).toEqual([
+      [
+        [2, 3],
+        [2, 2],
+      ],
+      [
+        [4, 3],
+        [1, 2],
+      ],
+    ]);
+    for (const { programRoot } of programs) {
+      const artifact = join(folder, "family", programRoot, "canonical.onnx");
+      const again = await assay("model", "compile", artifact, "--json");
+      expect((JSON.parse(again.stdout) as { programRoot: string }).programRoot).toBe(programRoot);
+    }
+    const uneven = await assay("model", "compile", path, ...given, "--shape", "x=5,3");
+    expect(uneven.code).toBe(1);
+    expect(uneven.stderr).toContain("SHAPES_UNEVEN");
+  });
+
   test("--pin makes an input part of the program", async () => {
     const path = join(folder, "pinned.onnx");
     const nodes = [["Mul", ["x", "gain"], ["y"]]] as const;

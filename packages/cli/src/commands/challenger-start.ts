@@ -14,11 +14,12 @@ import {
   withExample,
   withShapes,
 } from "../options.ts";
+import type { ShapeOptions } from "../shape-family.ts";
 import { print, progress } from "../output.ts";
 import { untilStopped } from "../stop.ts";
 
 interface Options extends ChainOptions, AccountOptions {
-  shape?: Record<string, number[]>;
+  shape?: ShapeOptions;
   dataDir: string;
   sampling: number;
   maxBonds?: bigint;

@@ -16,10 +16,11 @@ import {
   withExample,
   withShapes,
 } from "../options.ts";
+import type { ShapeOptions } from "../shape-family.ts";
 import { print, progress } from "../output.ts";
 
 interface Options extends ChainOptions, AccountOptions {
-  shape?: Record<string, number[]>;
+  shape?: ShapeOptions;
   model: string[];
   force?: boolean;
   timeout?: number;

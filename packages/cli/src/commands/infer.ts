@@ -21,6 +21,7 @@ import {
   type ChainOptions,
   hash,
   integer,
+  shape,
   withAccount,
   withChain,
   withExample,
@@ -33,11 +34,13 @@ import {
   type PublishedProgram,
   splitStored,
 } from "../published-program.ts";
+import { type ShapeOptions, shapeFamily } from "../shape-family.ts";
 import { digitSample } from "../samples.ts";
 import { readInputs, tensorJson } from "../tensor-io.ts";
 
 interface Options extends ChainOptions, AccountOptions {
   program?: Hash;
+  shape?: ShapeOptions;
   inputs?: string;
   sample?: number;
   random?: number;
@@ -52,6 +55,11 @@ export function inferCommand(): Command {
     .description("ask for an inference, wait for the claim and check its outputs against the output root")
     .argument("<model-id>", "the model", hash)
     .option("--program <root>", "one of the model's versions; default: the newest", hash)
+    .addOption(
+      new Option("--shape <name=dims>", "the newest version that takes an input of this shape")
+        .argParser(shape)
+        .conflicts("program"),
+    )
     .addOption(
       new Option("--inputs <path>", "inputs: .json, .pb, or a folder with input_0.pb, …").conflicts([
         "sample",
@@ -88,7 +96,10 @@ async function inputsFor(options: Options, program: PublishedProgram): Promise<T
 
 async function runInfer(modelId: Hash, options: Options): Promise<void> {
   const { client, deployment, account } = await connectAccount(options);
-  const programRoot = options.program ?? (await latestVersion(client, deployment, modelId));
+  const [shapes, ...more] = shapeFamily(options.shape);
+  if (more.length > 0)
+    throw new AssayError("INPUT_SHAPE", "an inference has one shape, and several were given");
+  const programRoot = options.program ?? (await latestVersion(client, deployment, modelId, shapes));
   const [program, { royalty }] = await Promise.all([
     publishedProgram(client, deployment, programRoot),
     getVersion(client, { deployment, modelId, programRoot }),

@@ -1,11 +1,13 @@
 import { Command } from "commander";
-import { type CompiledModel, randomInputs } from "@assay/execution";
+import { randomInputs } from "@assay/execution";
 import { UnsupportedModelError } from "@assay/program";
-import { loadModelFile } from "../compiled-model.ts";
+import { AssayError } from "@assay/tensor";
+import { type LoadedModel, loadModelFile } from "../compiled-model.ts";
 import { startContractJudge } from "../contract-judge.ts";
 import { checkModel, type InstructionReport, type ModelReport } from "../model-check.ts";
 import { integer, type JsonOption, withExample, withJson, withModel, type ModelOptions } from "../options.ts";
 import { print, progress, reportError, table } from "../output.ts";
+import { describeShapes } from "../shape-family.ts";
 import { readInputs } from "../tensor-io.ts";
 
 interface Options extends JsonOption, ModelOptions {
@@ -33,9 +35,9 @@ export function modelCheckCommand(): Command {
 }
 
 async function runCheck(path: string, options: Options): Promise<void> {
-  let model: CompiledModel;
+  let models: LoadedModel[];
   try {
-    model = await loadModelFile(path, options);
+    models = await loadModelFile(path, options);
   } catch (error) {
     if (!(error instanceof UnsupportedModelError)) throw error;
     // The whole list at once, not only the first node.
@@ -44,28 +46,41 @@ async function runCheck(path: string, options: Options): Promise<void> {
     process.exitCode = 1;
     return;
   }
-  const inputs =
-    options.inputs === undefined
-      ? randomInputs(model.program.inputs, options.seed)
-      : await readInputs(options.inputs, model.program.inputs);
+  if (options.inputs !== undefined && models.length > 1)
+    throw new AssayError("INPUT_SHAPE", "--inputs have one shape, and several were given");
   progress("starting a chain in this process (the contracts are compiled first when they changed)");
   const judge = await startContractJudge();
-  let report: ModelReport;
+  const reports: ModelReport[] = [];
   try {
-    report = await checkModel({
-      model,
-      inputs,
-      judge,
-      samples: options.samples,
-      tamper: options.tamper,
-      seed: options.seed,
-      onProgress: (done, total) => progress(`instruction ${done} of ${total}`),
-    });
+    for (const model of models) {
+      if (models.length > 1) progress(describeShapes(model.shapes));
+      const inputs =
+        options.inputs === undefined
+          ? randomInputs(model.program.inputs, options.seed)
+          : await readInputs(options.inputs, model.program.inputs);
+      const report = await checkModel({
+        model,
+        inputs,
+        judge,
+        samples: options.samples,
+        tamper: options.tamper,
+        seed: options.seed,
+        onProgress: (done, total) => progress(`instruction ${done} of ${total}`),
+      });
+      reports.push(report);
+    }
   } finally {
     await judge.close();
   }
-  print(options.json, report, () => lines(report));
-  if (!report.ok) process.exitCode = 1;
+  const ok = reports.every((report) => report.ok);
+  const programs = reports.map((report, i) => ({ shapes: models[i]!.shapes, ...report }));
+  print(options.json, reports.length === 1 ? reports[0] : { ok, programs }, () =>
+    programs.flatMap((report) => [
+      ...(reports.length > 1 ? [describeShapes(report.shapes)] : []),
+      ...lines(report),
+    ]),
+  );
+  if (!ok) process.exitCode = 1;
 }
 
 function lines({ instructions, failures, ok }: ModelReport): string[] {

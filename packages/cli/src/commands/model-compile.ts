@@ -1,10 +1,11 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Command } from "commander";
-import { loadModelFile } from "../compiled-model.ts";
+import { type LoadedModel, loadModelFile } from "../compiled-model.ts";
 import { type JsonOption, withExample, withJson, withModel, type ModelOptions } from "../options.ts";
 import { print, progress, toJson } from "../output.ts";
 import { describeProgram } from "../program-lines.ts";
+import { describeShapes } from "../shape-family.ts";
 
 interface Options extends JsonOption, ModelOptions {
   out?: string;
@@ -14,7 +15,10 @@ export function modelCompileCommand(): Command {
   const command = new Command("compile")
     .description("compile an ONNX model to a tensor program and print its root")
     .argument("<model.onnx>", "the ONNX file")
-    .option("--out <folder>", "write canonical.onnx, program.json and header.bin there");
+    .option(
+      "--out <folder>",
+      "write canonical.onnx, program.json and header.bin there; of several, each into a folder of its own",
+    );
   return withExample(
     withModel(withJson(command)),
     "assay model compile models/digits/digits.onnx --shape pixels=1,1,8,8",
@@ -22,16 +26,30 @@ export function modelCompileCommand(): Command {
 }
 
 async function runCompile(path: string, options: Options): Promise<void> {
-  const model = await loadModelFile(path, options);
-  if (options.out !== undefined) {
-    await mkdir(options.out, { recursive: true });
-    await writeFile(join(options.out, "canonical.onnx"), model.canonical);
-    await writeFile(join(options.out, "program.json"), `${toJson(model.program)}\n`);
-    await writeFile(join(options.out, "header.bin"), model.header);
-    progress(`written to ${options.out}`);
+  const models = await loadModelFile(path, options);
+  for (const model of models) {
+    if (options.out === undefined) break;
+    const folder = models.length === 1 ? options.out : join(options.out, model.programRoot);
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, "canonical.onnx"), model.canonical);
+    await writeFile(join(folder, "program.json"), `${toJson(model.program)}\n`);
+    await writeFile(join(folder, "header.bin"), model.header);
+    progress(`written to ${folder}`);
   }
-  const { program, programRoot, artifactHash } = model;
-  const result = {
+  const results = models.map(resultOf);
+  print(options.json, results.length === 1 ? results[0] : { programs: results }, () =>
+    models.flatMap(({ program, programRoot, artifactHash, shapes }, i) => [
+      ...(models.length > 1 ? [...(i > 0 ? [""] : []), describeShapes(shapes)] : []),
+      ...describeProgram(program),
+      "",
+      `program root   ${programRoot}`,
+      `artifact hash  ${artifactHash}`,
+    ]),
+  );
+}
+
+function resultOf({ program, programRoot, artifactHash }: LoadedModel) {
+  return {
     programRoot,
     artifactHash,
     inputs: program.inputs,
@@ -44,10 +62,4 @@ async function runCompile(path: string, options: Options): Promise<void> {
       reduction: instruction.reduction,
     })),
   };
-  print(options.json, result, () => [
-    ...describeProgram(program),
-    "",
-    `program root   ${programRoot}`,
-    `artifact hash  ${artifactHash}`,
-  ]);
 }

@@ -15,6 +15,7 @@ import {
   type ModelOptions,
 } from "../options.ts";
 import { print, progress } from "../output.ts";
+import { describeShapes } from "../shape-family.ts";
 
 interface Options extends ChainOptions, AccountOptions, ModelOptions {
   name: string;
@@ -24,7 +25,10 @@ interface Options extends ChainOptions, AccountOptions, ModelOptions {
 
 export function modelPublishCommand(): Command {
   const command = new Command("publish")
-    .description("compile an ONNX model and publish it; a model that exists gets a further version")
+    .description(
+      "compile an ONNX model and publish it, with a version for each shape it serves; a model that exists gets " +
+        "further versions",
+    )
     .argument("<model.onnx>", "the ONNX file")
     .requiredOption("--name <name>", "the model's name; with your address it makes the model's id")
     .option("--uri <uri>", "where others get the artifact, canonical.onnx of `assay model compile --out`", "")
@@ -32,6 +36,7 @@ export function modelPublishCommand(): Command {
   return withExample(
     withModel(withAccount(withChain(command))),
     "assay model publish models/digits/digits.onnx --shape pixels=1,1,8,8 --name digits --account 1",
+    "assay model publish encoder.onnx --shape ids=1,32 --shape ids=1,128 --name encoder --account 1",
   ).action(runPublish);
 }
 
@@ -48,27 +53,39 @@ async function unless(code: string, what: string, action: () => Promise<unknown>
 
 async function runPublish(path: string, options: Options): Promise<void> {
   const { client, deployment, account } = await connectAccount(options);
-  const { programRoot, header, artifactHash } = await loadModelFile(path, options);
+  const models = await loadModelFile(path, options);
   const salt = keccak256(stringToBytes(options.name));
   const modelId = keccak256(
     encodeAbiParameters([{ type: "address" }, { type: "bytes32" }], [account.address, salt]),
   );
-  await unless("ProgramAlreadyPublished", "publishing the program", () =>
-    publishProgram(client, { deployment, header }),
-  );
+  for (const { header, shapes } of models)
+    await unless("ProgramAlreadyPublished", `publishing the program ${describeShapes(shapes)}`.trim(), () =>
+      publishProgram(client, { deployment, header }),
+    );
   const { name, uri, royalty } = options;
   await unless("ModelExists", "creating the model", () =>
     createModel(client, { deployment, salt, name, uri, royalty }),
   );
-  await unless("VersionExists", "adding the version", () =>
-    addVersion(client, { deployment, modelId, programRoot, artifactHash, uri }),
-  );
+  for (const { programRoot, artifactHash, shapes } of models)
+    await unless("VersionExists", `adding the version ${describeShapes(shapes)}`.trim(), () =>
+      addVersion(client, { deployment, modelId, programRoot, artifactHash, uri }),
+    );
   const model = await getModel(client, { deployment, modelId });
   if (model.royalty !== royalty)
     progress(`note: the model's royalty is ${model.royalty}; it was set when it was created`);
-  print(options.json, { modelId, programRoot, artifactHash, owner: account.address }, () => [
+  const published = { modelId, owner: account.address };
+  const programs = models.map(({ programRoot, artifactHash, shapes }) => ({
+    programRoot,
+    artifactHash,
+    shapes,
+  }));
+  const [only] = programs;
+  print(options.json, programs.length === 1 ? { ...published, ...only } : { ...published, programs }, () => [
     `model id       ${modelId}`,
-    `program root   ${programRoot}`,
-    `artifact hash  ${artifactHash}`,
+    ...programs.flatMap(({ programRoot, artifactHash, shapes }) => [
+      ...(programs.length > 1 ? ["", describeShapes(shapes)] : []),
+      `program root   ${programRoot}`,
+      `artifact hash  ${artifactHash}`,
+    ]),
   ]);
 }

@@ -30,13 +30,19 @@ export function modelVerifyCommand(): Command {
 
 async function runVerify(path: string, options: Options): Promise<void> {
   const { client, deployment } = await connect(options);
-  const { programRoot, artifactHash } = await loadModelFile(path, options);
-  if (options.program !== undefined && options.program !== programRoot)
-    throw new AssayError("ROOT_DIFFERS", `the file compiles to ${programRoot}, not to ${options.program}`, {
-      hint: "same file, same --shape, same Assay version?",
-    });
-  await getProgram(client, { deployment, programRoot });
-  if (options.model !== undefined) {
+  const models = await loadModelFile(path, options);
+  const roots = models.map(({ programRoot }) => programRoot);
+  if (options.program !== undefined && !roots.includes(options.program))
+    throw new AssayError(
+      "ROOT_DIFFERS",
+      `the file compiles to ${roots.join(", ")}, not to ${options.program}`,
+      {
+        hint: "same file, same --shape, same Assay version?",
+      },
+    );
+  for (const { programRoot, artifactHash } of models) {
+    await getProgram(client, { deployment, programRoot });
+    if (options.model === undefined) continue;
     const version = await getVersion(client, { deployment, modelId: options.model, programRoot });
     if (version.artifactHash !== artifactHash)
       throw new AssayError(
@@ -45,7 +51,12 @@ async function runVerify(path: string, options: Options): Promise<void> {
         { hint: "the program is the same; the file is another one that compiles to it" },
       );
   }
-  print(options.json, { ok: true, programRoot, artifactHash }, () => [
-    `ok: ${path} compiles to the published program ${programRoot}`,
-  ]);
+  const programs = models.map(({ programRoot, artifactHash, shapes }) => ({
+    programRoot,
+    artifactHash,
+    shapes,
+  }));
+  print(options.json, programs.length === 1 ? { ok: true, ...programs[0] } : { ok: true, programs }, () =>
+    roots.map((root) => `ok: ${path} compiles to the published program ${root}`),
+  );
 }
