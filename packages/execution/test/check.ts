@@ -32,5 +32,5 @@ export async function checkSmallModel(
   };
   expect(storedOutputs(program, outputs)).toEqual(outputsOfTrace(program, run.trace));
   expect(audit(run, most)).toEqual([]);
-  return { program, outputs };
+  return { program, outputs, run };
 }

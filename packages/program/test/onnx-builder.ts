@@ -11,6 +11,8 @@ export type NodeSpec = readonly [string, readonly string[], readonly string[], R
 export interface GraphSpec {
   opset?: number;
   inputs: Record<string, readonly (number | string)[]>;
+  /** Of inputs that are not float32. */
+  dtypes?: Readonly<Record<string, DType>>;
   constants?: Record<
     string,
     {
@@ -88,7 +90,14 @@ export function subgraph(spec: {
 }
 
 /** An ONNX model from a short description; every input is float32, every constant too unless it says otherwise. */
-export function buildOnnx({ opset = 17, inputs, constants = {}, nodes, outputs }: GraphSpec): Uint8Array {
+export function buildOnnx({
+  opset = 17,
+  inputs,
+  dtypes = {},
+  constants = {},
+  nodes,
+  outputs,
+}: GraphSpec): Uint8Array {
   const dim = (d: number | string) => (typeof d === "number" ? { dimValue: d } : { dimParam: d });
   const domains = [...new Set(nodes.map(([operator]) => domainOf(operator)))].filter((name) => name !== "");
   return encode("ModelProto", {
@@ -101,7 +110,7 @@ export function buildOnnx({ opset = 17, inputs, constants = {}, nodes, outputs }
       name: "test",
       input: Object.entries(inputs).map(([name, dims]) => ({
         name,
-        type: { tensorType: { elemType: 1, shape: { dim: dims.map(dim) } } },
+        type: { tensorType: { elemType: dtypes[name] ?? 1, shape: { dim: dims.map(dim) } } },
       })),
       output: outputs.map((name) => ({ name })),
       initializer: constantsOf(constants),
