@@ -1,5 +1,5 @@
-import type { Family, Judgement, Kernel, KernelInput } from "@assay/numerics";
-import { AssayError } from "@assay/tensor";
+import type { Family, Judgement, Kernel, KernelInput, StreamingKernel } from "@assay/numerics";
+import { AssayError, dtypeSize } from "@assay/tensor";
 import { network } from "hardhat";
 import { bytesToHex, decodeErrorResult, type Hex, parseAbi } from "viem";
 import { expect } from "vitest";
@@ -47,16 +47,7 @@ export async function deployKernel(name: `${keyof typeof Family}Kernel`) {
   async function judgeAll(inputs: readonly KernelInput[], perCall = 400): Promise<Outcome[]> {
     const outcomes: Outcome[] = [];
     for (let start = 0; start < inputs.length; start += perCall) {
-      const part = inputs.slice(start, start + perCall).map((input) => ({
-        op: input.op,
-        dtype: input.dtype,
-        dtypes: bytesToHex(Uint8Array.from(input.dtypes)),
-        params: bytesToHex(input.params),
-        claimed: input.claimed,
-        valid: input.valid.map(BigInt),
-        operands: input.operands.map((operand) => bytesToHex(operand)),
-        hint: bytesToHex(input.hint),
-      }));
+      const part = inputs.slice(start, start + perCall).map(encoded);
       // Hardhat types contracts by their artifacts, which a fresh checkout does not have yet
       const read = batch.read.judgeAll as unknown as (args: readonly unknown[]) => Promise<readonly Answer[]>;
       for (const { reverted, judgement, error, gas } of await read([kernel.address, part]))
@@ -82,7 +73,59 @@ export async function deployKernel(name: `${keyof typeof Family}Kernel`) {
     return outcomes;
   }
 
-  return { judgeAll, expectTwins };
+  /**
+   * Fails unless an input judged in random segments gives the judgement of the whole, in both languages.
+   *
+   * @param reduced numbers of the operands that are cut
+   */
+  async function expectSegments(
+    twin: StreamingKernel,
+    input: KernelInput,
+    reduced: readonly number[],
+    next: () => number,
+  ): Promise<void> {
+    const parts = segments(input, reduced, next);
+    let state: Uint8Array = new Uint8Array();
+    for (const part of parts) state = twin.fold(part, state);
+    const whole = twin.judge(input);
+    expect(twin.conclude(parts.at(-1)!, state)).toEqual(whole);
+    const read = batch.read.judgeParts as unknown as (args: readonly unknown[]) => Promise<Judgement>;
+    expect(await read([kernel.address, parts.map(encoded)])).toEqual(whole);
+  }
+
+  return { judgeAll, expectTwins, expectSegments };
+}
+
+function encoded(input: KernelInput) {
+  return {
+    op: input.op,
+    dtype: input.dtype,
+    dtypes: bytesToHex(Uint8Array.from(input.dtypes)),
+    params: bytesToHex(input.params),
+    claimed: input.claimed,
+    valid: input.valid.map(BigInt),
+    operands: input.operands.map((operand) => bytesToHex(operand)),
+    hint: bytesToHex(input.hint),
+  };
+}
+
+/** Cuts the reduced operands of an input without padding into random segments. */
+function segments(input: KernelInput, reduced: readonly number[], next: () => number): KernelInput[] {
+  const sizeOf = (operand: number) => dtypeSize(input.dtypes[operand]!);
+  const points = input.operands[reduced[0]!]!.length / sizeOf(reduced[0]!);
+  const parts: KernelInput[] = [];
+  for (let first = 0; first < points;) {
+    const count = 1 + (next() % (points - first));
+    parts.push({
+      ...input,
+      valid: input.valid.map((valid, i) => (reduced.includes(i) ? count : valid)),
+      operands: input.operands.map((bytes, i) =>
+        reduced.includes(i) ? bytes.subarray(first * sizeOf(i), (first + count) * sizeOf(i)) : bytes,
+      ),
+    });
+    first += count;
+  }
+  return parts;
 }
 
 const bigints = (_: string, value: unknown) => (typeof value === "bigint" ? value.toString() : value);

@@ -32,6 +32,20 @@ describe("ContractionKernel and its twin", () => {
       if (kind === "gauss") expect(verdicts.has(Verdict.Imprecise)).toBe(true);
     });
 
+  it("any segments of the sum give the judgement of the whole", async () => {
+    const next = random(31);
+    for (const kind of KINDS)
+      for (let i = 0; i < 3 * FUZZ; i++) {
+        const terms = 1 + (next() % 60);
+        const c = randomCase(kind, terms, next);
+        if (c.params.divisor === 0) c.params.alpha = 0x3f800000;
+        const input = contractionInput({ ...c, valid: terms });
+        const [claimed] = nearClaims(contraction, input, next).slice(next() % 12);
+        const reduced = c.b ? [0, 1] : [0];
+        await kernel.expectSegments(contraction, { ...input, claimed: claimed ?? 0n }, reduced, next);
+      }
+  });
+
   it("a larger emax is never harsher, a smaller one reverts, an absurd one reverts", async () => {
     const next = random(5);
     for (let i = 0; i < 6 * FUZZ; i++) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {IKernel, Judgement, KernelInput} from "../kernels/IKernel.sol";
+import {IKernel, IStreamingKernel, Judgement, KernelInput} from "../kernels/IKernel.sol";
 
 /// @title Many judgements of one kernel in one call, for differential tests
 contract KernelBatch {
@@ -10,6 +10,16 @@ contract KernelBatch {
         Judgement judgement;
         bytes error;
         uint256 gas;
+    }
+
+    /// @notice What folding `parts` one after the other and concluding comes to.
+    function judgeParts(
+        IStreamingKernel kernel,
+        KernelInput[] calldata parts
+    ) external pure returns (Judgement memory) {
+        bytes memory state;
+        for (uint256 i = 0; i < parts.length; ++i) state = kernel.fold(parts[i], state);
+        return kernel.conclude(parts[parts.length - 1], state);
     }
 
     function judgeAll(

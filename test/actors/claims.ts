@@ -8,6 +8,7 @@ import {
   deposit,
   postClaim,
   proveElement,
+  proveInSteps,
   proveOutput,
   revealTrace,
   signClaim,
@@ -97,11 +98,15 @@ export async function send(
   proof: Proof,
 ): Promise<TransactionReceipt> {
   const common = { deployment: scene.deployment, claimId, salt };
-  const { receipt } =
-    proof.kind === "element"
-      ? await proveElement(prover.client, { ...common, proof: proof.args })
-      : await proveOutput(prover.client, { ...common, proof: proof.args });
-  return receipt;
+  const { client } = prover;
+  switch (proof.kind) {
+    case "element":
+      return (await proveElement(client, { ...common, proof: proof.args })).receipt;
+    case "steps":
+      return (await proveInSteps(client, { ...common, steps: proof.args })).receipt;
+    case "output":
+      return (await proveOutput(client, { ...common, proof: proof.args })).receipt;
+  }
 }
 
 /** Commits to a proof and sends it. */

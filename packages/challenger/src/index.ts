@@ -3,6 +3,6 @@ export { type Challenger, disputeClaim, type DisputeResult, startChallenger } fr
 export { evaluate } from "./evaluate.ts";
 export { fetchTrace, type FetchTraceOptions } from "./fetch-trace.ts";
 export type { ChallengerOptions, DisputeOptions } from "./options.ts";
-export { commitmentOf, decodeProof, encodeProof, type Proof } from "./proofs.ts";
+export { commitmentOf, decodeProof, elementProof, encodeProof, type Proof } from "./proofs.ts";
 export { type Values } from "./reader.ts";
 export type { Case, CaseState } from "./state.ts";

@@ -1,10 +1,14 @@
+import { buildProofSteps, type CommittedRun, type Program } from "@assay/program";
 import {
   type ElementProofArgs,
   elementCommitment,
   outputCommitment,
   type OutputProofArgs,
+  type ProofStepArgs,
   refereeAbi,
+  segmentCommitment,
 } from "@assay/protocol";
+import type { RootTree } from "@assay/tensor";
 import {
   type AbiFunction,
   type AbiParameter,
@@ -16,11 +20,30 @@ import {
 } from "viem";
 
 /** A proof ready to be committed to. */
-export type Proof = { kind: "element"; args: ElementProofArgs } | { kind: "output"; args: OutputProofArgs };
+export type Proof =
+  | { kind: "element"; args: ElementProofArgs }
+  /** An element whose proof takes several transactions. */
+  | { kind: "steps"; args: readonly ProofStepArgs[] }
+  | { kind: "output"; args: OutputProofArgs };
+
+const FUNCTIONS = { element: "proveElement", steps: "proveSegment", output: "proveOutput" } as const;
 
 function parameter(kind: Proof["kind"]): readonly [AbiParameter] {
-  const name = kind === "element" ? "proveElement" : "proveOutput";
-  return [(getAbiItem({ abi: refereeAbi, name }) as AbiFunction).inputs[2]!];
+  const { inputs } = getAbiItem({ abi: refereeAbi, name: FUNCTIONS[kind] }) as AbiFunction;
+  if (kind === "steps") return [{ type: "tuple[]", components: [inputs[2]!, inputs[3]!] }];
+  return [inputs[2]!];
+}
+
+/** The proof that an element is wrong, in one transaction or in steps. */
+export function elementProof(
+  program: Program,
+  instructions: RootTree,
+  run: CommittedRun,
+  index: number,
+  element: number,
+): Proof {
+  const steps = buildProofSteps(program, instructions, run, index, element);
+  return steps.length === 1 ? { kind: "element", args: steps[0]!.proof } : { kind: "steps", args: steps };
 }
 
 /** abi.encode of a proof: how it is kept until it is sent. */
@@ -33,9 +56,15 @@ export function decodeProof(kind: Proof["kind"], encoded: Hex): Proof {
 }
 
 /** What the prover commits to before it shows the proof. */
-export function commitmentOf(claimId: Hex, prover: Address, salt: Hex, { kind, args }: Proof): Hex {
+export function commitmentOf(claimId: Hex, prover: Address, salt: Hex, proof: Proof): Hex {
+  const { kind, args } = proof;
   const common = { claimId, prover, salt };
-  return kind === "element"
-    ? elementCommitment({ ...common, proof: args })
-    : outputCommitment({ ...common, proof: args });
+  switch (kind) {
+    case "element":
+      return elementCommitment({ ...common, proof: args });
+    case "steps":
+      return segmentCommitment({ ...common, proof: args[0]!.proof });
+    case "output":
+      return outputCommitment({ ...common, proof: args });
+  }
 }

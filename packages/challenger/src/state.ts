@@ -1,4 +1,5 @@
 import { type ClaimSeen, NOTE_SCHEMA, openStore, type Queryable, type Store } from "@assay/service";
+import type { Proof } from "./proofs.ts";
 import type { Address, Hex } from "viem";
 
 /**
@@ -22,7 +23,7 @@ export interface Case {
   reason: string | null;
   /** Bond of ours in it, in token units; null: none. */
   bond: string | null;
-  proofKind: "element" | "output" | null;
+  proofKind: Proof["kind"] | null;
   salt: Hex | null;
   /** ABI-encoded proof. */
   proof: Uint8Array | null;

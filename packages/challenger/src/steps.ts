@@ -6,12 +6,13 @@ import {
   ContractError,
   type Phase,
   proveElement,
+  proveInSteps,
   proveOutput,
   reclaimBond,
   settleImprecise,
   settleUnrevealed,
 } from "@assay/protocol";
-import { buildElementProof, buildOutputProof, CommittedTensors, instructionTree } from "@assay/program";
+import { buildOutputProof, CommittedTensors, instructionTree } from "@assay/program";
 import {
   type Backend,
   type Chain,
@@ -35,7 +36,7 @@ import { audit, worstFinding } from "./audit.ts";
 import { checkClaim } from "./check.ts";
 import { fetchTrace } from "./fetch-trace.ts";
 import type { Checker } from "./options.ts";
-import { commitmentOf, decodeProof, encodeProof, type Proof } from "./proofs.ts";
+import { commitmentOf, decodeProof, elementProof, encodeProof, type Proof } from "./proofs.ts";
 import { bondsOut, type Case, type CaseState, updateCase } from "./state.ts";
 
 export interface StepContext {
@@ -303,8 +304,8 @@ async function findProof(
   };
   log.warn(finding, "wrong element found");
   const run = { inputs: new CommittedTensors(inputs), constants, trace: new CommittedTensors(trace) };
-  const args = buildElementProof(program, instructionTree(program), run, instruction, element);
-  return { proof: { kind: "element", args }, finding, imprecise: judgement.verdict === Verdict.Imprecise };
+  const proof = elementProof(program, instructionTree(program), run, instruction, element);
+  return { proof, finding, imprecise: judgement.verdict === Verdict.Imprecise };
 }
 
 function storedOf(tensors: CommittedTensors): Uint8Array[] {
@@ -358,10 +359,7 @@ async function prove(context: StepContext, item: Case, phase: Phase): Promise<vo
   // The proof must come in a later second than the commitment.
   if ((await chain.now()) <= committedAt) return;
   try {
-    const transaction =
-      proof.kind === "element"
-        ? await chain.send(proveElement, { claimId, salt, proof: proof.args })
-        : await chain.send(proveOutput, { claimId, salt, proof: proof.args });
+    const transaction = await sendProof(chain, claimId, salt, proof);
     log.warn({ transaction, ...item.finding }, "proven wrong");
     await set(context, item, { state: "proven" });
   } catch (error) {
@@ -374,6 +372,17 @@ async function prove(context: StepContext, item: Case, phase: Phase): Promise<vo
       state: "unproven",
       reason: `the contract refuses the proof: ${error.message}`,
     });
+  }
+}
+
+function sendProof(chain: Chain, claimId: Hex, salt: Hex, { kind, args }: Proof): Promise<Hex> {
+  switch (kind) {
+    case "element":
+      return chain.send(proveElement, { claimId, salt, proof: args });
+    case "steps":
+      return chain.send(proveInSteps, { claimId, salt, steps: args });
+    case "output":
+      return chain.send(proveOutput, { claimId, salt, proof: args });
   }
 }
 

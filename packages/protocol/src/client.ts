@@ -48,6 +48,15 @@ export async function read<
   }
 }
 
+/** The account that a client sends from; throws `ACCOUNT_MISSING`. */
+export function sender(client: AssayClient, what: string): Account {
+  if (client.account === undefined)
+    throw new AssayError("ACCOUNT_MISSING", `${what} needs an account to send from`, {
+      hint: "create the viem client with `account`",
+    });
+  return client.account;
+}
+
 /**
  * Sends a transaction from the client's account and waits until it is in a block. The gas estimate runs it first, so
  * that a call which would revert costs nothing and names its reason.
@@ -57,11 +66,7 @@ export async function write<
   name extends ContractFunctionName<abi, "nonpayable">,
   const args extends ContractFunctionArgs<abi, "nonpayable", name>,
 >(client: AssayClient, call: Call<abi, name> & { args: args }): Promise<TransactionReceipt> {
-  const account = client.account;
-  if (account === undefined)
-    throw new AssayError("ACCOUNT_MISSING", `${call.functionName} needs an account to send from`, {
-      hint: "create the viem client with `account`",
-    });
+  const account = sender(client, call.functionName);
   try {
     const data = encodeFunctionData(call as never);
     const estimate = await estimateGas(client, { account, to: call.address, data });

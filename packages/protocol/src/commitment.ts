@@ -34,6 +34,17 @@ export function elementCommitment(parameters: CommitmentParameters<ElementProofA
   return commitment(parameters, encodeProof("proveElement", parameters.proof));
 }
 
+/** What `commitProof` needs before the first `proveSegment` of an element. */
+export function segmentCommitment(
+  parameters: CommitmentParameters<Pick<ElementProofArgs, "index" | "element">>,
+): Hash {
+  const { index, element } = parameters.proof;
+  return commitment(
+    parameters,
+    encodeAbiParameters([{ type: "uint32" }, { type: "uint64" }], [index, element]),
+  );
+}
+
 /** What `commitProof` needs before `proveOutput`. */
 export function outputCommitment(parameters: CommitmentParameters<OutputProofArgs>): Hash {
   return commitment(parameters, encodeProof("proveOutput", parameters.proof));

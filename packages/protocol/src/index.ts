@@ -7,7 +7,12 @@ export {
   writeDeployment,
 } from "./deployment.ts";
 export { claimId, claimTypedData, claimTypes, type SignedClaim } from "./claim.ts";
-export { type CommitmentParameters, elementCommitment, outputCommitment } from "./commitment.ts";
+export {
+  type CommitmentParameters,
+  elementCommitment,
+  outputCommitment,
+  segmentCommitment,
+} from "./commitment.ts";
 export { ContractError, decodeContractError, toAssayError } from "./errors.ts";
 export {
   type AssayEvent,
@@ -23,6 +28,7 @@ export {
   type ElementProofArgs,
   type Model,
   type OutputProofArgs,
+  type SegmentArgs,
   type Phase,
   type PortRecord,
   type ProgramRecord,
@@ -80,6 +86,12 @@ export {
   type ProveElementParameters,
   type ProveElementReturnType,
 } from "./actions/prove-element.ts";
+export { type ProofStepArgs, proveInSteps, type ProveInStepsParameters } from "./actions/prove-in-steps.ts";
+export {
+  proveSegment,
+  type ProveSegmentParameters,
+  type ProveSegmentReturnType,
+} from "./actions/prove-segment.ts";
 export {
   proveOutput,
   type ProveOutputParameters,

@@ -72,6 +72,8 @@ export type ProgramRecord = Output<typeof modelRegistryAbi, "programs">;
 export type PortRecord = Output<typeof modelRegistryAbi, "inputsOf">[number];
 /** An element proof as the contracts take it; made by `proveElement` of @assay/program. */
 export type ElementProofArgs = Inputs<typeof refereeAbi, "proveElement">[2];
+/** Points of a reduction box as the contracts take them. */
+export type SegmentArgs = Inputs<typeof refereeAbi, "proveSegment">[3];
 /** An output proof as the contracts take it. */
 export type OutputProofArgs = Inputs<typeof refereeAbi, "proveOutput">[2];
 

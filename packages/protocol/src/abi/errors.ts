@@ -36,7 +36,6 @@ export const errorsAbi = [
       { name: "min", type: "uint256" },
     ],
   },
-  { type: "error", name: "BadBound", inputs: [{ name: "bits", type: "uint64" }] },
   {
     type: "error",
     name: "BadClamp",
@@ -330,6 +329,7 @@ export const errorsAbi = [
   { type: "error", name: "MalformedHeader", inputs: [] },
   { type: "error", name: "MalformedInstruction", inputs: [] },
   { type: "error", name: "ModelExists", inputs: [{ name: "modelId", type: "bytes32" }] },
+  { type: "error", name: "NanBound", inputs: [{ name: "bits", type: "uint32" }] },
   {
     type: "error",
     name: "NoBond",
