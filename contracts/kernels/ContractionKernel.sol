@@ -308,10 +308,12 @@ contract ContractionKernel is IStreamingKernel {
         e.magnitude = _rescaleUp(alpha * magnitude, -int256(drop)) + biasMagnitude;
 
         // 5. flushed results, and operands that may be read as zero
-        e.absolute = _rescaleUp(5 * (facts.terms + 1) * call.divisor, flushScale - e.scale);
+        // Beyond 2^16 terms γ_n, at most 1/3 then, is no longer negligible.
+        bool long = facts.terms > DotProduct.MAX_TERMS;
+        e.absolute = _rescaleUp((long ? 6 : 5) * (facts.terms + 1) * call.divisor, flushScale - e.scale);
         if (facts.small != 0) {
             uint256 small = alpha * facts.small;
-            e.absolute += _rescaleUp(small + (small + 127) / 128, -int256(drop));
+            e.absolute += _rescaleUp(small + (long ? small : (small + 127) / 128), -int256(drop));
         }
         if (Float32.isSubnormal(call.bias) || Float32.isSubnormal(call.params.beta))
             e.absolute += biasMagnitude;

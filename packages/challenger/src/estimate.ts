@@ -13,7 +13,8 @@
  * - Scalar functions: half the published band is used; the float64 function errs by less than 2^-20 of it.
  * Anything with NaN, infinities, overflow or subnormals is never waved through: those rules are the kernels'.
  */
-import { estimateScalar, Family } from "@assay/numerics";
+import { ElementwiseOp, estimateScalar, Family, NormalizationOp, ReductionOp } from "@assay/numerics";
+import { DType } from "@assay/tensor";
 import type { Instruction } from "@assay/program";
 import type { OperandReader } from "./reader.ts";
 
@@ -50,6 +51,8 @@ export function estimator(
   instruction: Instruction,
   readers: readonly OperandReader[],
 ): Estimator | undefined {
+  const dtypes = [instruction.dtype, ...instruction.operands.map(({ dtype }) => dtype)];
+  if (dtypes.some((dtype) => dtype !== DType.float32)) return undefined;
   switch (instruction.family) {
     case Family.Contraction:
       return contraction(instruction, readers);
@@ -58,9 +61,11 @@ export function estimator(
     case Family.Scalar:
       return scalar(instruction, readers);
     case Family.Reduction:
-      return extremum(instruction, readers);
+      return instruction.op === ReductionOp.Max || instruction.op === ReductionOp.Min
+        ? extremum(instruction, readers)
+        : undefined;
     case Family.Normalization:
-      return instruction.op === 0 ? softmax(readers) : undefined;
+      return instruction.op === NormalizationOp.Softmax ? softmax(readers) : undefined;
     case Family.Movement:
       return instruction.op === 0 && readers.length === 1 ? sameBits(readers[0]!, (x) => x) : undefined;
     default:
@@ -137,24 +142,24 @@ function elementwise(instruction: Instruction, readers: readonly OperandReader[]
   const x = readers[0]!.floats;
   const y = readers[1]?.floats;
   switch (instruction.op) {
-    case 0:
+    case ElementwiseOp.Add:
       return rounded(() => x[0]! + y![0]!);
-    case 1:
+    case ElementwiseOp.Sub:
       return rounded(() => x[0]! - y![0]!);
-    case 2:
+    case ElementwiseOp.Mul:
       return rounded(() => x[0]! * y![0]!);
-    case 3:
+    case ElementwiseOp.Div:
       return rounded(() => x[0]! / y![0]!);
-    case 4:
+    case ElementwiseOp.Relu:
       return rounded(() => Math.max(x[0]!, 0));
-    case 5: {
+    case ElementwiseOp.Clip: {
       if (instruction.params.length === 0) return undefined; // its bounds are operands
       const [low, high] = [fromBits(word(instruction.params, 0)), fromBits(word(instruction.params, 1))];
       return rounded(() => Math.min(Math.max(x[0]!, low), high));
     }
-    case 6:
+    case ElementwiseOp.Neg:
       return rounded(() => -x[0]!);
-    case 7:
+    case ElementwiseOp.Sqrt:
       return rounded(() => Math.sqrt(x[0]!));
     default:
       return undefined;
@@ -216,7 +221,7 @@ function extremum(instruction: Instruction, readers: readonly OperandReader[]): 
   const value = () => {
     let best = x[0]!;
     // Math.max and Math.min pass NaN on, as the comparison alone would not.
-    if (instruction.op === 0) for (let k = 1; k < x.length; k++) best = Math.max(best, x[k]!);
+    if (instruction.op === ReductionOp.Max) for (let k = 1; k < x.length; k++) best = Math.max(best, x[k]!);
     else for (let k = 1; k < x.length; k++) best = Math.min(best, x[k]!);
     return best;
   };

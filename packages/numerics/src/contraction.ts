@@ -366,11 +366,12 @@ function enclose(call: Call, facts: Facts): Enclosure {
   const biasMagnitude = rescale(dividedBias, bias.scale - scale).ceiling;
   const magnitude = rescale(alpha * sumMagnitude, -drop).ceiling + biasMagnitude;
 
-  // 5. flushed results, and operands that may be read as zero
-  let absolute = rescale(5n * BigInt(terms + 1) * call.divisor, flushScale - scale).ceiling;
+  // 5. flushed results, and operands that may be read as zero; beyond 2^16 terms γ_n, at most 1/3 then, counts
+  const long = terms > MAX_TERMS;
+  let absolute = rescale((long ? 6n : 5n) * BigInt(terms + 1) * call.divisor, flushScale - scale).ceiling;
   if (facts.small !== 0n) {
     const small = alpha * facts.small;
-    absolute += rescale(small + (small + 127n) / 128n, -drop).ceiling;
+    absolute += rescale(small + (long ? small : (small + 127n) / 128n), -drop).ceiling;
   }
   if (isSubnormal32(call.bias) || isSubnormal32(call.params.beta)) absolute += biasMagnitude;
 

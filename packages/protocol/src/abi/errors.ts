@@ -36,6 +36,7 @@ export const errorsAbi = [
       { name: "min", type: "uint256" },
     ],
   },
+  { type: "error", name: "BadBound", inputs: [{ name: "bits", type: "uint64" }] },
   {
     type: "error",
     name: "BadClamp",
@@ -45,6 +46,7 @@ export const errorsAbi = [
     ],
   },
   { type: "error", name: "BadCoefficient", inputs: [{ name: "bits", type: "uint32" }] },
+  { type: "error", name: "BadEpsilon", inputs: [{ name: "bits", type: "uint32" }] },
   {
     type: "error",
     name: "BadLookup",
@@ -329,7 +331,6 @@ export const errorsAbi = [
   { type: "error", name: "MalformedHeader", inputs: [] },
   { type: "error", name: "MalformedInstruction", inputs: [] },
   { type: "error", name: "ModelExists", inputs: [{ name: "modelId", type: "bytes32" }] },
-  { type: "error", name: "NanBound", inputs: [{ name: "bits", type: "uint32" }] },
   {
     type: "error",
     name: "NoBond",
