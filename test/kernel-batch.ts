@@ -84,16 +84,20 @@ export async function deployKernel(name: `${keyof typeof Family}Kernel`) {
     reduced: readonly number[],
     next: () => number,
   ): Promise<void> {
-    const parts = segments(input, reduced, next);
-    let state: Uint8Array = new Uint8Array();
-    for (const part of parts) state = twin.fold(part, state);
-    const whole = twin.judge(input);
-    expect(twin.conclude(parts.at(-1)!, state)).toEqual(whole);
-    const read = batch.read.judgeParts as unknown as (args: readonly unknown[]) => Promise<Judgement>;
-    expect(await read([kernel.address, parts.map(encoded)])).toEqual(whole);
+    expect(await judgeParts(twin, segments(input, reduced, next))).toEqual(twin.judge(input));
   }
 
-  return { judgeAll, expectTwins, expectSegments };
+  /** The judgement of consecutive segments, on which contract and twin must agree. */
+  async function judgeParts(twin: StreamingKernel, parts: readonly KernelInput[]): Promise<Judgement> {
+    let state: Uint8Array = new Uint8Array();
+    for (const part of parts) state = twin.fold(part, state);
+    const judgement = twin.conclude(parts.at(-1)!, state);
+    const read = batch.read.judgeParts as unknown as (args: readonly unknown[]) => Promise<Judgement>;
+    expect(await read([kernel.address, parts.map(encoded)])).toEqual(judgement);
+    return judgement;
+  }
+
+  return { judgeAll, expectTwins, expectSegments, judgeParts };
 }
 
 function encoded(input: KernelInput) {

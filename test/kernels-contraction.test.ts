@@ -46,6 +46,32 @@ describe("ContractionKernel and its twin", () => {
       }
   });
 
+  it("goes on beyond what one transaction holds, with the wider constants of long sums", async () => {
+    const next = random(32);
+    // Zeros cost little calldata.
+    const inputs = [0, 0x00800000].map((normal) => {
+      const a = Array.from({ length: 33_000 }, (_, k) =>
+        k % 1000 === 0 ? ((next() & 0x807fffff) | normal) >>> 0 : 0,
+      );
+      return contractionInput({
+        kind: "subnormal",
+        params: NEUTRAL,
+        a,
+        b: undefined,
+        bias: undefined,
+        valid: 33_000,
+      });
+    });
+    const hint = encodeEmax(300);
+    const [one, two] = inputs.map((input) => ({ ...input, claimed: 0n, hint })) as [KernelInput, KernelInput];
+    const alone = await kernel.judgeParts(contraction, [one]);
+    const both = await kernel.judgeParts(contraction, [one, two]);
+    expect(both.exact).toBe(alone.exact + (await kernel.judgeParts(contraction, [two])).exact);
+    expect(both.provable).toBeGreaterThan(alone.provable);
+    const mixed = kernel.judgeParts(contraction, [one, { ...two, hint: encodeEmax(301) }]);
+    await expect(mixed).rejects.toMatchObject({ code: "EMAX_CHANGED" });
+  });
+
   it("a larger emax is never harsher, a smaller one reverts, an absurd one reverts", async () => {
     const next = random(5);
     for (let i = 0; i < 6 * FUZZ; i++) {
