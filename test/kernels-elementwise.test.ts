@@ -267,7 +267,7 @@ describe("malformed input", () => {
           I.Pow,
           [
             [i, 0n],
-            [f, 0n],
+            [b, 0n],
           ],
           [i, 0n],
         ),

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {FloatFormat, Format} from "../numerics/FloatFormat.sol";
 import {Dtype} from "../program/Dtype.sol";
 import {IKernel, Judgement, KernelInput, Verdict} from "./IKernel.sol";
 import {KernelChecks} from "./KernelChecks.sol";
@@ -11,6 +12,8 @@ import {OperandCount, OperandLength, ParamsLength, UnknownOp, UnsupportedDtype} 
 /// @dev Results wrap around as two's complement does. What C++ leaves undefined is left open: any claim is acceptable.
 ///      Rules: docs/numerics/integer.md. Twin: packages/numerics/src/integer.ts.
 contract IntegerKernel is IKernel {
+    using FloatFormat for Format;
+
     uint8 private constant ADD = 0;
     uint8 private constant SUB = 1;
     uint8 private constant MUL = 2;
@@ -45,7 +48,7 @@ contract IntegerKernel is IKernel {
         uint8 dtype = uint8(input.dtypes[0]);
         int256 exact;
         uint256 band;
-        if (input.op == POW) (exact, band, undefined) = _power(x[0], x[1], dtype);
+        if (input.op == POW) (exact, band, undefined) = _power(x[0], x[1], x[2] != 0, dtype);
         else (exact, undefined) = _compute(input.op, x, dtype);
         if (undefined) return judgement;
 
@@ -79,11 +82,14 @@ contract IntegerKernel is IKernel {
         KernelChecks.requireOutput(input, op >= EQUAL ? Dtype.BOOL : first);
         for (uint256 i = 0; i < count; ++i) {
             uint8 dtype = KernelChecks.dtypeOf(input, i);
-            // a power's exponent may be of another integer type
-            if (op == POW ? !Dtype.isInteger(dtype) : dtype != first) revert UnsupportedDtype(i, dtype);
+            // a power's exponent may be of any numeric type
+            bool float = op == POW && i == 1 && Dtype.isFloat(dtype);
+            if (op == POW ? !float && !Dtype.isInteger(dtype) : dtype != first) revert UnsupportedDtype(i, dtype);
             uint256 size = Dtype.sizeOf(dtype);
             if (input.operands[i].length != size) revert OperandLength(i, size, input.operands[i].length);
-            x[i] = Dtype.toInteger(dtype, Dtype.at(input.operands[i], 0, size));
+            uint256 bits = Dtype.at(input.operands[i], 0, size);
+            if (float) (x[1], x[2], undefined) = _floor(FloatFormat.forDtype(dtype), bits);
+            else x[i] = Dtype.toInteger(dtype, bits);
             if (dtype == Dtype.BOOL && x[i] > 1) undefined = true;
         }
     }
@@ -131,35 +137,70 @@ contract IntegerKernel is IKernel {
         }
     }
 
+    /// @dev The integer not above a float and whether there is a rest; `undefined`: it is not finite. Beyond ±2^60 it
+    ///      stands for any other even integer of its sign.
+    function _floor(Format memory f, uint256 bits) private pure returns (int256 whole, int256 rest, bool undefined) {
+        if (!f.isFinite(bits)) return (0, 0, true);
+        (bool negative, uint256 m, int256 e) = f.decode(bits);
+        unchecked {
+            uint256 size;
+            if (e >= 0) size = e > 60 ? (m == 0 ? 0 : 1 << 60) : m << uint256(e);
+            else size = m >> uint256(-e);
+            if (e < 0 && (e < -60 ? m != 0 : size << uint256(-e) != m)) rest = 1;
+            whole = negative ? -int256(size) - rest : int256(size);
+        }
+    }
+
     /// @dev base^exponent towards zero, with the half-width of what a result computed in float64 may be; undefined
-    ///      beyond the type, where software converts a float64 that is out of range.
+    ///      beyond the type, where software converts a float64 that is out of range. Where the exponent has a rest, the
+    ///      power lies between those of the integers around it.
     function _power(
         int256 base,
         int256 exponent,
+        bool rest,
         uint8 dtype
     ) private pure returns (int256 result, uint256 band, bool undefined) {
         unchecked {
-            if (base == 0 || base == 1 || exponent == 0) {
-                if (base == 0 && exponent < 0) return (0, 0, true);
-                return (exponent == 0 ? int256(1) : base, 0, false);
+            if (!rest || base == 1) {
+                (result, undefined) = _integerPower(base, exponent, dtype);
+            } else {
+                if (base < 0) return (0, 0, true); // NaN
+                int256 above;
+                (result, undefined) = _integerPower(base, exponent, dtype);
+                if (exponent == -1) result = 0; // between 0 and 1
+                if (exponent == 0 && base == 0) result = 0;
+                bool tooLarge;
+                (above, tooLarge) = exponent == -1 ? (int256(0), undefined) : _integerPower(base, exponent + 1, dtype);
+                undefined = undefined || tooLarge;
+                band = uint256(above - result + 1) / 2;
+                result = (result + above) / 2;
             }
-            if (base == -1) return (exponent & 1 == 0 ? int256(1) : int256(-1), 0, false);
-            if (exponent < 0) return (0, 0, false);
+            if (undefined) return (0, 0, true);
+            uint256 size = uint256(result < 0 ? -result : result);
+            // exact up to 2^53 (the mathematical library rounds an exact power to itself), 4 units of float64 beyond
+            if (size > 1 << 53) band += size >> 50;
+            if (result > _largest(dtype) - int256(band)) return (0, 0, true);
+        }
+    }
+
+    /// @dev base^exponent towards zero; undefined if that is infinite or not in the type.
+    function _integerPower(int256 base, int256 exponent, uint8 dtype) private pure returns (int256 result, bool) {
+        unchecked {
+            if (exponent == 0 || base == 1) return (1, false);
+            if (base == 0) return (0, exponent < 0);
+            if (base == -1) return (exponent & 1 == 0 ? int256(1) : int256(-1), false);
+            if (exponent < 0) return (0, false);
             // |base| >= 2: past 64 factors the result is out of range for certain
-            if (exponent > 64) return (0, 0, true);
+            if (exponent > 64) return (0, true);
             result = 1;
             int256 largest = _largest(dtype);
             int256 smallest = _smallest(dtype);
             for (int256 i = 0; i < exponent; ++i) {
                 result *= base;
                 // a smaller power out of range, and so is this one
-                if (result > 2 * largest || result < 2 * smallest - 2 * largest) return (0, 0, true);
+                if (result > 2 * largest || result < 2 * smallest - 2 * largest) return (0, true);
             }
-            if (result > largest || result < smallest) return (0, 0, true);
-            uint256 size = uint256(result < 0 ? -result : result);
-            // exact up to 2^53 (the mathematical library rounds an exact power to itself), 4 units of float64 beyond
-            band = size <= 1 << 53 ? 0 : size >> 50;
-            if (result > largest - int256(band)) return (0, 0, true);
+            return (result, result > largest || result < smallest);
         }
     }
 

@@ -257,3 +257,10 @@ describe("what follows from shapes alone is a constant", () => {
     await check({ opset, inputs: { x: [3, 4] }, nodes, outputs });
   });
 });
+
+describe("float16 is computed in float32 where attributes are float32", () => {
+  it.each(["LeakyRelu", "ThresholdedRelu", "Shrink"])("%s", async (operator) => {
+    const { program } = await check(ofType(float16, operator, 1));
+    expect(program.outputs[0]!.dtype).toBe(float16);
+  });
+});

@@ -12,6 +12,7 @@ import {
 } from "./checks.ts";
 import { toInteger } from "./conversion.ts";
 import { bitLength } from "./correct-rounding.ts";
+import { decode, type Format, formatOf, isFinite } from "./float-format.ts";
 import { type Judgement, type Kernel, type KernelInput, Verdict } from "./types.ts";
 
 /** Operations of the Integer family. */
@@ -53,7 +54,7 @@ function judge(input: KernelInput): Judgement {
   const x = operandsOf(input);
   if (!x) return ruled(Verdict.Acceptable);
   const type = input.dtypes[0]!;
-  const found = op === Op.Pow ? power(x[0]!, x[1]!, type) : compute(op, x, type);
+  const found = op === Op.Pow ? power(x[0]!, x[1]!, x[2] === 1n, type) : compute(op, x, type);
   if (found === undefined) return ruled(Verdict.Acceptable);
 
   const { result, band } = typeof found === "bigint" ? { result: found, band: 0n } : found;
@@ -79,16 +80,26 @@ function operandsOf(input: KernelInput): bigint[] | undefined {
   if (!logical && !isIntegerDtype(first)) throw unsupportedDtype("operand 0", first);
   requireOutputDtype(input, op >= Op.Equal ? DType.bool : first);
   let open = false;
+  let rest = 0n;
   const x = operands.map((bytes, i) => {
     const dtype = operandDtype(input, i);
-    // a power's exponent may be of another integer type
-    if (op === Op.Pow ? !isIntegerDtype(dtype) : dtype !== first)
+    // a power's exponent may be of any numeric type
+    const format = op === Op.Pow && i === 1 ? formatOf(dtype) : undefined;
+    if (op === Op.Pow ? !format && !isIntegerDtype(dtype) : dtype !== first)
       throw unsupportedDtype(`operand ${i}`, dtype);
     requireOperandLength(operands, i, dtypeSize(dtype));
-    const value = toInteger(dtype, bitsOf(bytes));
+    const bits = bitsOf(bytes);
+    if (format) {
+      const exponent = floor(format, bits);
+      if (exponent) rest = exponent.rest;
+      else open = true;
+      return exponent?.whole ?? 0n;
+    }
+    const value = toInteger(dtype, bits);
     if (dtype === DType.bool && value > 1n) open = true;
     return value;
   });
+  if (op === Op.Pow) x.push(rest);
   return open ? undefined : x;
 }
 
@@ -150,24 +161,55 @@ function compute(op: number, x: readonly bigint[], dtype: DType): bigint | undef
 }
 
 /**
+ * The integer not above a float and 1 where there is a rest; undefined if it is not finite. Beyond ±2^60 it stands for
+ * any other even integer of its sign.
+ */
+function floor(f: Format, bits: bigint): { whole: bigint; rest: bigint } | undefined {
+  if (!isFinite(f, bits)) return undefined;
+  const { negative, mantissa, exponent } = decode(f, bits);
+  let size: bigint;
+  if (exponent >= 0) size = exponent > 60 ? (mantissa === 0n ? 0n : 1n << 60n) : mantissa << BigInt(exponent);
+  else size = mantissa >> BigInt(-exponent);
+  const rest = exponent < 0 && size << BigInt(-exponent) !== mantissa ? 1n : 0n;
+  return { whole: negative ? -size - rest : size, rest };
+}
+
+/**
  * base^exponent towards zero, with the half-width of what a result computed in float64 may be; undefined beyond the
- * type, where software converts a float64 that is out of range.
+ * type, where software converts a float64 that is out of range. Where the exponent has a rest, the power lies between
+ * those of the integers around it.
  */
 function power(
   base: bigint,
   exponent: bigint,
+  rest: boolean,
   dtype: DType,
-): { result: bigint; band: bigint } | bigint | undefined {
+): { result: bigint; band: bigint } | undefined {
+  let result = integerPower(base, exponent, dtype);
+  let band = 0n;
+  if (rest && base !== 1n) {
+    if (base < 0n) return undefined; // NaN
+    const above = exponent === -1n ? result && 0n : integerPower(base, exponent + 1n, dtype);
+    if (result === undefined || above === undefined) return undefined;
+    if (exponent === -1n || (exponent === 0n && base === 0n)) result = 0n;
+    band = (above - result + 1n) / 2n;
+    result = (result + above) / 2n;
+  }
+  if (result === undefined) return undefined;
+  const size = result < 0n ? -result : result;
+  if (size > 1n << 53n) band += size >> 50n;
+  return result > largest(dtype) - band ? undefined : { result, band };
+}
+
+/** base^exponent towards zero; undefined if that is infinite or not in the type. */
+function integerPower(base: bigint, exponent: bigint, dtype: DType): bigint | undefined {
   if (exponent === 0n || base === 1n) return 1n;
   if (base === 0n) return exponent < 0n ? undefined : 0n;
   if (base === -1n) return (exponent & 1n) === 0n ? 1n : -1n;
   if (exponent < 0n) return 0n;
   if (exponent > 64n) return undefined;
   const result = base ** exponent;
-  if (result > largest(dtype) || result < smallest(dtype)) return undefined;
-  const size = result < 0n ? -result : result;
-  const band = size <= 1n << 53n ? 0n : size >> 50n;
-  return result > largest(dtype) - band ? undefined : { result, band };
+  return result > largest(dtype) || result < smallest(dtype) ? undefined : result;
 }
 
 /**

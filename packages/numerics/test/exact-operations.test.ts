@@ -221,6 +221,28 @@ describe("Pow of integers", () => {
     const operands = [base, exponent].map((x) => [dtype, storeInteger(dtype, x)] as const);
     return integer.judge(elementInput(13, operands, [dtype, storeInteger(dtype, claimed)])).verdict;
   };
+  it("float exponents: integers among them as integers, others between their neighbours", () => {
+    const { int32, float32 } = DType;
+    const power = (base: bigint, exponent: number, claimed: bigint): Verdict => {
+      const operands = [
+        [int32, storeInteger(int32, base)] as const,
+        [float32, bitsFor(float32, exponent)] as const,
+      ];
+      return integer.judge(elementInput(13, operands, [int32, storeInteger(int32, claimed)])).verdict;
+    };
+    for (let base = -12n; base <= 12n; base++)
+      for (const exponent of [-2, -1, -0.5, 0, 0.5, 1, 1.5, 2, 2.5, 3, 6, 7.25]) {
+        const honest = Number(base) ** exponent;
+        if (!Number.isFinite(honest)) expect(power(base, exponent, 77n)).toBe(Acceptable);
+        else {
+          expect(power(base, exponent, BigInt(Math.trunc(honest)))).toBe(Acceptable);
+          if (Number.isInteger(exponent))
+            expect(power(base, exponent, BigInt(Math.trunc(honest)) + 1n)).toBe(Fraudulent);
+          else expect(power(base, exponent, BigInt(Math.trunc(honest * 12 + 12)))).toBe(Fraudulent);
+        }
+      }
+    expect(power(3n, NaN, 5n)).toBe(Acceptable);
+  });
   it("is exact as far as float64 is", () => {
     for (let base = -20n; base <= 20n; base++)
       for (let exponent = 0n; exponent < 13n; exponent++) {

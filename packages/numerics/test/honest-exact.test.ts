@@ -8,7 +8,7 @@ import { encodeAttribute, type AttributeValue } from "../../program/src/onnx/mak
 import { encode } from "../../program/src/onnx/protobuf.ts";
 import { operandSamples } from "./operations.ts";
 import { random } from "./samples.ts";
-import { elementBytes, elementInput, words } from "./typed-samples.ts";
+import { bitsFor, elementBytes, elementInput, words } from "./typed-samples.ts";
 
 const FUZZ = Number(process.env.ASSAY_FUZZ ?? 1);
 wasm.env.wasm.numThreads = 1;
@@ -143,6 +143,14 @@ const GUARDED: (Case & { second: (next: () => number) => bigint })[] = [
   ...two([int32, int64], "Pow", 13, integer).map((c) => ({
     ...c,
     second: (next: () => number) => BigInt(next() % 9),
+  })),
+  ...[int32, int64].map((t) => ({
+    operator: "Pow",
+    types: [t, f32],
+    output: t,
+    kernel: integer,
+    op: 13,
+    second: (next: () => number) => bitsFor(f32, (next() % 24) / 4 - 1),
   })),
 ];
 

@@ -89,7 +89,15 @@ export function integerOperations(): Operation[] {
   const ternary = new Set<number>([I.Clip]);
   const unary = new Set<number>([I.Neg, I.Abs, I.Sign, I.Relu, I.Not]);
   const logical = new Set<number>([I.And, I.Or, I.Xor, I.Not, I.Equal, I.Less, I.LessOrEqual]);
-  return Object.entries(I).flatMap(([name, op]) =>
+  const powers = [DType.float32, DType.float16, DType.float64].flatMap((t) =>
+    [DType.int32, DType.int64, DType.uint8].map((base) => ({
+      name: "Pow",
+      op: I.Pow,
+      operands: [base, t],
+      output: base,
+    })),
+  );
+  const all = Object.entries(I).flatMap(([name, op]) =>
     [...INTEGER_DTYPES, ...(logical.has(op) ? [DType.bool] : [])].map((t) => ({
       name,
       op,
@@ -101,6 +109,7 @@ export function integerOperations(): Operation[] {
       output: op >= I.Equal ? DType.bool : t,
     })),
   );
+  return [...all, ...powers];
 }
 
 /** Random operands of many kinds: any bits, edges, subnormals, neighbours. */
