@@ -13,6 +13,7 @@ import { movements } from "./movement.ts";
 import { resizes } from "./resize.ts";
 import { samples } from "./sample.ts";
 import { scans } from "./scan.ts";
+import { scatters } from "./scatter.ts";
 import { sequences } from "./sequence.ts";
 import { thresholds } from "./threshold.ts";
 import { trees } from "./trees.ts";
@@ -42,6 +43,7 @@ const tables: Record<string, Expansion> = {
   ...resizes,
   ...samples,
   ...scans,
+  ...scatters,
   ...sequences,
   ...thresholds,
   ...trees,

@@ -1,16 +1,9 @@
 import { DType } from "@assay/tensor";
 import { unsupported } from "../compile/unsupported.ts";
 import type { OnnxNode } from "../onnx/model.ts";
+import { numbers } from "./arguments.ts";
 import type { ExpansionGraph } from "./graph.ts";
 import type { Expansion } from "./index.ts";
-
-function integers(graph: ExpansionGraph, name: string, what: string): number[] {
-  const value = graph.constant(name) ?? unsupported(`its ${what} depends on data`);
-  const bytes = new Uint8Array(value.data).buffer;
-  if (value.dtype === DType.int64) return [...new BigInt64Array(bytes)].map(Number);
-  if (value.dtype === DType.int32) return [...new Int32Array(bytes)];
-  return unsupported(`its ${what} is no integer`);
-}
 
 /** A position counted from the front; without one, `otherwise`. */
 function position(
@@ -20,7 +13,7 @@ function position(
   otherwise: number,
 ): number {
   if (!name) return otherwise;
-  const [at = 0] = integers(graph, name, "position");
+  const [at = 0] = numbers(graph, name, "position");
   return at < 0 ? at + length : at;
 }
 
@@ -60,7 +53,7 @@ function split(graph: ExpansionGraph, { inputs, attributes }: OnnxNode): string[
   const total = dims[axis]!;
   if (!sizes && attributes.int("keepdims", 1) === 0)
     return Array.from({ length: total }, (_, i) => graph.at(x, axis, i));
-  const given = sizes ? integers(graph, sizes, "split") : [1];
+  const given = sizes ? numbers(graph, sizes, "split") : [1];
   const scalar = !sizes || graph.dims(sizes).length === 0;
   const ends: number[] = [];
   if (scalar) for (let at = 0; at < total;) ends.push((at = Math.min(at + given[0]!, total)));
