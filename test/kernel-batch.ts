@@ -17,6 +17,7 @@ const ERRORS = parseAbi([
   "error ElementNotInRow(uint32 bits)",
   "error RowTooLong(uint256 length)",
   "error BadEpsilon(uint32 bits)",
+  "error TooManyPoints(uint256 points, uint256 limit)",
   "error HintLength(uint256 expected, uint256 actual)",
   "error EmaxOutOfRange(uint256 emax, uint256 lowest, uint256 highest)",
   "error EmaxTooSmall(uint256 emax)",

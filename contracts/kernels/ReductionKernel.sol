@@ -1,14 +1,35 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {Bands} from "../numerics/Bands.sol";
 import {Float32} from "../numerics/Float32.sol";
+import {Integers} from "../numerics/Integers.sol";
+import {Moments} from "../numerics/Moments.sol";
+import {Wide, WideMath} from "../numerics/Wide.sol";
 import {Dtype} from "../program/Dtype.sol";
 import {IKernel, Judgement, KernelInput, Verdict} from "./IKernel.sol";
 import {KernelChecks} from "./KernelChecks.sol";
-import {OperandCount, OperandLength, ParamsLength, UnknownOp} from "./KernelErrors.sol";
+import {OperandCount, OperandLength, ParamsLength, UnknownOp, UnsupportedDtype} from "./KernelErrors.sol";
 
-/// @title Reduction: the largest or smallest element of a box
-/// @dev Ops Max 0, Min 1. Rules and proof: docs/numerics/reduction.md. Twin: packages/numerics/src/reduction.ts.
+/// @notice The reduction box has more points than the error bound is stated for.
+error TooManyPoints(uint256 points, uint256 limit);
+
+/// @title Reduction: what the elements of a box come to
+/// @notice One operand, the elements. Params: abi.encode(uint32 lambda) for L1, SumSquare and L2 of float32, else empty.
+///
+///         | op          | result                                | types                  |
+///         | ----------- | ------------------------------------- | ---------------------- |
+///         | Max 0       | the largest                           | float32, integers, bool |
+///         | Min 1       | the smallest                          | float32, integers, bool |
+///         | L1 2        | Σ|x|                                  | float32, integers      |
+///         | SumSquare 3 | Σx²                                   | float32, integers      |
+///         | L2 4        | √Σx²                                  | float32                |
+///         | Sum 5       | Σx                                    | integers               |
+///         | Mean 6      | Σx divided by their number, truncated | integers               |
+///
+///         Results of integers are exact and wrap around. (Sum and mean of float32 are contractions, products belong to
+///         the Indexed family.)
+/// @dev Rules and proof: docs/numerics/reduction.md. Twin: packages/numerics/src/reduction.ts.
 contract ReductionKernel is IKernel {
     struct Scan {
         uint32 extreme; // exact result when no element is NaN
@@ -19,6 +40,13 @@ contract ReductionKernel is IKernel {
 
     uint8 private constant MAX = 0;
     uint8 private constant MIN = 1;
+    uint8 private constant L1 = 2;
+    uint8 private constant SUM_SQUARE = 3;
+    uint8 private constant L2 = 4;
+    uint8 private constant SUM = 5;
+    uint8 private constant MEAN = 6;
+
+    uint256 private constant MAX_POINTS = 1 << 20;
 
     // One 32-bit lane per element.
     uint256 private constant LANES = 0x0000000100000001000000010000000100000001000000010000000100000001;
@@ -32,14 +60,122 @@ contract ReductionKernel is IKernel {
 
     /// @inheritdoc IKernel
     function judge(KernelInput calldata input) external pure returns (Judgement memory judgement) {
-        if (input.op > MIN) revert UnknownOp(input.op);
-        KernelChecks.requireAll(input, Dtype.FLOAT32);
-        if (input.params.length != 0) revert ParamsLength(0, input.params.length);
+        if (input.op > MEAN) revert UnknownOp(input.op);
+        uint8 dtype = input.dtype;
+        bool defined =
+            dtype == Dtype.FLOAT32
+                ? input.op <= L2
+                : Dtype.isInteger(dtype)
+                    ? input.op != L2
+                    : dtype == Dtype.BOOL && input.op <= MIN;
+        if (!defined) revert UnsupportedDtype(type(uint256).max, dtype);
+        KernelChecks.requireAll(input, dtype);
+        bool banded = dtype == Dtype.FLOAT32 && input.op > MIN;
+        if (input.params.length != (banded ? 32 : 0))
+            revert ParamsLength(banded ? 32 : 0, input.params.length);
         if (input.operands.length != 1) revert OperandCount(1, input.operands.length);
         bytes calldata elements = input.operands[0];
-        if (elements.length == 0 || elements.length & 3 != 0)
-            revert OperandLength(0, (elements.length & ~uint256(3)) + 4, elements.length);
+        uint256 size = Dtype.sizeOf(dtype);
+        uint256 rest = elements.length % size;
+        if (elements.length == 0 || rest != 0)
+            revert OperandLength(0, elements.length - rest + size, elements.length);
+        if (elements.length / size > MAX_POINTS) revert TooManyPoints(elements.length / size, MAX_POINTS);
+        if (banded) return _judgeSum(input, elements);
+        return dtype == Dtype.FLOAT32 ? _judgeExtreme(input, elements) : _judgeIntegers(input, elements);
+    }
 
+    function _judgeIntegers(
+        KernelInput calldata input,
+        bytes calldata elements
+    ) private pure returns (Judgement memory judgement) {
+        Integers.Totals memory totals = Integers.fold(elements, input.dtype);
+        uint256 size = Dtype.sizeOf(input.dtype);
+        uint256 mask = (1 << (8 * size)) - 1;
+        int256 exact = totals.sum;
+        if (input.op == MAX) exact = totals.largest;
+        else if (input.op == MIN) exact = totals.smallest;
+        else if (input.op == L1) exact = totals.magnitude;
+        else if (input.op == SUM_SQUARE) exact = totals.square;
+        exact = Dtype.toInteger(input.dtype, uint256(exact) & mask);
+        // the sum wraps before it is divided
+        if (input.op == MEAN) exact = exact / int256(elements.length / size);
+        judgement.exact = exact;
+        bool right = input.claimed == uint256(exact) & mask;
+        judgement.verdict = right ? Verdict.Acceptable : Verdict.Fraudulent;
+    }
+
+    /// @dev Sums of terms that are not negative, and the root of one.
+    function _judgeSum(
+        KernelInput calldata input,
+        bytes calldata elements
+    ) private pure returns (Judgement memory judgement) {
+        uint256 lambda = abi.decode(input.params, (uint32));
+        uint32 claimed = uint32(input.claimed);
+        Moments.Sums memory sums;
+        sums.exponent = Moments.largestExponent(elements);
+        if (sums.exponent == 255) {
+            bool accepted = Float32.isNaN(claimed) || claimed == Float32.INFINITY;
+            judgement.verdict = accepted ? Verdict.Acceptable : Verdict.Fraudulent;
+            return judgement;
+        }
+        if (sums.exponent == 0) sums.exponent = 1;
+        Moments.fold(sums, elements);
+        if (sums.magnitude == 0) {
+            judgement.verdict = Float32.isZero(claimed) ? Verdict.Acceptable : Verdict.Fraudulent;
+            return judgement;
+        }
+        int256 unit = int256(sums.exponent) - 190;
+        Wide sum =
+            input.op == L1 ? WideMath.from(sums.magnitude, unit) : WideMath.from(sums.square, 2 * unit);
+        (uint256 worst, uint256 usual) = Bands.terms(elements.length >> 2, lambda);
+        Wide[2] memory half = [
+            _sumBand(sum, worst, input.op, elements.length >> 2),
+            _sumBand(sum, usual, input.op, elements.length >> 2)
+        ];
+        // the largest partial sum is the sum
+        bool overflow = !(sum + half[0] < WideMath.from((1 << 25) - 1, 103));
+        if (!Float32.isFinite(claimed)) {
+            bool accepted = overflow && claimed == Float32.INFINITY;
+            judgement.verdict = accepted ? Verdict.Acceptable : Verdict.Fraudulent;
+            return judgement;
+        }
+        if (input.op == L2) {
+            Wide root = WideMath.squareRoot(sum);
+            half = [_rootBand(sum, root, half[0]), _rootBand(sum, root, half[1])];
+            sum = root;
+        }
+        return Bands.judge(false, sum, false, Wide.wrap(0), half, claimed);
+    }
+
+    /// @dev γ_n of the sum and what underflow may change, n = K - 1 additions and the roundings of a term; 2^-40 for
+    ///      what truncation takes from the sum.
+    function _sumBand(Wide sum, uint256 terms, uint8 op, uint256 count) private pure returns (Wide) {
+        uint256 roundings =
+            op == L1
+                ? 0
+                : op == SUM_SQUARE
+                    ? 1
+                    : 7;
+        // terms is at least 1/256
+        uint256 n = terms + (roundings << 8);
+        n = n > 256 ? n - 256 : 0;
+        return sum * (Bands.gamma(n) + WideMath.from(1, -40)) + WideMath.from(3 * count, -126);
+    }
+
+    /// @dev |√(S + δ) - √S| is at most δ/√S and √δ; the root adds 5u.
+    function _rootBand(Wide sum, Wide root, Wide band) private pure returns (Wide) {
+        Wide widened = band / root;
+        if (sum < band) widened = WideMath.squareRoot(band);
+        return
+            widened +
+            (root + widened) * (WideMath.from(5, -24) + WideMath.from(1, -60)) +
+            WideMath.from(1, -126);
+    }
+
+    function _judgeExtreme(
+        KernelInput calldata input,
+        bytes calldata elements
+    ) private pure returns (Judgement memory judgement) {
         Scan memory scan = _scan(elements, input.op == MIN, uint32(input.claimed));
         judgement.verdict =
             _accepts(scan, input.op == MIN, uint32(input.claimed)) ? Verdict.Acceptable : Verdict.Fraudulent;

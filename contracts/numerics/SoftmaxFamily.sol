@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {Judgement, Verdict} from "../kernels/IKernel.sol";
+import {Bands} from "./Bands.sol";
 import {ExponentialSum} from "./ExponentialSum.sol";
 import {Float32} from "./Float32.sol";
 import {ScalarMath} from "./ScalarMath.sol";
@@ -146,11 +147,7 @@ library SoftmaxFamily {
     /// @dev ln K + K for the provable, ln K + min(K, λ·√K) for the integrity band; in units of 1/256, rounded up.
     function _terms(Row memory row) private pure returns (uint256 worst, uint256 usual) {
         unchecked {
-            worst = row.length << 8;
-            usual = Math.min(
-                worst,
-                ((row.lambda * Math.sqrt(row.length << 16, Math.Rounding.Ceil)) >> 8) + 1
-            );
+            (worst, usual) = Bands.terms(row.length, row.lambda);
             uint256 entropy = Math.log2(row.length, Math.Rounding.Ceil) * 178;
             return (worst + entropy, usual + entropy);
         }

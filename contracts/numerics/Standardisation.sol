@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {Judgement, Verdict} from "../kernels/IKernel.sol";
+import {Bands} from "./Bands.sol";
 import {Float32} from "./Float32.sol";
 import {Wide, WideMath} from "./Wide.sol";
 
@@ -39,7 +40,7 @@ library Standardisation {
 
     /// @notice y = c·scale/√W + bias. The caller has ruled on operands that are not finite and on a W of 0.
     function affine(Call memory call, uint32 claimed) internal pure returns (Judgement memory judgement) {
-        (uint256 worst, uint256 usual) = _terms(call);
+        (uint256 worst, uint256 usual) = Bands.terms(call.terms, call.lambda);
         (Errors memory e, bool bounded) = _errors(call, worst);
         if (!bounded) {
             judgement.verdict = _acceptsUnbounded(call, claimed) ? Verdict.Acceptable : Verdict.Fraudulent;
@@ -58,7 +59,15 @@ library Standardisation {
         (e, ) = _errors(call, usual);
         Wide integrity = _band(call, e, inverse, product);
         bool negative = call.negative != (call.scale & Float32.SIGN != 0);
-        return _judge(negative, product, call.bias, bias, [provable, integrity], claimed);
+        return
+            Bands.judge(
+                negative,
+                product,
+                call.bias & Float32.SIGN != 0,
+                bias,
+                [provable, integrity],
+                claimed
+            );
     }
 
     /// @notice y = 1/√W itself.
@@ -66,7 +75,7 @@ library Standardisation {
         Call memory call,
         uint32 claimed
     ) internal pure returns (Judgement memory judgement) {
-        (uint256 worst, uint256 usual) = _terms(call);
+        (uint256 worst, uint256 usual) = Bands.terms(call.terms, call.lambda);
         (Errors memory e, bool bounded) = _errors(call, worst);
         if (!bounded) return judgement;
         if (call.sumsOverflow && (!Float32.isFinite(claimed) || Float32.isZero(claimed))) return judgement;
@@ -80,21 +89,7 @@ library Standardisation {
         Wide provable = inverse * (e.shrink + e.own + own) + flushed;
         (e, ) = _errors(call, usual);
         Wide integrity = inverse * (e.shrink + e.own + own) + flushed;
-        return _judge(false, inverse, 0, Wide.wrap(0), [provable, integrity], claimed);
-    }
-
-    /// @dev K, and λ·√K but at most K, in units of 1/256, rounded up.
-    function _terms(Call memory call) private pure returns (uint256 worst, uint256 usual) {
-        unchecked {
-            worst = call.terms << 8;
-            uint256 root = Math.sqrt(call.terms << 16, Math.Rounding.Ceil);
-            usual = Math.min(worst, ((call.lambda * root) >> 8) + 1);
-        }
-    }
-
-    /// @dev γ_n for n in units of 1/256.
-    function _gamma(uint256 n) private pure returns (Wide) {
-        return WideMath.from(n, 0) / WideMath.from((1 << 32) - n, 0);
+        return Bands.judge(false, inverse, false, Wide.wrap(0), [provable, integrity], claimed);
     }
 
     function _one() private pure returns (Wide) {
@@ -103,7 +98,7 @@ library Standardisation {
 
     /// @dev bounded: z < 3/8, without which there is no bound.
     function _errors(Call memory call, uint256 terms) private pure returns (Errors memory e, bool bounded) {
-        Wide z = _gamma(terms + (call.roundings << 8));
+        Wide z = Bands.gamma(terms + (call.roundings << 8));
         Wide least = WideMath.from(3, -3);
         // τ/W < 3/8 first: W may be 0
         if (!(call.loss < call.variance * least)) return (e, false);
@@ -112,7 +107,7 @@ library Standardisation {
         // z/(2(1 - z)) + 8u, with 1/(1 - z) <= 1 + z + 2z²
         e.own = z * (_one() + z + (z + z) * z) * WideMath.from(1, -1) + WideMath.from(1, -21);
         if (Wide.unwrap(call.spread) != 0) {
-            e.drift = _gamma(terms + 256) * call.spread + WideMath.from(5, -126);
+            e.drift = Bands.gamma(terms + 256) * call.spread + WideMath.from(5, -126);
             Wide square = e.drift * e.drift;
             e.drifted = e.drift / (call.variance + square).squareRoot();
             e.shrink = square / (call.variance + call.variance + square);
@@ -164,40 +159,5 @@ library Standardisation {
         Wide most = WideMath.from(Math.sqrt(call.terms << 4, Math.Rounding.Ceil) + 1, 0);
         most = most * WideMath.fromFloat(call.scale) + WideMath.from(2, 0) * WideMath.fromFloat(call.bias);
         return WideMath.fromFloat(claimed) < most + WideMath.from(1, -120);
-    }
-
-    /// @dev Compares ±product + bias with the claim, in units of 2^-100 of the largest number at hand; truncations are
-    ///      below one unit each.
-    function _judge(
-        bool negative,
-        Wide product,
-        uint32 biasBits,
-        Wide bias,
-        Wide[2] memory bands,
-        uint32 claimed
-    ) private pure returns (Judgement memory judgement) {
-        unchecked {
-            Wide largest = product < bias ? bias : product;
-            if (largest < bands[0]) largest = bands[0];
-            int256 scale = largest.topBit() - 100;
-            int256 exact = int256(product.units(scale));
-            if (negative) exact = -exact;
-            int256 shift = int256(bias.units(scale));
-            exact += biasBits & Float32.SIGN != 0 ? -shift : shift;
-            judgement.exact = exact;
-            judgement.provable = bands[0].units(scale) + 4;
-            judgement.integrity = bands[1].units(scale) + 4;
-            judgement.scale = scale;
-
-            (bool minus, uint256 mantissa, int256 exponent) = Float32.decode(claimed);
-            shift = exponent - scale;
-            if (shift > 160) shift = 160;
-            mantissa = shift < 0 ? mantissa >> uint256(-shift) : mantissa << uint256(shift);
-            exact -= minus ? -int256(mantissa) : int256(mantissa);
-            uint256 off = uint256(exact < 0 ? -exact : exact);
-            judgement.verdict = Verdict.Fraudulent;
-            if (off <= judgement.provable) judgement.verdict = Verdict.Imprecise;
-            if (off <= judgement.integrity) judgement.verdict = Verdict.Acceptable;
-        }
     }
 }

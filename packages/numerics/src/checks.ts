@@ -86,3 +86,11 @@ export function bitsOf(element: Uint8Array): bigint {
   for (let i = element.length - 1; i >= 0; i--) bits = (bits << 8n) | BigInt(element[i]!);
   return bits;
 }
+
+/** The `index`-th of the parameters, each a uint32 in a word. */
+export function uint32Param(params: Uint8Array, index: number): number {
+  const view = new DataView(params.buffer, params.byteOffset + 32 * index, 32);
+  for (let i = 0; i < 28; i++)
+    if (view.getUint8(i) !== 0) throw new AssayError("PARAMS_MALFORMED", "a parameter is not a uint32");
+  return view.getUint32(28);
+}

@@ -5,6 +5,7 @@ import {
   requireOperandCount,
   requireOperandLength,
   requireParamsLength,
+  uint32Param,
   unknownOp,
 } from "./checks.ts";
 import { bitLength } from "./correct-rounding.ts";
@@ -68,17 +69,9 @@ function checkOperands({ op, operands }: KernelInput): void {
   for (let i = 1; i < operands.length; i++) requireOperandLength(operands, i, 4);
 }
 
-/** The `index`-th of the parameters, each a uint32 in a word. */
-function word(params: Uint8Array, index: number): number {
-  const view = new DataView(params.buffer, params.byteOffset + 32 * index, 32);
-  for (let i = 0; i < 28; i++)
-    if (view.getUint8(i) !== 0) throw new AssayError("PARAMS_MALFORMED", "a parameter is not a uint32");
-  return view.getUint32(28);
-}
-
 function judgeExponential(input: KernelInput): Judgement {
   requireParamsLength(input, 32);
-  const lambda = BigInt(word(input.params, 0));
+  const lambda = BigInt(uint32Param(input.params, 0));
   const claimed = Number(input.claimed);
   const elements = elements32(input.operands[0]!);
   const largest = largestElement(elements);
@@ -207,7 +200,7 @@ function batchNorm(input: KernelInput): Judgement {
 
 function paramsOf(input: KernelInput): { epsilon: number; lambda: bigint } {
   requireParamsLength(input, 64);
-  const [epsilon, lambda] = [word(input.params, 0), word(input.params, 1)];
+  const [epsilon, lambda] = [uint32Param(input.params, 0), uint32Param(input.params, 1)];
   if (epsilon >= INFINITY) throw new AssayError("BAD_EPSILON", "epsilon is negative or not finite");
   return { epsilon, lambda: BigInt(lambda) };
 }

@@ -1,4 +1,5 @@
-import { bitLength, squareRootFloor } from "./correct-rounding.ts";
+import { termsOf } from "./bands.ts";
+import { bitLength } from "./correct-rounding.ts";
 import { acceptIf } from "./checks.ts";
 import { exponentialSum, log2Units } from "./exponential-sum.ts";
 import { decode32, INFINITY, isFinite32, isNaN32, LARGEST, NEGATIVE_INFINITY } from "./float32.ts";
@@ -96,16 +97,6 @@ function softmaxBands(row: Row, exact: bigint, depth: bigint): Bands {
 
 function softmaxBand(exact: bigint, t: bigint): bigint {
   return (exact * t) / ((1n << 32n) - t) + (1n << 25n) + 4n;
-}
-
-/** K, and λ·√K but at most K, in units of 1/256, rounded up. */
-export function termsOf(length: bigint, lambda: bigint): { worst: bigint; usual: bigint } {
-  const worst = length << 8n;
-  const square = length << 16n;
-  const floor = squareRootFloor(square);
-  const root = floor * floor === square ? floor : floor + 1n;
-  const calibrated = ((lambda * root) >> 8n) + 1n;
-  return { worst, usual: calibrated < worst ? calibrated : worst };
 }
 
 function terms({ length, lambda }: Row): { worst: bigint; usual: bigint } {

@@ -1,21 +1,9 @@
+import { gamma, judgeWide, termsOf } from "./bands.ts";
 import { acceptIf } from "./checks.ts";
 import { squareRootFloor } from "./correct-rounding.ts";
-import { decode32, isFinite32, isSubnormal32, isZero32, order32 } from "./float32.ts";
-import { termsOf } from "./softmax.ts";
-import { type Judgement, Verdict } from "./types.ts";
-import {
-  over,
-  plus,
-  times,
-  topBit,
-  units,
-  type Wide,
-  wide,
-  wideFloat,
-  wideLess,
-  wideRoot,
-  WIDE_ZERO,
-} from "./wide.ts";
+import { isFinite32, isSubnormal32, isZero32, order32 } from "./float32.ts";
+import type { Judgement } from "./types.ts";
+import { over, plus, times, type Wide, wide, wideFloat, wideLess, wideRoot, WIDE_ZERO } from "./wide.ts";
 
 // Twin of contracts/numerics/Standardisation.sol, function by function; the names are those of
 // docs/numerics/normalization.md.
@@ -70,7 +58,7 @@ export function affine(call: Call, claimed: number): Judgement {
   const provable = band(call, e, inverse, product);
   const integrity = band(call, errors(call, usual)!, inverse, product);
   const negative = call.negative !== call.scale >>> 31 > 0;
-  return judge(negative, product, call.bias >>> 31 === 1, bias, { provable, integrity }, claimed);
+  return judgeWide(negative, product, call.bias >>> 31 === 1, bias, { provable, integrity }, claimed);
 }
 
 /** y = 1/√W itself. */
@@ -84,11 +72,8 @@ export function inverseDeviation(call: Call, claimed: number): Judgement {
   const bandOf = ({ shrink, own }: Errors) =>
     plus(times(inverse, plus(shrink, own, wide(1n, -48))), wide(1n, -126));
   const bands = { provable: bandOf(e), integrity: bandOf(errors(call, usual)!) };
-  return judge(false, inverse, false, WIDE_ZERO, bands, claimed);
+  return judgeWide(false, inverse, false, WIDE_ZERO, bands, claimed);
 }
-
-/** γ_n for n in units of 1/256. */
-const gamma = (n: bigint): Wide => over(wide(n), wide((1n << 32n) - n));
 
 /** The errors for one of the bands; undefined where z ≥ 3/8: there is no bound. */
 function errors(call: Call, terms: bigint): Errors | undefined {
@@ -144,32 +129,4 @@ function acceptsUnbounded(call: Call, claimed: number): boolean {
   const root = floor * floor === square ? floor : floor + 1n;
   const most = plus(times(wide(root + 1n), wideFloat(call.scale)), times(wide(2n), wideFloat(call.bias)));
   return wideLess(wideFloat(claimed), plus(most, wide(1n, -120)));
-}
-
-/** Compares ±product ± bias with the claim, in units of 2^-100 of the largest number at hand. */
-function judge(
-  negative: boolean,
-  product: Wide,
-  biasNegative: boolean,
-  bias: Wide,
-  bands: { provable: Wide; integrity: Wide },
-  claimed: number,
-): Judgement {
-  let largest = wideLess(product, bias) ? bias : product;
-  if (wideLess(largest, bands.provable)) largest = bands.provable;
-  const scale = topBit(largest) - 100;
-  const exact =
-    (negative ? -units(product, scale) : units(product, scale)) +
-    (biasNegative ? -units(bias, scale) : units(bias, scale));
-  const provable = units(bands.provable, scale) + 4n;
-  const integrity = units(bands.integrity, scale) + 4n;
-
-  const claim = decode32(claimed);
-  const shift = Math.min(claim.exponent - scale, 160);
-  const magnitude = shift < 0 ? claim.mantissa >> BigInt(-shift) : claim.mantissa << BigInt(shift);
-  const difference = exact - (claim.negative ? -magnitude : magnitude);
-  const off = difference < 0n ? -difference : difference;
-  const verdict =
-    off <= integrity ? Verdict.Acceptable : off <= provable ? Verdict.Imprecise : Verdict.Fraudulent;
-  return { verdict, exact, provable, integrity, scale: BigInt(scale) };
 }
