@@ -162,10 +162,10 @@ contract ReductionKernel is IKernel {
         return sum * (Bands.gamma(n) + WideMath.from(1, -40)) + WideMath.from(3 * count, -126);
     }
 
-    /// @dev |√(S + δ) - √S| is at most δ/√S and √δ; the root adds 5u.
+    /// @dev |√(S + δ) - √S| is at most √|δ|, and δ/(2√S)·(1 + |δ|/S) while 2|δ| < S; the root adds 5u.
     function _rootBand(Wide sum, Wide root, Wide band) private pure returns (Wide) {
-        Wide widened = band / root;
-        if (sum < band) widened = WideMath.squareRoot(band);
+        Wide widened = WideMath.squareRoot(band);
+        if (band + band < sum) widened = (band / (root + root)) * (WideMath.from(1, 0) + band / sum);
         return
             widened +
             (root + widened) * (WideMath.from(5, -24) + WideMath.from(1, -60)) +

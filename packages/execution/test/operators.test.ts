@@ -157,6 +157,13 @@ describe("pools", () => {
     ],
     ["GlobalAveragePool", single("GlobalAveragePool", image)],
     ["GlobalMaxPool", single("GlobalMaxPool", image)],
+    ["LpPool 1", single("LpPool", image, { kernel_shape: [3, 2], p: 1, pads: [1, 0, 1, 1] })],
+    ["LpPool 2", single("LpPool", image, { kernel_shape: [2, 3], strides: [2, 1] })],
+    ["GlobalLpPool", single("GlobalLpPool", image)],
+    [
+      "AveragePool, dilated",
+      single("AveragePool", image, { kernel_shape: [2, 2], dilations: [3, 2] }, {}, 19),
+    ],
   ])("%s", async (_, spec) => void (await check(spec)));
 });
 
@@ -168,6 +175,12 @@ describe("reductions and softmax", () => {
     ["ReduceSum, input axes", single("ReduceSum", [2, 3, 4], { keepdims: 0 }, axes)],
     ["ReduceMax", single("ReduceMax", [2, 3, 4], { axes: [-2] })],
     ["ReduceMin", single("ReduceMin", [2, 3, 4], { axes: [0, 2], keepdims: 0 })],
+    ["ReduceL1", single("ReduceL1", [2, 3, 4], { axes: [1] })],
+    ["ReduceL2", single("ReduceL2", [2, 3, 4], { keepdims: 0 })],
+    ["ReduceSumSquare", single("ReduceSumSquare", [2, 3, 4], { axes: [-1] })],
+    ["ReduceProd", single("ReduceProd", [2, 3, 4], { axes: [0, 2] })],
+    ["ReduceLogSumExp", single("ReduceLogSumExp", [2, 3, 4], { axes: [1] })],
+    ["ReduceMean of no axes", single("ReduceMean", [2, 3], { noop_with_empty_axes: 1 }, {}, 18)],
     ["Softmax along one axis", single("Softmax", [2, 3, 4], { axis: 1 })],
     ["Softmax, opset 11: flattened from the axis on", single("Softmax", [2, 3, 4], { axis: 1 }, {}, 11)],
   ])("%s", async (_, spec) => void (await check(spec)));

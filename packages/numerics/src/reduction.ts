@@ -153,7 +153,10 @@ function sumBand(sum: Wide, terms: bigint, op: number, count: bigint): Wide {
 }
 
 function rootBand(sum: Wide, root: Wide, band: Wide): Wide {
-  const widened = wideLess(sum, band) ? wideRoot(band) : over(band, root);
+  const small = wideLess(plus(band, band), sum);
+  const widened = small
+    ? times(over(band, plus(root, root)), plus(wide(1n), over(band, sum)))
+    : wideRoot(band);
   const relative = plus(wide(5n, -24), wide(1n, -60));
   return plus(widened, times(plus(root, widened), relative), wide(1n, -126));
 }

@@ -37,7 +37,8 @@ function maximum(elements: readonly number[], smallest: boolean, next: () => num
 }
 
 describe("reduction", () => {
-  for (const [name, op] of Object.entries(ReductionOp)) {
+  for (const name of ["Max", "Min"] as const) {
+    const op = ReductionOp[name];
     it(`${name}: whatever an honest compare-and-select returns is Acceptable`, () => {
       const next = random(op + 41);
       for (let i = 0; i < 4000 * FUZZ; i++) {

@@ -35,7 +35,7 @@ const BASE = 300_000;
 const KERNEL: Record<number, number> = {
   [Family.Contraction]: 290,
   [Family.Normalization]: 380,
-  [Family.Reduction]: 200,
+  [Family.Reduction]: 290,
   [Family.Elementwise]: 0,
   [Family.Movement]: 0,
   [Family.Indexed]: 3000,

@@ -5,11 +5,14 @@ import { composites } from "./composite.ts";
 import { controlFlow } from "./control-flow.ts";
 import { machineLearning } from "./machine-learning.ts";
 import { microsoft } from "./microsoft.ts";
+import { normalizations } from "./normalization.ts";
+import { pools } from "./pool.ts";
 import { recurrence } from "./recurrent-cells.ts";
 import { einsum } from "./einsum.ts";
 import { gemms } from "./gemm.ts";
 import { quantisation } from "./quantised.ts";
 import { movements } from "./movement.ts";
+import { reductions } from "./reduce.ts";
 import { resizes } from "./resize.ts";
 import { samples } from "./sample.ts";
 import { scans } from "./scan.ts";
@@ -39,7 +42,10 @@ const tables: Record<string, Expansion> = {
   ...microsoft,
   ...movements,
   ...quantisation,
+  ...normalizations,
+  ...pools,
   ...recurrence,
+  ...reductions,
   ...resizes,
   ...samples,
   ...scans,
