@@ -1,10 +1,10 @@
 // Sampling at computed places, and operators that are a few others, against onnxruntime's own kernels.
-import { DType, tensor } from "@assay/tensor";
+import { DType, float32Tensor, float32Values, tensor } from "@assay/tensor";
 import { afterAll, describe, expect, it } from "vitest";
 import { type Attribute, buildOnnx, type GraphSpec } from "../../program/test/onnx-builder.ts";
 import { encodeAttribute, type AttributeValue } from "../../program/src/onnx/make.ts";
 import { encode } from "../../program/src/onnx/protobuf.ts";
-import { OnnxWorker, randomInputs } from "../src/index.ts";
+import { canonicalise, OnnxWorker, randomInputs } from "../src/index.ts";
 import { inputSpecs } from "../src/shapes.ts";
 import { checkSmallModel } from "./check.ts";
 import { expectNative } from "./native.ts";
@@ -117,6 +117,28 @@ describe("Det", () => {
       await checkSmallModel(worker, onnx, () => randomInputs(inputSpecs(onnx), 5));
     },
   );
+});
+
+describe("Range", () => {
+  it("of lists of one, which onnxruntime does not load where it knows them", async () => {
+    const onnx = buildOnnx({
+      inputs: { x: [3] },
+      constants: {
+        bounds: { dims: [3], values: [2, 8, 2], int64: true },
+        sizes: { dims: [3], values: [1, 1, 1], int64: true },
+      },
+      nodes: [
+        ["Split", ["bounds", "sizes"], ["a", "b", "c"], { axis: 0 }],
+        ["Range", ["a", "b", "c"], ["r"]],
+        ["Cast", ["r"], ["f"], { to: 1 }],
+        ["Add", ["x", "f"], ["y"]],
+      ],
+      outputs: ["y"],
+    });
+    worker.register("range", await canonicalise(onnx, {}, worker));
+    const { y } = await worker.run("range", { x: float32Tensor([3], [0, 0, 1]) }, ["y"]);
+    expect([...float32Values(y!)]).toEqual([2, 4, 7]);
+  });
 });
 
 describe("TfIdfVectorizer", () => {

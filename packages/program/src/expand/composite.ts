@@ -111,7 +111,21 @@ function zeros(graph: ExpansionGraph, dims: readonly number[]): string {
   return graph.float32(dims, new Float32Array(product(dims)));
 }
 
+/**
+ * A range whose bounds are lists of one: onnxruntime runs that, but refuses to load it once it knows their values.
+ * Everything else is left to it, which folds what is constant.
+ */
+const rangeOfLists: Expansion = (node, graph) => {
+  const scalars = node.inputs.map((name) => {
+    const known = graph.constant(name);
+    const isScalar = known ? known.dims.length === 0 : graph.producer(name)?.operator === "Reshape";
+    return isScalar ? name : graph.reshape(name, []);
+  });
+  return graph.nodes.length === 0 ? undefined : [graph.op("Range", scalars)];
+};
+
 export const composites: Record<string, Expansion> = {
   Det: determinant,
+  Range: rangeOfLists,
   TfIdfVectorizer: tfIdfVectorizer,
 };

@@ -29,6 +29,7 @@ const UNCHANGED: Readonly<Record<string, number>> = {
   Sqrt: 6,
   Sub: 7,
   Tanh: 6,
+  TfIdfVectorizer: 9,
   Transpose: 1,
 };
 
