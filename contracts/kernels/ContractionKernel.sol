@@ -5,43 +5,27 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {DotProduct} from "../numerics/DotProduct.sol";
 import {Float32} from "../numerics/Float32.sol";
 import {Dtype} from "../program/Dtype.sol";
+import {
+    BadClamp,
+    BadCoefficient,
+    ContractionParams,
+    DivisorTooLarge,
+    EmaxChanged,
+    EmaxOutOfRange,
+    EmaxTooSmall,
+    HintLength,
+    UnknownActivation,
+    ValidTooLarge
+} from "./ContractionParams.sol";
+import {Float64Contraction} from "./Float64Contraction.sol";
 import {IKernel, IStreamingKernel, Judgement, KernelInput, Verdict} from "./IKernel.sol";
 import {KernelChecks} from "./KernelChecks.sol";
 import {OperandCount, OperandLength, ParamsLength, TooManyTerms, UnknownOp} from "./KernelErrors.sol";
 
-/// @notice Parameters of the Contraction family: y = act((alpha·Σ)/divisor + beta·bias).
-struct ContractionParams {
-    uint32 alpha; // float32 bits
-    uint32 beta; // float32 bits
-    uint32 divisor; // 1: none; 0: the number of points that are not padding
-    uint8 activation; // 0: none; 1: clamp to [low, high]
-    uint32 low; // float32 bits
-    uint32 high; // float32 bits
-    uint32 lambda; // integrity multiplier in 1/256
-}
-
-/// @notice The hint must be abi.encode(uint256 emax).
-error HintLength(uint256 expected, uint256 actual);
-/// @notice emax is outside what any float32 operands need.
-error EmaxOutOfRange(uint256 emax, uint256 lowest, uint256 highest);
-/// @notice The segments of a stream were given different hints.
-error EmaxChanged(uint256 emax, uint256 before);
-/// @notice Some product has a larger exponent than the hint says.
-error EmaxTooSmall(uint256 emax);
-/// @notice `valid` exceeds the number of terms.
-error ValidTooLarge(uint256 valid, uint256 terms);
-/// @notice No activation has this code.
-error UnknownActivation(uint8 activation);
-/// @notice Clamp bounds must be ordered, and neither NaN nor subnormal.
-error BadClamp(uint32 low, uint32 high);
-/// @notice alpha or beta is NaN or infinite.
-error BadCoefficient(uint32 bits);
-/// @notice The divisor is not exact in float32.
-error DivisorTooLarge(uint256 divisor, uint256 limit);
-
 /// @title Contraction: a scaled sum of one or two factors, with bias and clamp
 /// @dev Op bit 0: two factors; bit 1: the last operand is the bias. The step numbers refer to the theorem in
-///      docs/numerics/contraction.md, which proves every line. Twin: packages/numerics/src/contraction.ts.
+///      docs/numerics/contraction.md, which proves every line. Of float64 there is a simpler form, in
+///      Float64Contraction.sol. Twin: packages/numerics/src/contraction.ts.
 contract ContractionKernel is IStreamingKernel {
     /// @dev The instruction and its operands, checked.
     struct Call {
@@ -83,6 +67,7 @@ contract ContractionKernel is IStreamingKernel {
 
     /// @inheritdoc IKernel
     function judge(KernelInput calldata input) external pure returns (Judgement memory) {
+        if (input.dtype == Dtype.FLOAT64) return Float64Contraction.judge(input);
         Call memory call = _check(input);
         Facts memory facts = _facts(call, input);
         return _judge(call, facts, uint32(input.claimed));
@@ -90,6 +75,7 @@ contract ContractionKernel is IStreamingKernel {
 
     /// @inheritdoc IStreamingKernel
     function fold(KernelInput calldata part, bytes calldata state) external pure returns (bytes memory) {
+        if (part.dtype == Dtype.FLOAT64) return Float64Contraction.fold(part, state);
         Call memory call = _check(part);
         // What counts as small depends on the divisor, which is not known before the last segment where it is counted.
         if (call.params.divisor == 0 && call.params.alpha != Float32.ONE)
@@ -105,6 +91,7 @@ contract ContractionKernel is IStreamingKernel {
         KernelInput calldata part,
         bytes calldata state
     ) external pure returns (Judgement memory) {
+        if (part.dtype == Dtype.FLOAT64) return Float64Contraction.conclude(part, state);
         Call memory call = _check(part);
         Facts memory facts = abi.decode(state, (Facts));
         _divide(call, facts.valid);

@@ -67,9 +67,7 @@ contract IntegerKernel is IKernel {
     }
 
     /// @dev Checks and reads the operands. `undefined`: one is a boolean that is neither 0 nor 1.
-    function _operands(
-        KernelInput calldata input
-    ) private pure returns (int256[3] memory x, bool undefined) {
+    function _operands(KernelInput calldata input) private pure returns (int256[3] memory x, bool undefined) {
         uint8 op = input.op;
         if (op > LESS_OR_EQUAL) revert UnknownOp(op);
         if (input.params.length != 0) revert ParamsLength(0, input.params.length);
@@ -84,7 +82,8 @@ contract IntegerKernel is IKernel {
             uint8 dtype = KernelChecks.dtypeOf(input, i);
             // a power's exponent may be of any numeric type
             bool float = op == POW && i == 1 && Dtype.isFloat(dtype);
-            if (op == POW ? !float && !Dtype.isInteger(dtype) : dtype != first) revert UnsupportedDtype(i, dtype);
+            if (op == POW ? !float && !Dtype.isInteger(dtype) : dtype != first)
+                revert UnsupportedDtype(i, dtype);
             uint256 size = Dtype.sizeOf(dtype);
             if (input.operands[i].length != size) revert OperandLength(i, size, input.operands[i].length);
             uint256 bits = Dtype.at(input.operands[i], 0, size);
@@ -122,7 +121,15 @@ contract IntegerKernel is IKernel {
             }
             if (op == NEG) return (-a, false);
             if (op == ABS) return (a < 0 ? -a : a, false);
-            if (op == SIGN) return (a > 0 ? int256(1) : a < 0 ? int256(-1) : int256(0), false);
+            if (op == SIGN)
+                return (
+                    a > 0
+                        ? int256(1)
+                        : a < 0
+                            ? int256(-1)
+                            : int256(0),
+                    false
+                );
             if (op == RELU) return (a < 0 ? int256(0) : a, false);
             if (op == AND) return (a & b, false);
             if (op == OR) return (a | b, false);
@@ -139,7 +146,10 @@ contract IntegerKernel is IKernel {
 
     /// @dev The integer not above a float and whether there is a rest; `undefined`: it is not finite. Beyond ±2^60 it
     ///      stands for any other even integer of its sign.
-    function _floor(Format memory f, uint256 bits) private pure returns (int256 whole, int256 rest, bool undefined) {
+    function _floor(
+        Format memory f,
+        uint256 bits
+    ) private pure returns (int256 whole, int256 rest, bool undefined) {
         if (!f.isFinite(bits)) return (0, 0, true);
         (bool negative, uint256 m, int256 e) = f.decode(bits);
         unchecked {
@@ -170,7 +180,9 @@ contract IntegerKernel is IKernel {
                 if (exponent == -1) result = 0; // between 0 and 1
                 if (exponent == 0 && base == 0) result = 0;
                 bool tooLarge;
-                (above, tooLarge) = exponent == -1 ? (int256(0), undefined) : _integerPower(base, exponent + 1, dtype);
+                (above, tooLarge) = exponent == -1
+                    ? (int256(0), undefined)
+                    : _integerPower(base, exponent + 1, dtype);
                 undefined = undefined || tooLarge;
                 band = uint256(above - result + 1) / 2;
                 result = (result + above) / 2;
@@ -184,7 +196,11 @@ contract IntegerKernel is IKernel {
     }
 
     /// @dev base^exponent towards zero; undefined if that is infinite or not in the type.
-    function _integerPower(int256 base, int256 exponent, uint8 dtype) private pure returns (int256 result, bool) {
+    function _integerPower(
+        int256 base,
+        int256 exponent,
+        uint8 dtype
+    ) private pure returns (int256 result, bool) {
         unchecked {
             if (exponent == 0 || base == 1) return (1, false);
             if (base == 0) return (0, exponent < 0);

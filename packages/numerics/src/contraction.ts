@@ -8,6 +8,7 @@ import {
   ruled,
   unknownOp,
 } from "./checks.ts";
+import { bestEmax64, conclude64, fold64, judge64 } from "./contraction64.ts";
 import { bitLength, squareRootFloor } from "./correct-rounding.ts";
 import {
   accumulate,
@@ -125,11 +126,13 @@ interface Enclosure {
 
 export const contraction: StreamingKernel = {
   judge(input) {
+    if (input.dtype === DType.float64) return judge64(input, params64(input));
     const call = check(input);
     return judgeFacts(call, factsOf(call, input), Number(input.claimed));
   },
 
   fold(part, state) {
+    if (part.dtype === DType.float64) return fold64(part, params64(part), state);
     const call = check(part);
     // What counts as small depends on the divisor, which is not known before the last segment where it is counted.
     if (call.params.divisor === 0 && call.params.alpha !== ONE)
@@ -142,6 +145,7 @@ export const contraction: StreamingKernel = {
   },
 
   conclude(part, state) {
+    if (part.dtype === DType.float64) return conclude64(part, params64(part), state);
     const call = check(part);
     const facts = decodeFacts(state);
     divide(call, facts.valid);
@@ -149,10 +153,18 @@ export const contraction: StreamingKernel = {
   },
 
   hint(input) {
+    if (input.dtype === DType.float64) return encodeEmax(bestEmax64(input, params64(input)));
     const { a, b } = check(input, Infinity);
     return encodeEmax(bestEmax(a, b));
   },
 };
+
+/** Operation and types are checked before the parameters, as the contract does. */
+function params64(input: Omit<KernelInput, "hint">): ContractionParams {
+  if (input.op > 3) throw unknownOp(input.op);
+  requireDtypes(input, DType.float64);
+  return decodeContractionParams(input.params);
+}
 
 function factsOf(call: Call, input: KernelInput): Facts {
   const emax = decodeEmax(input.hint);

@@ -49,8 +49,10 @@ const isSubnormal = (bound: number): boolean => bound !== 0 && Math.abs(bound) <
 /** Folds a clamp into the contraction before it; false where there is none that can take it. */
 export function fuseClamp(node: OnnxNode, graph: LoweringGraph, low: number, high: number): boolean {
   const value = input(node, 0);
-  const settings = settingsOf(graph.fusable(value));
-  if (!settings || settings.clamp || isSubnormal(low) || isSubnormal(high)) return false;
+  const draft = graph.fusable(value);
+  const settings = settingsOf(draft);
+  if (draft?.dtype !== DType.float32 || !settings || settings.clamp || isSubnormal(low) || isSubnormal(high))
+    return false;
   settings.clamp = { low, high };
   graph.fuse(value, onlyOutput(node), node);
   return true;
