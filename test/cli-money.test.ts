@@ -25,8 +25,9 @@ beforeAll(async () => {
 afterAll(() => scene?.close());
 
 /** Runs a command with --json; gives what it printed, also where it failed. */
-async function assay(account: number, ...args: string[]) {
-  const options = ["--rpc", scene.rpc, "--deployment", file, "--account", String(account), "--json"];
+async function assay(account: number | undefined, ...args: string[]) {
+  const sender = account === undefined ? [] : ["--account", String(account)];
+  const options = ["--rpc", scene.rpc, "--deployment", file, ...sender, "--json"];
   const { stdout } = await promisify(execFile)(process.execPath, [main, ...args, ...options]).catch(
     (error: unknown) => error as { stdout: string },
   );
@@ -91,7 +92,8 @@ test("publish makes every shape of a model a version of one model, verify knows 
     programs: { programRoot: string }[];
   };
   expect(new Set(programs.map(({ programRoot }) => programRoot)).size).toBe(2);
-  const verify = (...given: string[]) => assay(1, "model", "verify", path, ...given, "--model", modelId);
+  const verify = (...given: string[]) =>
+    assay(undefined, "model", "verify", path, ...given, "--model", modelId);
   expect(await verify(...shapes)).toMatchObject({ ok: true, programs });
   expect(await verify("--shape", "x=3,3")).toMatchObject({ error: { code: "UnknownProgram" } });
 

@@ -1,6 +1,6 @@
 import { kernelOf, type Judgement, Verdict } from "@assay/numerics";
 import { kernelInput, Origin, type Program } from "@assay/program";
-import { elementCount } from "@assay/tensor";
+import { DType, dtypeSize, elementCount } from "@assay/tensor";
 
 /** Stored values of one run. */
 export interface StoredRun {
@@ -35,6 +35,18 @@ export function audit(run: StoredRun, most: number): string[] {
         complaints.push(`${run.program.nodes[index]!.join("+")}[${element}]: verdict ${verdict}`);
     }
   return complaints;
+}
+
+/** A copy of a trace with one element grossly wrong, whatever its type. */
+export function corrupt(run: StoredRun, index: number, element: number): Uint8Array[] {
+  const { dtype } = run.program.instructions[index]!;
+  if (dtype === DType.float32) return tamper(run.trace, index, element, (x) => x + 1 + Math.abs(x));
+  const copy = run.trace.map((bytes) => bytes.slice());
+  // More than a rounding away; the upper byte of a float16 or float64.
+  const float = dtype === DType.float16 || dtype === DType.float64;
+  const size = dtypeSize(dtype);
+  copy[index]![element * size + (float ? size - 1 : 0)]! ^= dtype === DType.bool ? 1 : 4;
+  return copy;
 }
 
 /** A copy of a trace with one float32 element changed. */

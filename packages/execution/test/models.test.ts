@@ -15,7 +15,7 @@ import {
   type Tensors,
 } from "../src/index.ts";
 import { WasmRunner } from "../src/wasm.ts";
-import { audit, judge, sample, type StoredRun, tamper } from "./audit.ts";
+import { audit, corrupt, judge, sample, type StoredRun } from "./audit.ts";
 import {
   digitInputs,
   hasSharedModels,
@@ -48,7 +48,7 @@ async function checkModel(model: CompiledModel, inputs: Tensors, most: number): 
 
   for (const [index, { dims }] of model.program.instructions.entries())
     for (const element of sample(elementCount(dims), 3)) {
-      const wrong = { ...run, trace: tamper(run.trace, index, element, (x) => x + 1 + Math.abs(x)) };
+      const wrong = { ...run, trace: corrupt(run, index, element) };
       expect(judge(wrong, index, element).verdict, model.program.nodes[index]!.join("+")).not.toBe(0);
     }
   await native.close();
@@ -97,6 +97,8 @@ describe.skipIf(!hasSharedModels)("real models", () => {
     "ezkl-rnn",
     "ezkl-sklearn-mlp",
     "ezkl-variable-cnn",
+    "fsmn-vad",
+    "lstm-medium-subnet2",
     "mnist-8",
     "mnist-12",
     "mnist-onnxmlir",
@@ -111,6 +113,18 @@ describe.skipIf(!hasSharedModels)("real models", () => {
     const model = await compileModel(onnx, { shapes });
     await checkModel(model, randomInputs(model.program.inputs, 11), 12);
     // The canonical graph is what is published: compiling it again must change nothing.
+    expect((await compileModel(model.canonical)).root).toEqual(model.root);
+  });
+
+  // Loops, LSTMs and conditions, unrolled; silero's sampling rate is an input that chooses between two networks.
+  it.each([
+    ["ort-loop-gru", { input: [3, 1, 10], hi0: [4, 1, 20], ci0: [4, 1, 20] }],
+    ["tract-bidi-lstm", { input: [1, 4] }],
+    ["silero-vad-legacy", { input: [1, 512], sr: [], h: [2, 1, 64], c: [2, 1, 64] }],
+    ["silero-vad-ifless-op18", { input: [1, 576], sr: [], state: [2, 1, 128] }],
+  ])("%s compiles unrolled; honest traces pass and tampered ones do not", async (name, shapes) => {
+    const model = await compileModel(sharedFile(`${name}/model.onnx`), { shapes });
+    await checkModel(model, randomInputs(model.program.inputs, 11), 4);
     expect((await compileModel(model.canonical)).root).toEqual(model.root);
   });
 
