@@ -148,6 +148,35 @@ exp2_error = error_of_exp2(exp2_sum) + exp2_sum.floors
 print(f"exp2FractionShort, relative: below 2^{float(mp.log(exp2_error, 2)):.2f}")
 assert exp2_error + mp.mpf(2) ** -59 < mp.mpf(2) ** -39
 
+
+
+def nearest_quarter_turn():
+    """A lower bound of the distance of any float32 of at least 1/2 to a multiple of π/2, in quarter turns.
+
+    x = M·2^e with M < 2^24. Of all M below 2^24 the one whose M·α is nearest to an integer is the denominator of the
+    last convergent of α = 2^e·2/π below 2^24. (That of e < 0 may be a smaller x near 0: the bound holds all the more.)
+    """
+    mp.mp.prec = 600
+    nearest = mp.mpf(1)
+    for e in range(-24, 105):
+        alpha = mp.mpf(2) ** e * 2 / mp.pi
+        alpha -= mp.floor(alpha)
+        older, q, x = 0, 1, alpha
+        while True:
+            x = 1 / x
+            digit = int(mp.floor(x))
+            x -= digit
+            if digit * q + older >= 2**24:
+                break
+            older, q = q, digit * q + older
+        nearest = min(nearest, abs(q * alpha - mp.nint(q * alpha)))
+    return nearest
+
+
+turn = nearest_quarter_turn()
+print(f"nearest float32 to a multiple of π/2: 2^{float(mp.log(turn, 2)):.2f} quarter turns")
+assert turn > mp.mpf(2) ** -30
+
 pi, two = iv.pi, iv.mpf(2)
 constants = {
     "LOG2_E": floored(1 / iv.log(two), 229, "log2(e)"),

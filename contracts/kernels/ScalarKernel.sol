@@ -9,7 +9,7 @@ import {IKernel, Judgement, KernelInput, Verdict} from "./IKernel.sol";
 import {KernelChecks} from "./KernelChecks.sol";
 import {OperandCount, OperandLength, ParamsLength, UnknownOp} from "./KernelErrors.sol";
 
-/// @notice A parameter is infinite or NaN, or not positive where it must be.
+/// @notice A parameter is not zero nor between 2^-64 and 2^65 in size, or not positive where it must be.
 error BadParameter(uint256 parameter, uint32 bits);
 
 /// @title Scalar: functions with a published accuracy
@@ -62,10 +62,15 @@ contract ScalarKernel is IKernel {
         call.b = count == 2 ? _parameter(input, 1) : RealMath.ZERO;
     }
 
+    /// @dev Zero, or between 2^-64 and 2^65 in size, so that no product with one underflows or overflows by itself;
+    ///      Celu divides by its own, which is positive.
     function _parameter(KernelInput calldata input, uint256 index) private pure returns (Real) {
         uint32 bits = abi.decode(input.params[32 * index:], (uint32));
-        bool wrongSign = input.op == ScalarFunctions.CELU && Float32.order(bits) <= 0;
-        if (!Float32.isFinite(bits) || wrongSign) revert BadParameter(index, bits);
+        uint32 exponent = (bits >> 23) & 0xff;
+        bool allowed = exponent >= 63 && exponent <= 191;
+        if (input.op == ScalarFunctions.CELU) allowed = allowed && bits & Float32.SIGN == 0;
+        else allowed = allowed || Float32.isZero(bits);
+        if (!allowed) revert BadParameter(index, bits);
         return RealMath.fromBits(bits);
     }
 

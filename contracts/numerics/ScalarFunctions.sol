@@ -68,28 +68,28 @@ library ScalarFunctions {
         if (op == 8) return _entry(_asin(x), 8, 0, none, NanRange.None, false);
         if (op == 9) return _entry(_acos(x), 8, 0, none, NanRange.None, false);
         if (op == 10)
-            return _entry(_signed(x, ScalarSeries.atanOf(x.size(), one)), 4, 0, none, NanRange.None, false);
+            return _entry(_signed(x, ScalarSeries.atanOf(x.size(), one)), 8, 0, none, NanRange.None, false);
         // Sinh, Cosh, Asinh, Acosh, Atanh
-        if (op == 11) return _entry(_sinh(x), 4, 0, none, NanRange.None, false);
-        if (op == 12) return _entry(_cosh(x), 4, 0, none, NanRange.None, false);
-        if (op == 13) return _entry(_asinh(x), 4, 0, none, NanRange.None, false);
-        if (op == 14) return _entry(_acosh(x), 4, 0, none, NanRange.None, false);
-        if (op == 15) return _entry(_atanh(x), 4, 0, none, NanRange.None, false);
+        if (op == 11) return _entry(_sinh(x), 8, 0, none, NanRange.None, false);
+        if (op == 12) return _entry(_cosh(x), 8, 0, none, NanRange.None, false);
+        if (op == 13) return _entry(_asinh(x), 8, 0, none, NanRange.None, false);
+        if (op == 14) return _entry(_acosh(x), 8, 0, none, NanRange.None, false);
+        if (op == 15) return _entry(_atanh(x), 8, 0, none, NanRange.None, false);
         // Softplus, Softsign
-        if (op == 16) return _entry(_softplus(x), 8, 0, none, NanRange.Any, false);
+        if (op == 16) return _entry(_softplus(x), 8, 2, one, NanRange.Any, false);
         if (op == 17) return _entry(x / (one + x.size()), 4, 0, none, NanRange.Symmetric, true);
         // Gelu, Gelu by tanh, Swish(alpha)
         if (op == 18) return _entry(_gelu(x), 8, 2, x.size(), NanRange.Any, true);
         if (op == 19) return _entry(_geluTanh(x), 8, 5, x.size(), NanRange.Any, true);
         if (op == 20) return _entry(x * _sigmoid(v.a * x), 8, 3, x.size(), NanRange.Any, true);
         // Elu(alpha), Selu(alpha, gamma), Celu(alpha)
-        if (op == 21) return _entry(_elu(x, v.a), 4, 2, v.a.size(), NanRange.Any, false);
-        if (op == 22) return _entry(v.b * _elu(x, v.a), 4, 2, (v.a * v.b).size(), NanRange.Any, false);
-        if (op == CELU) return _entry(_celu(x, v.a), 4, 2, v.a.size(), NanRange.Any, false);
+        if (op == 21) return _entry(_elu(x, v.a), 4, 3, v.a.size(), NanRange.Any, false);
+        if (op == 22) return _entry(v.b * _elu(x, v.a), 4, 3, (v.a * v.b).size(), NanRange.Any, false);
+        if (op == CELU) return _entry(_celu(x, v.a), 4, 3, v.a.size(), NanRange.Any, false);
         // HardSigmoid(alpha, beta), HardSwish
         if (op == 24) return _entry(_clampUnit(v.a * x + v.b), 1, 1, one + v.b.size(), NanRange.Unit, true);
         if (op == 25) return _entry(_hardSwish(x), 2, 2, x.size(), NanRange.Any, true);
-        return _entry(_pow(v), 4, 0, none, NanRange.None, true);
+        return _entry(_pow(v), 8, 0, none, NanRange.None, true);
     }
 
     function _entry(

@@ -69,7 +69,7 @@ const doubles: Readonly<Record<ScalarName, DoubleFunction>> = {
   Asinh: { f: Math.asinh },
   Acosh: { f: Math.acosh },
   Atanh: { f: Math.atanh },
-  Softplus: { f: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))) },
+  Softplus: { f: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))), c: one },
   Softsign: { f: (x) => (Math.abs(x) === Infinity ? Math.sign(x) : x / (1 + Math.abs(x))) },
   Gelu: { f: (x) => times(x / 2, 1 + erf(x * Math.SQRT1_2)), c: Math.abs },
   GeluTanh: { f: (x) => times(x, sigmoid(TWICE_ROOT * (x + 0.044715 * x * x * x))), c: Math.abs },

@@ -156,13 +156,13 @@ export const scalarFunctions = {
   Tan: { op: 7, ulps: 8, units: 1, c: one, f: ({ x }) => (isHuge(x) ? undefined : tan(x)) },
   Asin: { op: 8, ulps: 8, f: ({ x }) => asin(x) },
   Acos: { op: 9, ulps: 8, f: ({ x }) => acos(x) },
-  Atan: { op: 10, ulps: 4, f: ({ x }) => signed(x, atanOf(magnitude(x), ONE)) },
-  Sinh: { op: 11, ulps: 4, f: ({ x }) => sinh(x) },
-  Cosh: { op: 12, ulps: 4, f: ({ x }) => cosh(x) },
-  Asinh: { op: 13, ulps: 4, f: ({ x }) => asinh(x) },
-  Acosh: { op: 14, ulps: 4, f: ({ x }) => acosh(x) },
-  Atanh: { op: 15, ulps: 4, f: ({ x }) => atanh(x) },
-  Softplus: { op: 16, ulps: 8, nan: NanRange.Any, f: ({ x }) => softplus(x) },
+  Atan: { op: 10, ulps: 8, f: ({ x }) => signed(x, atanOf(magnitude(x), ONE)) },
+  Sinh: { op: 11, ulps: 8, f: ({ x }) => sinh(x) },
+  Cosh: { op: 12, ulps: 8, f: ({ x }) => cosh(x) },
+  Asinh: { op: 13, ulps: 8, f: ({ x }) => asinh(x) },
+  Acosh: { op: 14, ulps: 8, f: ({ x }) => acosh(x) },
+  Atanh: { op: 15, ulps: 8, f: ({ x }) => atanh(x) },
+  Softplus: { op: 16, ulps: 8, units: 2, c: one, nan: NanRange.Any, f: ({ x }) => softplus(x) },
   Softsign: {
     op: 17,
     ulps: 4,
@@ -199,12 +199,12 @@ export const scalarFunctions = {
     nanAtInfinity: true,
     f: ({ x, a }) => multiply(x, sigmoid(multiply(a, x))),
   },
-  Elu: { op: 21, ulps: 4, units: 2, params: 1, c: sizeOfA, nan: NanRange.Any, f: ({ x, a }) => elu(x, a) },
+  Elu: { op: 21, ulps: 4, units: 3, params: 1, c: sizeOfA, nan: NanRange.Any, f: ({ x, a }) => elu(x, a) },
   /** alpha, gamma. */
   Selu: {
     op: 22,
     ulps: 4,
-    units: 2,
+    units: 3,
     params: 2,
     c: ({ a, b }) => magnitude(multiply(a, b)),
     nan: NanRange.Any,
@@ -213,7 +213,7 @@ export const scalarFunctions = {
   Celu: {
     op: 23,
     ulps: 4,
-    units: 2,
+    units: 3,
     params: 1,
     c: sizeOfA,
     nan: NanRange.Any,
@@ -239,7 +239,7 @@ export const scalarFunctions = {
     nanAtInfinity: true,
     f: ({ x }) => multiply(x, clampUnit(add(multiply(x, SIXTH), HALF))),
   },
-  Pow: { op: 26, ulps: 4, arity: 2, nanAtInfinity: true, f: pow },
+  Pow: { op: 26, ulps: 8, arity: 2, nanAtInfinity: true, f: pow },
 } as const satisfies Record<string, ScalarFunction>;
 
 export type ScalarName = keyof typeof scalarFunctions;

@@ -57,7 +57,8 @@ function judge(input: KernelInput): Judgement {
   return judgement;
 }
 
-/** Finite float32 parameters; Celu divides by its own. */
+/** Float32 parameters: zero, or between 2^-64 and 2^65 in size, so that no product with one underflows or
+ * overflows by itself; Celu divides by its own, which is positive. */
 function parametersOf(fn: ScalarFunction, params: Uint8Array): Real[] {
   const view = new DataView(params.buffer, params.byteOffset, params.byteLength);
   return Array.from({ length: fn.params ?? 0 }, (_, i) => {
@@ -66,12 +67,10 @@ function parametersOf(fn: ScalarFunction, params: Uint8Array): Real[] {
       if (params[at] !== 0)
         throw new AssayError("PARAMS_MALFORMED", `parameter ${i} is not an ABI-encoded uint32`);
     const bits = view.getUint32(32 * i + 28);
-    const positive = fn.op !== scalarFunctions.Celu.op || order32(bits) > 0;
-    if (!isFinite32(bits) || !positive)
-      throw new AssayError(
-        "BAD_PARAMETER",
-        `parameter ${i} is infinite, NaN or not positive where it must be`,
-      );
+    const exponent = (bits >>> 23) & 0xff;
+    const inRange = exponent >= 63 && exponent <= 191;
+    const allowed = fn.op === scalarFunctions.Celu.op ? inRange && bits >>> 31 === 0 : inRange || isZero32(bits);
+    if (!allowed) throw new AssayError("BAD_PARAMETER", `parameter ${i} is not one that this function may have`);
     return fromBits(bits);
   });
 }

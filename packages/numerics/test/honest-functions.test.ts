@@ -1,30 +1,15 @@
-import { scalar, scalarFunctions, type ScalarFunction, Verdict } from "@assay/numerics";
+import { scalar, scalarFunctions, type ScalarFunction, type ScalarName, Verdict } from "@assay/numerics";
 import * as native from "onnxruntime-node";
 import * as wasm from "onnxruntime-web";
 import { describe, expect, it } from "vitest";
-import { oneNodeModel } from "./onnx-model.ts";
 import { asNumbers, bitsOf, EDGES, random, scalarInput, valueOf } from "./samples.ts";
+import { SCALAR_ATTRIBUTES, scalarModel } from "./scalar-nodes.ts";
 
 const FUZZ = Number(process.env.ASSAY_FUZZ ?? 1);
 wasm.env.wasm.numThreads = 1;
 wasm.env.logLevel = "error";
 const engines = { "onnxruntime-node": native, "onnxruntime-web (WASM)": wasm };
 type Engine = keyof typeof engines;
-
-/** How onnxruntime calls what it calls otherwise, its opset, and attributes with the parameters they stand for. */
-const NODES: Record<string, { operator?: string; opset?: number; attributes?: Record<string, string> }> = {
-  Gelu: { opset: 20 },
-  GeluTanh: { operator: "Gelu", opset: 20, attributes: { approximate: "tanh" } },
-  Swish: { opset: 24 },
-  HardSwish: { opset: 14 },
-};
-const PARAMS: Record<string, Record<string, number>[]> = {
-  Swish: [{ alpha: 1 }, { alpha: 1.702 }],
-  Elu: [{ alpha: 1 }, { alpha: 3 }],
-  Selu: [{ alpha: 1.6732632423543772, gamma: 1.0507009873554805 }],
-  Celu: [{ alpha: 1 }, { alpha: 2 }],
-  HardSigmoid: [{ alpha: 0.2, beta: 0.5 }],
-};
 
 async function run(
   engine: Engine,
@@ -33,10 +18,9 @@ async function run(
   operands: Uint32Array[],
 ): Promise<Uint32Array> {
   const ort = engines[engine] as typeof native;
-  const { operator = name, opset = 13, attributes: others = {} } = NODES[name] ?? {};
   const dims = [operands[0]!.length];
   const names = operands.map((_, i) => `x${i}`);
-  const model = oneNodeModel(operator, dims, names, opset, { ...others, ...attributes });
+  const { model } = scalarModel(name as ScalarName, attributes, dims[0]!, names);
   const session = await ort.InferenceSession.create(model, {
     executionProviders: [engine === "onnxruntime-node" ? "cpu" : "wasm"],
     graphOptimizationLevel: "disabled",
@@ -70,7 +54,7 @@ describe.each(Object.keys(engines) as Engine[])("what %s computes is Acceptable"
       const powers = [2, 3, 0.5, -1, 1, 0, -2, 4, 1 / 3, 1.5, Infinity, -Infinity, NaN].map(bitsOf);
       const y = x.map((bits, i) => (i % 3 === 0 ? bits : powers[(i >> 2) % powers.length]!)).reverse();
       let worst = 0;
-      for (const attributes of PARAMS[name] ?? [{}]) {
+      for (const attributes of SCALAR_ATTRIBUTES[name as ScalarName] ?? [{}]) {
         const params = Object.values(attributes).map(bitsOf);
         const claims = await run(engine, name, attributes, fn.arity === 2 ? [x, y] : [x]);
         claims.forEach((claimed, i) => {
@@ -105,7 +89,7 @@ describe.each(Object.keys(engines) as Engine[])("what %s computes is Acceptable"
 describe("off-band claims are refused", () => {
   for (const [name, fn] of Object.entries<ScalarFunction>(scalarFunctions))
     it(name, () => {
-      const params = Object.values(PARAMS[name]?.[0] ?? {}).map(bitsOf);
+      const params = Object.values(SCALAR_ATTRIBUTES[name as ScalarName]?.[0] ?? {}).map(bitsOf);
       let judged = 0;
       for (const x of argumentsOf(fn, 400)) {
         const y = fn.arity === 2 ? bitsOf(1.5) : undefined;
