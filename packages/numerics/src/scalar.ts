@@ -69,8 +69,10 @@ function parametersOf(fn: ScalarFunction, params: Uint8Array): Real[] {
     const bits = view.getUint32(32 * i + 28);
     const exponent = (bits >>> 23) & 0xff;
     const inRange = exponent >= 63 && exponent <= 191;
-    const allowed = fn.op === scalarFunctions.Celu.op ? inRange && bits >>> 31 === 0 : inRange || isZero32(bits);
-    if (!allowed) throw new AssayError("BAD_PARAMETER", `parameter ${i} is not one that this function may have`);
+    const allowed =
+      fn.op === scalarFunctions.Celu.op ? inRange && bits >>> 31 === 0 : inRange || isZero32(bits);
+    if (!allowed)
+      throw new AssayError("BAD_PARAMETER", `parameter ${i} is not one that this function may have`);
     return fromBits(bits);
   });
 }
