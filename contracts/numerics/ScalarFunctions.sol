@@ -60,7 +60,7 @@ library ScalarFunctions {
         // Exp, Log, Sigmoid, Tanh, Erf
         if (op == 0) return _entry(ScalarSeries.exp(x), 2, 0, none, NanRange.Positive, false);
         if (op == 1) return _entry(_log(x), 4, 0, none, NanRange.None, false);
-        if (op == 2) return _entry(_sigmoid(x), 4, 2, one, NanRange.Unit, false);
+        if (op == 2) return _entry(_sigmoid(x), 4, 3, one, NanRange.Unit, false);
         if (op == 3) return _entry(_tanh(x), 8, 0, none, NanRange.Symmetric, false);
         if (op == 4) return _entry(ScalarSeries.erf(x), 2, 0, none, NanRange.Symmetric, false);
         // Sin, Cos, Tan, Asin, Acos, Atan
@@ -81,7 +81,7 @@ library ScalarFunctions {
         // Gelu, Gelu by tanh, Swish(alpha)
         if (op == 18) return _entry(_gelu(x), 8, 2, x.size(), NanRange.Any, true);
         if (op == 19) return _entry(_geluTanh(x), 8, 5, x.size(), NanRange.Any, true);
-        if (op == 20) return _entry(x * _sigmoid(v.a * x), 8, 3, x.size(), NanRange.Any, true);
+        if (op == 20) return _entry(x * _sigmoid(v.a * x), 8, 4, x.size(), NanRange.Any, true);
         // Elu(alpha), Selu(alpha, gamma), Celu(alpha)
         if (op == 21) return _entry(_elu(x, v.a), 4, 3, v.a.size(), NanRange.Any, false);
         if (op == 22) return _entry(v.b * _elu(x, v.a), 4, 3, (v.a * v.b).size(), NanRange.Any, false);

@@ -148,7 +148,7 @@ const geluTanh = ({ x }: ScalarArguments): Real =>
 export const scalarFunctions = {
   Exp: { op: 0, ulps: 2, nan: NanRange.Positive, f: ({ x }) => exp(x) },
   Log: { op: 1, ulps: 4, f: ({ x }) => (isNegative(x) ? undefined : ln(x)) },
-  Sigmoid: { op: 2, ulps: 4, units: 2, c: one, nan: NanRange.Unit, f: ({ x }) => sigmoid(x) },
+  Sigmoid: { op: 2, ulps: 4, units: 3, c: one, nan: NanRange.Unit, f: ({ x }) => sigmoid(x) },
   Tanh: { op: 3, ulps: 8, nan: NanRange.Symmetric, f: ({ x }) => tanh(x) },
   Erf: { op: 4, ulps: 2, nan: NanRange.Symmetric, f: ({ x }) => erf(x) },
   Sin: { op: 5, ulps: 4, units: 1, c: one, f: ({ x }) => (isHuge(x) ? undefined : sin(x)) },
@@ -192,7 +192,7 @@ export const scalarFunctions = {
   Swish: {
     op: 20,
     ulps: 8,
-    units: 3,
+    units: 4,
     params: 1,
     c: sizeOf,
     nan: NanRange.Any,
