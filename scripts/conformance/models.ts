@@ -39,6 +39,8 @@ const SETTINGS: Record<string, { sizes?: Record<string, number>; pin?: Record<st
   // They read windows of 512 samples, and branch on the sampling rate.
   "silero-vad-legacy": { sizes: { sequence: 512 }, pin: { sr: 16_000 } },
   "silero-vad-ifless-op18": { sizes: { sequence: 512 }, pin: { sr: 16_000 } },
+  // It says nothing of its input, whose features its trees number up to 19.
+  "skl-treecl": { sizes: { "?": 20 } },
 };
 
 interface IndexEntry {

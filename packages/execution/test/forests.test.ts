@@ -3,7 +3,7 @@ import { encodeAttribute, type AttributeValue } from "../../program/src/onnx/mak
 import { encode } from "../../program/src/onnx/protobuf.ts";
 import { DType, float32Tensor, tensor } from "@assay/tensor";
 import { afterAll, describe, expect, it } from "vitest";
-import { canonicalise, OnnxWorker } from "../src/index.ts";
+import { canonicalise, compileModel, OnnxWorker } from "../src/index.ts";
 import { expectNative } from "./native.ts";
 
 const worker = new OnnxWorker();
@@ -190,6 +190,12 @@ describe("forests that classify", () => {
     });
     const operators = await expectNative(worker, onnx, rows(50, shape.features));
     expect(operators).not.toContain("TreeEnsembleClassifier");
+  });
+
+  it("an input with fewer features than the trees read is refused, by onnxruntime first", async () => {
+    const attributes = { ...forest("class", three), ...labels };
+    const onnx = model("TreeEnsembleClassifier", [5, 3], attributes, { outputs: ["label", "scores"] });
+    await expect(compileModel(onnx)).rejects.toThrow("TreeEnsembleClassifier");
   });
 
   it("labels that are strings are refused where they are an output", async () => {

@@ -211,6 +211,10 @@ function walk(graph: ExpansionGraph, x: string, roots: readonly TreeNode[], targ
   return graph.reduce("ReduceSum", found, [1], false);
 }
 
+function lastFeature(node: TreeNode): number {
+  return isLeaf(node) ? -1 : Math.max(node.feature, lastFeature(node.yes), lastFeature(node.no));
+}
+
 /** The forest's scores before they are transformed, [rows, targets]. */
 function scoresOf(node: OnnxNode, graph: ExpansionGraph, ensemble: Ensemble): string {
   graph.requireOpset(13, "a forest");
@@ -219,6 +223,8 @@ function scoresOf(node: OnnxNode, graph: ExpansionGraph, ensemble: Ensemble): st
   const dims = graph.dims(x);
   const { roots, targets, aggregate, base } = ensemble;
   const [rows, features] = (dims.length === 1 ? [1, dims[0]!] : dims) as [number, number];
+  const most = Math.max(-1, ...roots.map(lastFeature));
+  if (most >= features) unsupported(`its input has ${features} features, its trees ask for number ${most}`);
   const table = dims.length === 1 ? graph.reshape(x, [1, features]) : x;
   const added = (sum: string) =>
     base.length === 0 ? sum : graph.op("Add", [sum, graph.float32([base.length], base)]);
