@@ -193,6 +193,14 @@ describe("integer products", () => {
       conv({ pads: [1, 1, 1, 1] }, { dims: [3, 4, 3, 3], small: uint8 }, { zw: one(uint8, 7) }),
     ],
   ])("ConvInteger: %s", async (_, spec) => void (await check(spec)));
+
+  it("ConvInteger padded with a computed zero point", async () => {
+    const before: NodeSpec[] = [["DynamicQuantizeLinear", ["x"], ["q", "s", "z"]]];
+    const attributes = { pads: [1, 0, 2, 1], strides: [2, 1] };
+    const w = { dims: [3, 2, 3, 3], small: uint8 };
+    const spec = graph("ConvInteger", ["q", "w", "z"], attributes, [1, 2, 6, 7], { w }, before);
+    expect((await check(spec)).program.nodes.flat().some((name) => name.startsWith("Pad:"))).toBe(true);
+  });
 });
 
 describe("requantised products", () => {
