@@ -81,7 +81,10 @@ contract ReductionKernel is IKernel {
             revert OperandLength(0, elements.length - rest + size, elements.length);
         if (elements.length / size > MAX_POINTS) revert TooManyPoints(elements.length / size, MAX_POINTS);
         if (banded) return _judgeSum(input, elements);
-        return dtype == Dtype.FLOAT32 ? _judgeExtreme(input, elements) : _judgeIntegers(input, elements);
+        if (dtype == Dtype.FLOAT32) return _judgeExtreme(input, elements);
+        judgement = _judgeIntegers(input, elements);
+        if (judgement.verdict != Verdict.Acceptable && dtype == Dtype.INT64 && input.op <= MIN)
+            _allowHalves(judgement, input.claimed, elements);
     }
 
     function _judgeIntegers(
@@ -102,6 +105,29 @@ contract ReductionKernel is IKernel {
         judgement.exact = exact;
         bool right = input.claimed == uint256(exact) & mask;
         judgement.verdict = right ? Verdict.Acceptable : Verdict.Fraudulent;
+    }
+
+    /// @dev onnxruntime on x86 compares the low halves of int64 as numbers with a sign where the high ones are equal: any
+    ///      element with the extreme's high half may come out.
+    function _allowHalves(Judgement memory judgement, uint64 claimed, bytes calldata elements) private pure {
+        if (claimed >> 32 == uint64(uint256(judgement.exact)) >> 32 && _contains(elements, claimed))
+            judgement.verdict = Verdict.Acceptable;
+    }
+
+    /// @dev Whether some 64-bit element has these bits.
+    function _contains(bytes calldata elements, uint64 bits) private pure returns (bool found) {
+        uint256 stored = 0;
+        for (uint256 i = 0; i < 8; ++i) stored = (stored << 8) | ((bits >> (8 * i)) & 0xff);
+        assembly ("memory-safe") {
+            let end := add(elements.offset, elements.length)
+            for {
+                let next := elements.offset
+            } and(iszero(found), lt(next, end)) {
+                next := add(next, 8)
+            } {
+                found := eq(shr(192, calldataload(next)), stored)
+            }
+        }
     }
 
     /// @dev Sums of terms that are not negative, and the root of one.

@@ -44,7 +44,12 @@ library Conversion {
             uint256 width = 8 * Dtype.sizeOf(target);
             if (from.sign != 0) {
                 // towards zero; 2^100 stands for anything that is too large
-                m = e > 75 && m != 0 ? 1 << 100 : e < 0 ? m >> uint256(-e) : m << uint256(e);
+                m =
+                    e > 75 && m != 0
+                        ? 1 << 100
+                        : e < 0
+                            ? m >> uint256(-e)
+                            : m << uint256(e);
                 uint256 limit = 1 << (Dtype.isSigned(target) ? width - 1 : width);
                 if (negative ? m > (Dtype.isSigned(target) ? limit : 0) : m >= limit) return (0, false, true);
             }

@@ -26,7 +26,11 @@ library Integers {
         // what signextend takes: the sign's byte, or none
         uint256 signByte = Dtype.isSigned(dtype) ? (bits >> 3) - 1 : 31;
         bool truth = dtype == Dtype.BOOL;
-        (totals.largest, totals.smallest) = (type(int256).min, type(int256).max);
+        int256 largest = type(int256).min;
+        int256 smallest = type(int256).max;
+        int256 sum = 0;
+        int256 magnitude = 0;
+        int256 square = 0;
         uint256 pointer;
         assembly ("memory-safe") {
             pointer := elements.offset
@@ -55,13 +59,14 @@ library Integers {
                             x := iszero(iszero(x))
                         }
                     }
-                    if (x > totals.largest) totals.largest = x;
-                    if (x < totals.smallest) totals.smallest = x;
-                    totals.sum += x;
-                    totals.magnitude += x < 0 ? -x : x;
-                    totals.square += x * x;
+                    if (x > largest) largest = x;
+                    if (x < smallest) smallest = x;
+                    sum += x;
+                    magnitude += x < 0 ? -x : x;
+                    square += x * x;
                 }
             }
         }
+        totals = Totals(largest, smallest, sum, magnitude, square);
     }
 }

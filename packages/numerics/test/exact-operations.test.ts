@@ -1,4 +1,4 @@
-import { elementwise, integer, type Kernel, type KernelInput, Verdict } from "@assay/numerics";
+import { elementwise, integer, type Kernel, type KernelInput, reduction, Verdict } from "@assay/numerics";
 import { DType, dtypeSize } from "@assay/tensor";
 import { describe, expect, it } from "vitest";
 import { elementwiseOperations, inputOf, integerOperations, operandSamples } from "./operations.ts";
@@ -319,5 +319,23 @@ describe("what is left open", () => {
       Fraudulent,
       Fraudulent,
     ]);
+  });
+});
+
+describe("extremes of int64 by halves", () => {
+  const judge = (op: number, elements: bigint[], claimed: bigint): Verdict => {
+    const bytes = new Uint8Array(BigInt64Array.from(elements).buffer);
+    const input = elementInput(op, [[DType.int64, 0n]], [DType.int64, storeInteger(DType.int64, claimed)]);
+    return reduction.judge({ ...input, operands: [bytes], valid: [elements.length] }).verdict;
+  };
+  it("accepts both orders, and no element that loses in both", () => {
+    const large = 2n ** 31n;
+    expect([large, 9n, 7n].map((claimed) => judge(0, [5n, large, 7n, 9n], claimed))).toEqual(
+      Array(3).fill(Acceptable),
+    );
+    expect(judge(0, [5n, large, 7n, 9n], 8n)).toBe(Fraudulent);
+    expect(judge(0, [5n, 2n ** 32n, 7n], 7n)).toBe(Fraudulent);
+    expect(judge(1, [5n, large, 7n], large)).toBe(Acceptable);
+    expect(judge(1, [-5n, large, 7n], large)).toBe(Fraudulent);
   });
 });
