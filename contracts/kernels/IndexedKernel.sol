@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {Fold, FloatFold, FloatFormat} from "../numerics/FloatFold.sol";
+import {Fold, FloatFold} from "../numerics/FloatFold.sol";
+import {FloatFormat, Format} from "../numerics/FloatFormat.sol";
 import {Dtype} from "../program/Dtype.sol";
 import {IKernel, Judgement, KernelInput, Verdict} from "./IKernel.sol";
 import {KernelChecks} from "./KernelChecks.sol";
@@ -143,10 +144,10 @@ contract IndexedKernel is IKernel {
 
     /// @dev Largest or smallest of floating-point terms: the rules of the Reduction family, without a start value.
     function _extreme(Call memory call) private pure returns (bool) {
-        FloatFormat memory format = FloatFold.formatOf(call.dtype);
+        Format memory format = FloatFormat.forDtype(call.dtype);
         bool nan;
         bool subnormal;
-        int256 claimed = _order(format, call.claimed);
+        int256 claimed = FloatFormat.order(format, call.claimed);
         bool found = call.zero && claimed == 0;
         int256 extreme = call.zero ? int256(0) : type(int256).min;
         for (uint256 i; i < call.terms.length; ++i) {
@@ -154,9 +155,9 @@ contract IndexedKernel is IKernel {
                 nan = true;
                 continue;
             }
-            int256 order = _order(format, call.terms[i]);
+            int256 order = FloatFormat.order(format, call.terms[i]);
             if (order == claimed) found = true;
-            if (order != 0 && FloatFold.isTiny(format, call.terms[i])) subnormal = true;
+            if (order != 0 && FloatFormat.isTiny(format, call.terms[i])) subnormal = true;
             if (extreme == type(int256).min || (order != extreme && order > extreme == (call.op == MAX)))
                 extreme = order;
         }
@@ -166,20 +167,14 @@ contract IndexedKernel is IKernel {
         if (claimed == extreme) return true;
         // Hardware that reads subnormals as zero finds them and the zeros equal: any of them may come out.
         return
-            FloatFold.isTiny(format, uint256(extreme < 0 ? -extreme : extreme)) &&
-            FloatFold.isTiny(format, call.claimed) &&
+            FloatFormat.isTiny(format, uint256(extreme < 0 ? -extreme : extreme)) &&
+            FloatFormat.isTiny(format, call.claimed) &&
             (found || claimed == 0);
-    }
-
-    /// @dev Orders values that are not NaN as their reals; both zeros are 0.
-    function _order(FloatFormat memory format, uint256 bits) private pure returns (int256) {
-        int256 size = int256(FloatFold.magnitude(format, bits));
-        return FloatFold.isNegative(format, bits) ? -size : size;
     }
 
     /// @dev Floating-point sums and products, in any order.
     function _fold(Call memory call) private pure returns (Judgement memory judgement) {
-        FloatFormat memory format = FloatFold.formatOf(call.dtype);
+        Format memory format = FloatFormat.forDtype(call.dtype);
         bool times = call.op == MUL || call.op == PRODUCT;
         // Of no terms at all the product is 1 and the sum 0.
         Fold memory fold =

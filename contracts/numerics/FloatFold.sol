@@ -2,16 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
-import {Dtype} from "../program/Dtype.sol";
-
-/// @dev An IEEE-754 type. A finite value is ±mantissa·2^exponent, mantissa < 2^precision, lowest ≤ exponent ≤ highest.
-struct FloatFormat {
-    uint256 bits;
-    uint256 precision; // u = 2^-precision
-    int256 lowest; // exponent of the last place of subnormals
-    int256 highest; // exponent of the last place of the largest numbers
-    uint256 infinity; // bits of +infinity
-}
+import {FloatFormat, Format} from "./FloatFormat.sol";
 
 /// @dev What the exact sum or product of some terms is, and which results other orders of evaluation may give instead.
 struct Fold {
@@ -28,14 +19,6 @@ struct Fold {
 /// @title Sums and products of a few floating-point numbers in any order, with a bound that is a proof
 /// @dev Derivation: docs/numerics/indexed.md. Twin: packages/numerics/src/float-fold.ts.
 library FloatFold {
-    /// @dev Sums keep this many places below the last place of their largest term.
-    int256 private constant SUM_PLACES = 128;
-    /// @dev Products keep this many bits.
-    uint256 private constant PRODUCT_BITS = 176;
-    /// @dev Places below 1 that a product begins with, so that claims are not cut off noticeably.
-    uint256 private constant PRODUCT_PLACES = 128;
-    uint256 private constant FAR = 180;
-
     /// @dev A positive real, mantissa·2^exponent; at most n units of its last place too small after n multiplications.
     struct Product {
         uint256 mantissa;
@@ -62,60 +45,98 @@ library FloatFold {
         bool subnormal; // some term is
     }
 
-    function formatOf(uint8 dtype) internal pure returns (FloatFormat memory) {
-        if (dtype == Dtype.FLOAT32) return FloatFormat(32, 24, -149, 104, 0x7f800000);
-        if (dtype == Dtype.FLOAT64) return FloatFormat(64, 53, -1074, 971, 0x7ff0000000000000);
-        return FloatFormat(16, 11, -24, 5, 0x7c00);
-    }
-
-    function isNegative(FloatFormat memory format, uint256 bits) internal pure returns (bool) {
-        return bits >> (format.bits - 1) != 0;
-    }
-
-    function magnitude(FloatFormat memory format, uint256 bits) internal pure returns (uint256) {
-        return bits & ((1 << (format.bits - 1)) - 1);
-    }
-
-    /// @notice Zeros and subnormals.
-    function isTiny(FloatFormat memory format, uint256 bits) internal pure returns (bool) {
-        return magnitude(format, bits) >> (format.precision - 1) == 0;
-    }
-
-    /// @notice Integer mantissa and exponent of a finite value's magnitude.
-    function decode(
-        FloatFormat memory format,
-        uint256 bits
-    ) internal pure returns (uint256 mantissa, int256 exponent) {
-        unchecked {
-            uint256 fraction = format.precision - 1;
-            uint256 biased = magnitude(format, bits) >> fraction;
-            mantissa = bits & ((1 << fraction) - 1);
-            if (biased == 0) return (mantissa, format.lowest);
-            return (mantissa | (1 << fraction), format.lowest + int256(biased) - 1);
-        }
-    }
+    /// @dev Sums keep this many places below the last place of their largest term.
+    int256 private constant SUM_PLACES = 128;
+    /// @dev Products keep this many bits.
+    uint256 private constant PRODUCT_BITS = 176;
+    /// @dev Places below 1 that a product begins with, so that claims are not cut off noticeably.
+    uint256 private constant PRODUCT_PLACES = 128;
+    uint256 private constant FAR = 180;
 
     /// @notice Whether a claim is what some honest order of evaluation gives; `provable` is the whole band.
     function accepts(
         Fold memory fold,
-        FloatFormat memory format,
+        Format memory format,
         uint256 claimed
     ) internal pure returns (bool acceptable, uint256 provable) {
         provable = fold.band;
         // A NaN among the terms leaves no other result, however many there are.
         if (fold.unbounded && !fold.nan) return (true, provable);
-        uint256 size = magnitude(format, claimed);
-        bool negative = isNegative(format, claimed);
-        if (size > format.infinity) return (fold.nan, provable);
-        if (size == format.infinity) return (negative ? fold.negative : fold.positive, provable);
+        (bool negative, uint256 mantissa, int256 exponent) = FloatFormat.decode(format, claimed);
+        if (FloatFormat.isNaN(format, claimed)) return (fold.nan, provable);
+        if (FloatFormat.isInfinite(format, claimed))
+            return (negative ? fold.negative : fold.positive, provable);
         if (!fold.finite) return (false, provable);
         unchecked {
-            (uint256 mantissa, int256 exponent) = decode(format, claimed);
             bool cut;
             (mantissa, cut) = _inUnits(mantissa, exponent - fold.scale);
             if (cut) ++provable;
             int256 difference = (negative ? -int256(mantissa) : int256(mantissa)) - fold.exact;
             acceptable = uint256(difference < 0 ? -difference : difference) <= provable;
+        }
+    }
+
+    /// @notice The sum of terms (bits), of which zeros may be left out.
+    function sum(uint256[] memory bits, Format memory format) internal pure returns (Fold memory fold) {
+        int256 scale = _sumScale(bits, format);
+        Terms memory terms = _terms(bits, format, scale);
+        uint256 n = terms.count;
+        fold.nan = terms.nan;
+        fold.unbounded = 2 * n > 1 << _precision(format);
+        if (terms.nan || fold.unbounded) return fold;
+        fold.scale = scale;
+        unchecked {
+            // What cutting each term off may have lost.
+            uint256 slack = scale > format.lowest ? n : 0;
+            int256 normal = format.lowest + int256(format.fractionBits);
+            if (n > 1) {
+                uint256 total = terms.positive + terms.negative + slack;
+                fold.band = (n * total) / ((1 << _precision(format)) - n) + 1 + slack;
+                fold.band += _scaled(4 * n, normal - scale);
+            } else if (terms.subnormal) fold.band = _scaled(1, normal - scale);
+            fold.exact = int256(terms.positive) - int256(terms.negative);
+
+            bool up = _overflows(terms.positive + fold.band, scale, format);
+            bool down = _overflows(terms.negative + fold.band, scale, format);
+            fold.positive = !terms.negativeInfinity && (terms.positiveInfinity || up);
+            fold.negative = !terms.positiveInfinity && (terms.negativeInfinity || down);
+            fold.nan = (terms.positiveInfinity || up) && (terms.negativeInfinity || down);
+            fold.finite = !terms.positiveInfinity && !terms.negativeInfinity;
+        }
+    }
+
+    /// @notice The product of factors (bits).
+    /// @param zero whether there is also a factor 0
+    function product(
+        uint256[] memory bits,
+        bool zero,
+        Format memory format
+    ) internal pure returns (Fold memory fold) {
+        Factors memory factors = _factors(bits, format);
+        factors.zero = factors.zero || zero;
+        uint256 n = bits.length;
+        int256 normal = format.lowest + int256(format.fractionBits);
+        fold.nan = factors.nan;
+        fold.unbounded = 2 * n > 1 << _precision(format);
+        if (factors.nan || fold.unbounded) return fold;
+        unchecked {
+            uint256 divisor = (1 << _precision(format)) - n;
+            // Some partial product may be subnormal, or an operand of one, and be flushed to 0.
+            bool underflow = !_reaches(factors.small, normal + 1);
+            uint256 largest = factors.large.mantissa;
+            largest += (n * largest) / divisor + 1 + 2 * n;
+            bool overflow = _overflows(largest, factors.large.exponent, format);
+
+            fold.nan = (factors.infinite || overflow) && (factors.zero || underflow);
+            if (factors.infinite && factors.zero) return fold;
+            bool infinite = !factors.zero && (factors.infinite || overflow);
+            fold.positive = infinite && !factors.negative;
+            fold.negative = infinite && factors.negative;
+            fold.finite = !factors.infinite;
+            fold.scale = format.lowest;
+            if (factors.zero || factors.infinite) return fold;
+
+            _enclose(fold, factors, n, divisor, underflow ? normal : type(int256).min);
         }
     }
 
@@ -134,62 +155,31 @@ library FloatFold {
         return -shift > 255 ? 1 : (value >> uint256(-shift)) + 1;
     }
 
-    /// @notice The sum of terms (bits), of which zeros may be left out.
-    function sum(uint256[] memory bits, FloatFormat memory format) internal pure returns (Fold memory fold) {
-        int256 scale = _sumScale(bits, format);
-        Terms memory terms = _terms(bits, format, scale);
-        uint256 n = terms.count;
-        fold.nan = terms.nan;
-        fold.unbounded = 2 * n > 1 << format.precision;
-        if (terms.nan || fold.unbounded) return fold;
-        fold.scale = scale;
-        unchecked {
-            // What cutting each term off may have lost.
-            uint256 slack = scale > format.lowest ? n : 0;
-            int256 normal = format.lowest + int256(format.precision) - 1;
-            if (n > 1) {
-                uint256 total = terms.positive + terms.negative + slack;
-                fold.band = (n * total) / ((1 << format.precision) - n) + 1 + slack;
-                fold.band += _scaled(4 * n, normal - scale);
-            } else if (terms.subnormal) fold.band = _scaled(1, normal - scale);
-            fold.exact = int256(terms.positive) - int256(terms.negative);
-
-            bool up = _overflows(terms.positive + fold.band, scale, format);
-            bool down = _overflows(terms.negative + fold.band, scale, format);
-            fold.positive = !terms.negativeInfinity && (terms.positiveInfinity || up);
-            fold.negative = !terms.positiveInfinity && (terms.negativeInfinity || down);
-            fold.nan = (terms.positiveInfinity || up) && (terms.negativeInfinity || down);
-            fold.finite = !terms.positiveInfinity && !terms.negativeInfinity;
-        }
-    }
-
-    function _sumScale(uint256[] memory bits, FloatFormat memory format) private pure returns (int256 scale) {
+    function _sumScale(uint256[] memory bits, Format memory format) private pure returns (int256 scale) {
         scale = format.lowest;
         for (uint256 i; i < bits.length; ++i) {
-            if (magnitude(format, bits[i]) >= format.infinity) continue;
-            (, int256 exponent) = decode(format, bits[i]);
+            if (!FloatFormat.isFinite(format, bits[i])) continue;
+            (, , int256 exponent) = FloatFormat.decode(format, bits[i]);
             if (exponent - SUM_PLACES > scale) scale = exponent - SUM_PLACES;
         }
     }
 
     function _terms(
         uint256[] memory bits,
-        FloatFormat memory format,
+        Format memory format,
         int256 scale
     ) private pure returns (Terms memory terms) {
         unchecked {
             for (uint256 i; i < bits.length; ++i) {
-                uint256 size = magnitude(format, bits[i]);
-                bool minus = isNegative(format, bits[i]);
-                if (size == 0) continue;
+                if (FloatFormat.isZero(format, bits[i])) continue;
                 ++terms.count;
-                if (size > format.infinity) terms.nan = true;
-                else if (size == format.infinity) {
+                (bool minus, uint256 mantissa, int256 exponent) = FloatFormat.decode(format, bits[i]);
+                if (FloatFormat.isNaN(format, bits[i])) terms.nan = true;
+                else if (FloatFormat.isInfinite(format, bits[i])) {
                     if (minus) terms.negativeInfinity = true;
                     else terms.positiveInfinity = true;
                 } else {
-                    (uint256 mantissa, int256 exponent) = decode(format, bits[i]);
-                    if (isTiny(format, bits[i])) terms.subnormal = true;
+                    if (FloatFormat.isTiny(format, bits[i])) terms.subnormal = true;
                     (mantissa, ) = _inUnits(mantissa, exponent - scale);
                     if (minus) terms.negative += mantissa;
                     else terms.positive += mantissa;
@@ -198,49 +188,28 @@ library FloatFold {
         }
     }
 
-    /// @dev Whether value·2^scale reaches the point from which rounding to nearest gives infinity.
-    function _overflows(uint256 value, int256 scale, FloatFormat memory format) private pure returns (bool) {
+    /// @dev u = 2^-precision.
+    function _precision(Format memory format) private pure returns (uint256) {
         unchecked {
-            // (2^precision - 1/2)·2^highest
-            uint256 threshold = (2 << format.precision) - 1;
-            int256 shift = format.highest - 1 - scale;
-            if (shift < 0) return value >= threshold >> (-shift > 255 ? 255 : uint256(-shift));
-            return uint256(shift) + format.precision < 255 && value >= threshold << uint256(shift);
+            return format.fractionBits + 1;
         }
     }
 
-    /// @notice The product of factors (bits).
-    /// @param zero whether there is also a factor 0
-    function product(
-        uint256[] memory bits,
-        bool zero,
-        FloatFormat memory format
-    ) internal pure returns (Fold memory fold) {
-        Factors memory factors = _factors(bits, format);
-        factors.zero = factors.zero || zero;
-        uint256 n = bits.length;
-        int256 normal = format.lowest + int256(format.precision) - 1;
-        fold.nan = factors.nan;
-        fold.unbounded = 2 * n > 1 << format.precision;
-        if (factors.nan || fold.unbounded) return fold;
+    /// @dev Exponent of the last place of the largest numbers.
+    function _highest(Format memory format) private pure returns (int256) {
         unchecked {
-            uint256 divisor = (1 << format.precision) - n;
-            // Some partial product may be subnormal, or an operand of one, and be flushed to 0.
-            bool underflow = !_reaches(factors.small, normal + 1);
-            uint256 largest = factors.large.mantissa;
-            largest += (n * largest) / divisor + 1 + 2 * n;
-            bool overflow = _overflows(largest, factors.large.exponent, format);
+            return int256(format.infinity >> format.fractionBits) - 2 + format.lowest;
+        }
+    }
 
-            fold.nan = (factors.infinite || overflow) && (factors.zero || underflow);
-            if (factors.infinite && factors.zero) return fold;
-            bool infinite = !factors.zero && (factors.infinite || overflow);
-            fold.positive = infinite && !factors.negative;
-            fold.negative = infinite && factors.negative;
-            fold.finite = !factors.infinite;
-            fold.scale = format.lowest;
-            if (factors.zero || factors.infinite) return fold;
-
-            _enclose(fold, factors, n, divisor, underflow ? normal : type(int256).min);
+    /// @dev Whether value·2^scale reaches the point from which rounding to nearest gives infinity.
+    function _overflows(uint256 value, int256 scale, Format memory format) private pure returns (bool) {
+        unchecked {
+            // (2^precision - 1/2)·2^highest, where 2^highest is the last place of the largest numbers
+            uint256 threshold = (2 << _precision(format)) - 1;
+            int256 shift = _highest(format) - 1 - scale;
+            if (shift < 0) return value >= threshold >> (-shift > 255 ? 255 : uint256(-shift));
+            return uint256(shift) + _precision(format) < 255 && value >= threshold << uint256(shift);
         }
     }
 
@@ -276,18 +245,17 @@ library FloatFold {
 
     function _factors(
         uint256[] memory bits,
-        FloatFormat memory format
+        Format memory format
     ) private pure returns (Factors memory factors) {
         factors.all.mantissa = factors.small.mantissa = factors.large.mantissa = 1 << PRODUCT_PLACES;
         factors.all.exponent = factors.small.exponent = factors.large.exponent = -int256(PRODUCT_PLACES);
         for (uint256 i; i < bits.length; ++i) {
-            uint256 size = magnitude(format, bits[i]);
-            if (isNegative(format, bits[i])) factors.negative = !factors.negative;
-            if (size == 0) factors.zero = true;
-            else if (size > format.infinity) factors.nan = true;
-            else if (size == format.infinity) factors.infinite = true;
+            (bool minus, uint256 mantissa, int256 exponent) = FloatFormat.decode(format, bits[i]);
+            if (minus) factors.negative = !factors.negative;
+            if (FloatFormat.isZero(format, bits[i])) factors.zero = true;
+            else if (FloatFormat.isNaN(format, bits[i])) factors.nan = true;
+            else if (FloatFormat.isInfinite(format, bits[i])) factors.infinite = true;
             else {
-                (uint256 mantissa, int256 exponent) = decode(format, bits[i]);
                 _multiply(factors.all, mantissa, exponent);
                 bool below = exponent < 0 && (exponent < -255 || mantissa >> uint256(-exponent) == 0);
                 _multiply(below ? factors.small : factors.large, mantissa, exponent);

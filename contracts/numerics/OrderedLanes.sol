@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {Dtype} from "../program/Dtype.sol";
 import {UnsupportedDtype} from "../kernels/KernelErrors.sol";
+import {Dtype} from "../program/Dtype.sol";
 
 /// @dev How elements of one type lie in a 256-bit word, one lane each. The patterns hold a value in every lane.
 struct Lanes {
@@ -94,10 +94,6 @@ library OrderedLanes {
         return bits & top == 0 ? top + magnitude : top - magnitude;
     }
 
-    function _magnitude(Lanes memory lanes, uint256 bits) private pure returns (uint256) {
-        return bits & ((1 << (lanes.width - 1)) - 1);
-    }
-
     /// @notice Compares every element of a row with the one that has key `target`.
     function tally(
         bytes calldata row,
@@ -122,6 +118,10 @@ library OrderedLanes {
             nan |= rest & (inside << (lanes.width - 1));
         }
         result.nan = lanes.float && nan & lanes.sign != 0;
+    }
+
+    function _magnitude(Lanes memory lanes, uint256 bits) private pure returns (uint256) {
+        return bits & ((1 << (lanes.width - 1)) - 1);
     }
 
     function _patterns(

@@ -1,23 +1,5 @@
-import { DType, dtypeSize, isFloatDtype } from "@assay/tensor";
-
-/** Fraction bits, width of the exponent field and exponent of the smallest normal number of an IEEE-754 type. */
-export interface FloatFormat {
-  readonly bits: number;
-  readonly fraction: number;
-  /** The smallest positive normal number is 2^smallest. */
-  readonly smallest: number;
-}
-
-const FORMATS: Partial<Record<DType, FloatFormat>> = {
-  [DType.float16]: { bits: 16, fraction: 10, smallest: -14 },
-  [DType.float32]: { bits: 32, fraction: 23, smallest: -126 },
-  [DType.float64]: { bits: 64, fraction: 52, smallest: -1022 },
-};
-
-/** The format of a floating-point type. */
-export function floatFormat(dtype: DType): FloatFormat {
-  return FORMATS[dtype]!;
-}
+import { DType, dtypeSize } from "@assay/tensor";
+import { formatOf } from "./float-format.ts";
 
 /** Numbers that compare as the elements do; exact for every type. */
 export type Values = ArrayLike<number> | ArrayLike<bigint>;
@@ -71,7 +53,8 @@ export function elementBitsAt(bytes: Uint8Array, dtype: DType, index: number): b
 
 /** Reads a subnormal as zero where hardware may; other values stay. */
 export function flushed<V extends number | bigint>(value: V, dtype: DType): V {
+  const format = formatOf(dtype);
   const tiny =
-    typeof value === "number" && isFloatDtype(dtype) && Math.abs(value) < 2 ** floatFormat(dtype).smallest;
+    typeof value === "number" && format && Math.abs(value) < 2 ** (format.lowest + format.fractionBits);
   return tiny ? (0 as V) : value;
 }

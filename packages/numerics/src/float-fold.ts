@@ -1,14 +1,13 @@
-import type { DType } from "@assay/tensor";
-import { floatFormat } from "./elements.ts";
-
-/** A finite value is ±mantissa·2^exponent, mantissa < 2^precision, lowest ≤ exponent ≤ highest; u = 2^-precision. */
-interface Format {
-  readonly bits: bigint;
-  readonly precision: bigint;
-  readonly lowest: bigint;
-  readonly highest: bigint;
-  readonly infinity: bigint;
-}
+import {
+  decode,
+  type Format,
+  isFinite,
+  isInfinite,
+  isNaN,
+  isNegative,
+  isTiny,
+  isZero,
+} from "./float-format.ts";
 
 /** What the exact sum or product is, and which results other orders of evaluation may give instead. */
 export interface Fold {
@@ -27,33 +26,21 @@ const PRODUCT_BITS = 176n;
 const PRODUCT_PLACES = 128n;
 const FAR = 180n;
 
-export function formatOf(dtype: DType): Format {
-  const { bits, fraction, smallest } = floatFormat(dtype);
-  const [width, places] = [BigInt(bits), BigInt(fraction)];
-  const largest = 1n - BigInt(smallest);
-  return {
-    bits: width,
-    precision: places + 1n,
-    lowest: BigInt(smallest) - places,
-    highest: largest - places,
-    infinity: (1n << (width - 1n)) - (1n << places),
-  };
-}
+/** u = 2^-precision. */
+const precisionOf = (format: Format): bigint => BigInt(format.fractionBits + 1);
 
-export const isNegative = (format: Format, bits: bigint): boolean => bits >> (format.bits - 1n) !== 0n;
+/** Exponent of the last place of the largest numbers. */
+const highest = (format: Format): bigint =>
+  (format.infinity >> BigInt(format.fractionBits)) - 2n + BigInt(format.lowest);
 
-export const magnitude = (format: Format, bits: bigint): bigint => bits & ((1n << (format.bits - 1n)) - 1n);
+const lowest = (format: Format): bigint => BigInt(format.lowest);
 
-/** Zeros and subnormals. */
-export const isTiny = (format: Format, bits: bigint): boolean =>
-  magnitude(format, bits) >> (format.precision - 1n) === 0n;
+/** Exponent of the smallest normal number. */
+const smallestNormal = (format: Format): bigint => BigInt(format.lowest + format.fractionBits);
 
-function decode(format: Format, bits: bigint): { mantissa: bigint; exponent: bigint } {
-  const fraction = format.precision - 1n;
-  const biased = magnitude(format, bits) >> fraction;
-  const mantissa = bits & ((1n << fraction) - 1n);
-  if (biased === 0n) return { mantissa, exponent: format.lowest };
-  return { mantissa: mantissa | (1n << fraction), exponent: format.lowest + biased - 1n };
+function parts(format: Format, bits: bigint): { mantissa: bigint; exponent: bigint } {
+  const { mantissa, exponent } = decode(format, bits);
+  return { mantissa, exponent: BigInt(exponent) };
 }
 
 const abs = (x: bigint): bigint => (x < 0n ? -x : x);
@@ -68,12 +55,11 @@ export function accepts(
   let provable = fold.band;
   // A NaN among the terms leaves no other result, however many there are.
   if (fold.unbounded && !fold.nan) return { acceptable: true, provable };
-  const size = magnitude(format, claimed);
   const negative = isNegative(format, claimed);
-  if (size > format.infinity) return { acceptable: fold.nan, provable };
-  if (size === format.infinity) return { acceptable: negative ? fold.negative : fold.positive, provable };
+  if (isNaN(format, claimed)) return { acceptable: fold.nan, provable };
+  if (isInfinite(format, claimed)) return { acceptable: negative ? fold.negative : fold.positive, provable };
   if (!fold.finite) return { acceptable: false, provable };
-  const { mantissa, exponent } = decode(format, claimed);
+  const { mantissa, exponent } = parts(format, claimed);
   const { units, cut } = inUnits(mantissa, exponent - fold.scale);
   if (cut) provable++;
   return { acceptable: abs((negative ? -units : units) - fold.exact) <= provable, provable };
@@ -109,34 +95,34 @@ function nothing(): Fold {
 /** The sum of terms (bits), of which zeros may be left out. */
 export function sum(bits: readonly bigint[], format: Format): Fold {
   const fold = nothing();
-  const finite = bits.filter((b) => magnitude(format, b) < format.infinity && magnitude(format, b) !== 0n);
+  const finite = bits.filter((b) => isFinite(format, b) && !isZero(format, b));
   const scale = finite.reduce((s, b) => {
-    const lowered = decode(format, b).exponent - SUM_PLACES;
+    const lowered = parts(format, b).exponent - SUM_PLACES;
     return lowered > s ? lowered : s;
-  }, format.lowest);
-  const n = BigInt(bits.filter((b) => magnitude(format, b) !== 0n).length);
-  fold.nan = bits.some((b) => magnitude(format, b) > format.infinity);
-  fold.unbounded = 2n * n > 1n << format.precision;
+  }, lowest(format));
+  const n = BigInt(bits.filter((b) => !isZero(format, b)).length);
+  fold.nan = bits.some((b) => isNaN(format, b));
+  fold.unbounded = 2n * n > 1n << precisionOf(format);
   if (fold.nan || fold.unbounded) return fold;
   fold.scale = scale;
 
   let [positive, negative] = [0n, 0n];
   for (const b of finite) {
-    const { mantissa, exponent } = decode(format, b);
+    const { mantissa, exponent } = parts(format, b);
     const { units } = inUnits(mantissa, exponent - scale);
     if (isNegative(format, b)) negative += units;
     else positive += units;
   }
-  const infinities = bits.filter((b) => magnitude(format, b) === format.infinity);
+  const infinities = bits.filter((b) => isInfinite(format, b));
   const positiveInfinity = infinities.some((b) => !isNegative(format, b));
   const negativeInfinity = infinities.some((b) => isNegative(format, b));
 
   // What cutting each term off may have lost.
-  const slack = scale > format.lowest ? n : 0n;
-  const normal = format.lowest + format.precision - 1n;
+  const slack = scale > lowest(format) ? n : 0n;
+  const normal = smallestNormal(format);
   if (n > 1n) {
     const total = positive + negative + slack;
-    fold.band = (n * total) / ((1n << format.precision) - n) + 1n + slack;
+    fold.band = (n * total) / ((1n << precisionOf(format)) - n) + 1n + slack;
     fold.band += scaled(4n * n, normal - scale);
   } else if (finite.some((b) => isTiny(format, b))) fold.band = scaled(1n, normal - scale);
   fold.exact = positive - negative;
@@ -153,10 +139,10 @@ export function sum(bits: readonly bigint[], format: Format): Fold {
 /** Whether value·2^scale reaches the point from which rounding to nearest gives infinity. */
 function overflows(value: bigint, scale: bigint, format: Format): boolean {
   // (2^precision − 1/2)·2^highest
-  const threshold = (2n << format.precision) - 1n;
-  const shift = format.highest - 1n - scale;
+  const threshold = (2n << precisionOf(format)) - 1n;
+  const shift = highest(format) - 1n - scale;
   if (shift < 0n) return value >= threshold >> -shift;
-  return shift + format.precision < 255n && value >= threshold << shift;
+  return shift + precisionOf(format) < 255n && value >= threshold << shift;
 }
 
 /** A positive real, mantissa·2^exponent; at most n units of its last place too small after n multiplications. */
@@ -181,22 +167,21 @@ export function product(bits: readonly bigint[], zero: boolean, format: Format):
   // All factors, those below 1, the others.
   const [all, small, large] = [one(), one(), one()];
   const minus = bits.filter((b) => isNegative(format, b)).length % 2 === 1;
-  const hasZero = zero || bits.some((b) => magnitude(format, b) === 0n);
-  const infinite = bits.some((b) => magnitude(format, b) === format.infinity);
+  const hasZero = zero || bits.some((b) => isZero(format, b));
+  const infinite = bits.some((b) => isInfinite(format, b));
   for (const b of bits) {
-    const size = magnitude(format, b);
-    if (size === 0n || size >= format.infinity) continue;
-    const { mantissa, exponent } = decode(format, b);
+    if (isZero(format, b) || !isFinite(format, b)) continue;
+    const { mantissa, exponent } = parts(format, b);
     multiply(all, mantissa, exponent);
     multiply(exponent < 0n && mantissa >> -exponent === 0n ? small : large, mantissa, exponent);
   }
   const n = BigInt(bits.length);
-  const normal = format.lowest + format.precision - 1n;
-  fold.nan = bits.some((b) => magnitude(format, b) > format.infinity);
-  fold.unbounded = 2n * n > 1n << format.precision;
+  const normal = smallestNormal(format);
+  fold.nan = bits.some((b) => isNaN(format, b));
+  fold.unbounded = 2n * n > 1n << precisionOf(format);
   if (fold.nan || fold.unbounded) return fold;
 
-  const divisor = (1n << format.precision) - n;
+  const divisor = (1n << precisionOf(format)) - n;
   // Some partial product may be subnormal, or an operand of one, and be flushed to 0.
   const underflow = log2(small.mantissa) + small.exponent < normal + 1n;
   const largest = large.mantissa + (n * large.mantissa) / divisor + 1n + 2n * n;
@@ -207,7 +192,7 @@ export function product(bits: readonly bigint[], zero: boolean, format: Format):
   fold.positive = unlimited && !minus;
   fold.negative = unlimited && minus;
   fold.finite = !infinite;
-  fold.scale = format.lowest;
+  fold.scale = lowest(format);
   if (hasZero || infinite) return fold;
 
   fold.scale = all.exponent;

@@ -9,7 +9,8 @@ import {
   unsupportedDtype,
 } from "./checks.ts";
 import { elementBitsAt } from "./elements.ts";
-import { accepts, formatOf, isNegative, isTiny, magnitude, product, sum } from "./float-fold.ts";
+import { accepts, product, sum } from "./float-fold.ts";
+import { formatOf, isNaN, isTiny, order as orderOf } from "./float-format.ts";
 import { type Judgement, type Kernel, type KernelInput, Verdict } from "./types.ts";
 
 /** Operations of the Indexed family. */
@@ -86,9 +87,8 @@ function check(input: Omit<KernelInput, "hint">): Call {
 }
 
 const isNaNBits = (dtype: DType, bits: bigint): boolean => {
-  if (!isFloatDtype(dtype)) return false;
   const format = formatOf(dtype);
-  return magnitude(format, bits) > format.infinity;
+  return format !== undefined && isNaN(format, bits);
 };
 
 /** Whether the claim is one of the terms, bit for bit, but for what a NaN carries. */
@@ -123,9 +123,8 @@ function integerOf(dtype: DType, bits: bigint): bigint {
 
 /** Largest or smallest of floating-point terms: the rules of the Reduction family, without a start value. */
 function extreme({ op, dtype, claimed, terms, zero }: Call): boolean {
-  const format = formatOf(dtype);
-  const order = (bits: bigint) =>
-    isNegative(format, bits) ? -magnitude(format, bits) : magnitude(format, bits);
+  const format = formatOf(dtype)!;
+  const order = (bits: bigint) => orderOf(format, bits);
   const numbers = terms.filter((bits) => !isNaNBits(dtype, bits));
   const orders = [...numbers.map(order), ...(zero ? [0n] : [])];
   const claim = order(claimed);
@@ -143,7 +142,7 @@ function extreme({ op, dtype, claimed, terms, zero }: Call): boolean {
 
 /** Floating-point sums and products, in any order. */
 function fold({ op, dtype, claimed, terms, zero }: Call): Judgement {
-  const format = formatOf(dtype);
+  const format = formatOf(dtype)!;
   const times = op === IndexedOp.Mul || op === IndexedOp.Product;
   // Of no terms at all the product is 1 and the sum 0.
   const folded = times ? product(terms, zero, format) : sum(terms, format);

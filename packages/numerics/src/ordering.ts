@@ -9,7 +9,8 @@ import {
   unknownOp,
   unsupportedDtype,
 } from "./checks.ts";
-import { elementBitsAt, elementValues, floatFormat, flushed, type Values } from "./elements.ts";
+import { elementBitsAt, elementValues, flushed, type Values } from "./elements.ts";
+import { formatOf } from "./float-format.ts";
 import type { Kernel, KernelInput } from "./types.ts";
 
 /** Operations of the Ordering family. */
@@ -84,9 +85,11 @@ function hardmax(input: Input, row: Values, dtype: DType): boolean {
 
 /** The bits of 1.0, or of the integer 1. */
 function oneBits(dtype: DType): bigint {
-  if (!isFloatDtype(dtype)) return 1n;
-  const { bits, fraction } = floatFormat(dtype);
-  return ((1n << BigInt(bits - 2 - fraction)) - 1n) << BigInt(fraction);
+  const format = formatOf(dtype);
+  if (!format) return 1n;
+  // the biased exponent of 1 is that of infinity halved, rounded down
+  const fraction = BigInt(format.fractionBits);
+  return (format.infinity >> (fraction + 1n)) << fraction;
 }
 
 /**
