@@ -31,14 +31,9 @@ export function writeCopy(
 }
 
 /** A table of indices that the compiler knows; returns its name. */
-export function indexTable(
-  graph: LoweringGraph,
-  name: string,
-  values: ArrayLike<number>,
-  dims: readonly number[] = [values.length],
-): string {
+export function indexTable(graph: LoweringGraph, name: string, values: readonly number[]): string {
   const words = Int32Array.from(values);
-  return graph.derive(name, tensor(DType.int32, dims, new Uint8Array(words.buffer)));
+  return graph.derive(name, tensor(DType.int32, [values.length], new Uint8Array(words.buffer)));
 }
 
 /** What `indices` select along one axis, as a slice; undefined where they are no arithmetic progression. */

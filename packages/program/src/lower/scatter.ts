@@ -1,12 +1,11 @@
 import { Family, IndexedOp } from "@assay/numerics";
 import { DType, dtypeSize, elementCount, tensor } from "@assay/tensor";
-import { axis, type Condition, digits, lookupIndex } from "../compile/draft.ts";
-import type { LoweringGraph } from "../compile/graph.ts";
+import { axis, type Condition, digits } from "../compile/draft.ts";
 import { unsupported } from "../compile/unsupported.ts";
 import type { OnnxNode } from "../onnx/model.ts";
-import { input, integers, normalAxis, onlyOutput, optionalInput } from "./arguments.ts";
+import { input, normalAxis, onlyOutput, optionalInput } from "./arguments.ts";
 import { dtypeOf } from "./elementwise.ts";
-import { equals, fixed, indexTable, writeCopy } from "./gather.ts";
+import { equals, fixed } from "./gather.ts";
 import type { Lowering } from "./index.ts";
 
 const REDUCTIONS: Readonly<Record<string, number>> = {
@@ -44,59 +43,8 @@ const scatterElements: Lowering = (node, graph) => {
   });
 };
 
-/**
- * Writes a ScatterND whose tuples the compiler knows and which are all different: for each element a table says where
- * its update is, or a position outside of the updates. False where there is no such table.
- */
-function scatterKnown(node: OnnxNode, graph: LoweringGraph): boolean {
-  const output = onlyOutput(node);
-  const [data, indices, updates] = [input(node, 0), input(node, 1), input(node, 2)];
-  const outer = graph.dims(indices).slice(0, -1);
-  if (reductionOf(node) !== IndexedOp.Overwrite || !graph.constant(indices) || outer.length === 0)
-    return false;
-  const rank = graph.dims(indices).at(-1)!;
-  const axes = graph.dims(data).map(axis);
-  const selected = axes.slice(0, rank).map(({ size }) => size);
-  const tuples = integers(graph, indices, "indices");
-  const updateOf = new Int32Array(elementCount(selected)).fill(-1);
-  for (let n = 0; n < elementCount(outer); n++) {
-    const at = selected.reduce((flat, size, c) => {
-      const index = tuples[n * rank + c]!;
-      return flat * size + (index < 0 ? index + size : index);
-    }, 0);
-    if (updateOf[at] !== -1) return false;
-    updateOf[at] = n;
-  }
-  // One table for each axis of the updates along which they are chosen.
-  const longer = outer.flatMap((size, j) => (size > 1 ? [j] : []));
-  const chosen = longer.length > 0 ? longer : [0];
-  const tables = chosen.map((j) => {
-    const faster = elementCount(outer.slice(j + 1));
-    const values = updateOf.map((n) => (n < 0 ? outer[j]! : Math.floor(n / faster) % outer[j]!));
-    return indexTable(graph, `${output}:updates${j}`, values, selected);
-  });
-  writeCopy(
-    node,
-    graph,
-    axes.map((a) => [a]),
-    tables.map((value) => ({ value, indices: axes.slice(0, rank).map((a) => digits([a])) })),
-    [
-      {
-        value: updates,
-        indices: [
-          ...outer.map((_, j) => (chosen.includes(j) ? lookupIndex(chosen.indexOf(j)) : digits([]))),
-          ...axes.slice(rank).map((a) => digits([a])),
-        ],
-      },
-      { value: data, indices: axes.map((a) => digits([a])) },
-    ],
-  );
-  return true;
-}
-
 /** An element takes the updates whose index tuple is its own coordinates: one condition for each part of the tuple. */
 const scatterND: Lowering = (node, graph) => {
-  if (scatterKnown(node, graph)) return;
   const output = onlyOutput(node);
   const [data, indices, updates] = [input(node, 0), input(node, 1), input(node, 2)];
   const axes = graph.dims(data).map(axis);

@@ -57,6 +57,14 @@ export const errorsAbi = [
   },
   {
     type: "error",
+    name: "BadParameter",
+    inputs: [
+      { name: "parameter", type: "uint256" },
+      { name: "bits", type: "uint32" },
+    ],
+  },
+  {
+    type: "error",
     name: "BadValid",
     inputs: [
       { name: "operand", type: "uint256" },
@@ -538,6 +546,14 @@ export const errorsAbi = [
   },
   { type: "error", name: "StringTooLong", inputs: [{ name: "str", type: "string" }] },
   { type: "error", name: "TensorTooLarge", inputs: [{ name: "elements", type: "uint256" }] },
+  {
+    type: "error",
+    name: "TooManyPoints",
+    inputs: [
+      { name: "points", type: "uint256" },
+      { name: "limit", type: "uint256" },
+    ],
+  },
   {
     type: "error",
     name: "TooManyTerms",
