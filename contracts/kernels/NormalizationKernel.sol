@@ -175,7 +175,13 @@ contract NormalizationKernel is IKernel {
                 call.negative = centre < 0;
                 call.centre = WideMath.from(uint256(centre < 0 ? -centre : centre), unit) / count;
             }
-            if (op <= INVERSE_DEVIATION) call.variance = call.variance + WideMath.fromFloat(epsilon);
+            if (op <= INVERSE_DEVIATION) {
+                // elements that are all equal leave a running mean right
+                bool running = op != ROOT_MEAN_SQUARE && Wide.unwrap(call.variance) != 0;
+                if (running) call.largest = WideMath.from(1, int256(sums.exponent) - 126);
+                call.epsilon = WideMath.fromFloat(epsilon);
+                call.variance = call.variance + call.epsilon;
+            }
             return op >= UNIT_L1 && sums.magnitude == 0;
         }
     }

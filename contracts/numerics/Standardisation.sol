@@ -20,6 +20,8 @@ library Standardisation {
         Wide reach; // |x| + |m|
         Wide spread; // A, the mean of |x_i|; 0 where m is not computed
         Wide unit; // w, within two of which |c| is known; 0 where it is exact
+        Wide largest; // X, at least every |x_i|; 0 where no running mean can be wrong
+        Wide epsilon;
         Wide variance; // W
         Wide loss; // what underflow can change in the computed W: τ
         uint256 terms; // K
@@ -86,9 +88,9 @@ library Standardisation {
         Wide inverse = _one() / call.variance.squareRoot();
         Wide flushed = WideMath.from(1, -126);
         Wide own = WideMath.from(1, -48);
-        Wide provable = inverse * (e.shrink + e.own + own) + flushed;
+        Wide provable = inverse * (e.shrink + e.own + e.shrink * e.own + own) + flushed;
         (e, ) = _errors(call, usual);
-        Wide integrity = inverse * (e.shrink + e.own + own) + flushed;
+        Wide integrity = inverse * (e.shrink + e.own + e.shrink * e.own + own) + flushed;
         return Bands.judge(false, inverse, false, Wide.wrap(0), [provable, integrity], claimed);
     }
 
@@ -112,7 +114,34 @@ library Standardisation {
             e.drifted = e.drift / (call.variance + square).squareRoot();
             e.shrink = square / (call.variance + call.variance + square);
         }
-        return (e, true);
+        return (e, _addRunning(call, e, terms));
+    }
+
+    /// @dev Widens the errors to those of a running mean (Welford): D' = u·X·(0.51·K + 12) + 3Kμ for mean and √V.
+    function _addRunning(Call memory call, Errors memory e, uint256 terms) private pure returns (bool) {
+        if (Wide.unwrap(call.largest) == 0) return true;
+        Wide off =
+            call.largest * WideMath.from(((terms * 131) >> 8) + 3073, -32) +
+                WideMath.from(3 * call.terms, -126);
+        Wide root = call.variance.squareRoot();
+        Wide shrink = off / root; // q
+        if (shrink < WideMath.from(1, -1)) {
+            // q/(1 - q)
+            shrink = shrink * (_one() + shrink + shrink);
+            e.drifted = _larger(e.drifted, shrink);
+        } else {
+            if (Wide.unwrap(call.epsilon) == 0) return false;
+            Wide least = call.epsilon.squareRoot();
+            shrink = root / least;
+            e.drifted = _larger(e.drifted, off / least);
+        }
+        e.shrink = _larger(e.shrink, shrink);
+        e.drift = _larger(e.drift, off);
+        return true;
+    }
+
+    function _larger(Wide a, Wide b) private pure returns (Wide) {
+        return a < b ? b : a;
     }
 
     /// @dev B, and what the contract's own arithmetic may be wrong by.
@@ -125,7 +154,7 @@ library Standardisation {
         Wide scale = WideMath.fromFloat(call.scale);
         Wide bias = WideMath.fromFloat(call.bias);
         Wide reach = call.reach + e.drift;
-        Wide growth = _one() + e.own;
+        Wide growth = (_one() + e.own) * (_one() + e.shrink);
         Wide term = call.centre * inverse * (e.shrink + e.own);
         term =
             term + growth * (e.drifted + (WideMath.from(13, -25) * reach + WideMath.from(5, -126)) * inverse);
@@ -149,7 +178,8 @@ library Standardisation {
         if (call.sumsOverflow && Float32.order(claimed) == Float32.order(call.bias)) return true;
         if (Float32.isFinite(claimed)) return false;
         Wide most =
-            (call.reach + e.drift + _one()) * factor * (_one() + e.own) + WideMath.fromFloat(call.bias);
+            (call.reach + e.drift + _one()) * factor * (_one() + e.own) * (_one() + e.shrink) +
+                WideMath.fromFloat(call.bias);
         return call.sumsOverflow || !(most < WideMath.from(1, 125));
     }
 

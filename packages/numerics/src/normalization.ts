@@ -127,6 +127,8 @@ function fill(
     reach: wideFloat(x),
     spread: WIDE_ZERO,
     unit: WIDE_ZERO,
+    largest: WIDE_ZERO,
+    epsilon: WIDE_ZERO,
     variance: WIDE_ZERO,
     loss: LOSS,
     terms,
@@ -156,7 +158,13 @@ function fill(
     call.negative = centre < 0n;
     call.centre = over(wide(centre < 0n ? -centre : centre, unit), count);
   }
-  if (op <= NormalizationOp.InverseDeviation) call.variance = plus(call.variance, wideFloat(epsilon));
+  if (op <= NormalizationOp.InverseDeviation) {
+    // elements that are all equal leave a running mean right
+    const running = op !== NormalizationOp.RootMeanSquare && call.variance.m !== 0n;
+    if (running) call.largest = wide(1n, sums.exponent - 126);
+    call.epsilon = wideFloat(epsilon);
+    call.variance = plus(call.variance, call.epsilon);
+  }
   return call;
 }
 
@@ -186,6 +194,8 @@ function batchNorm(input: KernelInput): Judgement {
     reach,
     spread: WIDE_ZERO,
     unit: WIDE_ZERO,
+    largest: WIDE_ZERO,
+    epsilon: WIDE_ZERO,
     variance: negativeVariance ? minus(added, variance) : plus(variance, added),
     loss: LOSS,
     terms: 1,

@@ -20,6 +20,9 @@ export interface Call {
   spread: Wide;
   /** w, within two of which |c| is known; 0 where it is exact. */
   unit: Wide;
+  /** X, at least every |x_i|; 0 where no running mean can be wrong. */
+  largest: Wide;
+  epsilon: Wide;
   /** W. */
   variance: Wide;
   /** τ, what underflow can change in the computed W. */
@@ -70,7 +73,7 @@ export function inverseDeviation(call: Call, claimed: number): Judgement {
   if (!isFinite32(claimed)) return acceptIf(false);
   const inverse = over(ONE, wideRoot(call.variance));
   const bandOf = ({ shrink, own }: Errors) =>
-    plus(times(inverse, plus(shrink, own, wide(1n, -48))), wide(1n, -126));
+    plus(times(inverse, plus(shrink, own, times(shrink, own), wide(1n, -48))), wide(1n, -126));
   const bands = { provable: bandOf(e), integrity: bandOf(errors(call, usual)!) };
   return judgeWide(false, inverse, false, WIDE_ZERO, bands, claimed);
 }
@@ -83,22 +86,50 @@ function errors(call: Call, terms: bigint): Errors | undefined {
   z = plus(z, over(call.loss, call.variance));
   if (!wideLess(z, least)) return undefined;
   const own = plus(times(z, plus(ONE, z, times(plus(z, z), z)), wide(1n, -1)), wide(1n, -21));
-  if (call.spread.m === 0n) return { own, drift: WIDE_ZERO, drifted: WIDE_ZERO, shrink: WIDE_ZERO };
+  if (call.spread.m === 0n)
+    return withRunning(call, { own, drift: WIDE_ZERO, drifted: WIDE_ZERO, shrink: WIDE_ZERO }, terms);
   const drift = plus(times(gamma(terms + 256n), call.spread), wide(5n, -126));
   const square = times(drift, drift);
-  return {
+  const twoPass = {
     own,
     drift,
     drifted: over(drift, wideRoot(plus(call.variance, square))),
     shrink: over(square, plus(call.variance, call.variance, square)),
   };
+  return withRunning(call, twoPass, terms);
 }
+
+/** Widens the errors to those of a running mean (Welford): D' = u·X·(0.51·K + 12) + 3Kμ for mean and √V. */
+function withRunning(call: Call, e: Errors, terms: bigint): Errors | undefined {
+  if (call.largest.m === 0n) return e;
+  const off = plus(
+    times(call.largest, wide(((terms * 131n) >> 8n) + 3073n, -32)),
+    wide(3n * BigInt(call.terms), -126),
+  );
+  const root = wideRoot(call.variance);
+  const q = over(off, root);
+  const drift = larger(e.drift, off);
+  if (wideLess(q, wide(1n, -1))) {
+    const shrink = times(q, plus(ONE, q, q)); // q/(1 - q)
+    return { own: e.own, drift, drifted: larger(e.drifted, shrink), shrink: larger(e.shrink, shrink) };
+  }
+  if (call.epsilon.m === 0n) return undefined;
+  const least = wideRoot(call.epsilon);
+  return {
+    own: e.own,
+    drift,
+    drifted: larger(e.drifted, over(off, least)),
+    shrink: larger(e.shrink, over(root, least)),
+  };
+}
+
+const larger = (a: Wide, b: Wide): Wide => (wideLess(a, b) ? b : a);
 
 function band(call: Call, e: Errors, inverse: Wide, product: Wide): Wide {
   const scale = wideFloat(call.scale);
   const bias = wideFloat(call.bias);
   const reach = plus(call.reach, e.drift);
-  const growth = plus(ONE, e.own);
+  const growth = times(plus(ONE, e.own), plus(ONE, e.shrink));
   const rounded = times(plus(times(wide(13n, -25), reach), wide(5n, -126)), inverse);
   const term = plus(
     times(call.centre, inverse, plus(e.shrink, e.own)),
@@ -117,7 +148,10 @@ function band(call: Call, e: Errors, inverse: Wide, product: Wide): Wide {
 function acceptsOverflow(call: Call, e: Errors, factor: Wide, claimed: number): boolean {
   if (call.sumsOverflow && order32(claimed) === order32(call.bias)) return true;
   if (isFinite32(claimed)) return false;
-  const most = plus(times(plus(call.reach, e.drift, ONE), factor, plus(ONE, e.own)), wideFloat(call.bias));
+  const most = plus(
+    times(plus(call.reach, e.drift, ONE), factor, plus(ONE, e.own), plus(ONE, e.shrink)),
+    wideFloat(call.bias),
+  );
   return call.sumsOverflow || !wideLess(most, wide(1n, 125));
 }
 

@@ -75,11 +75,23 @@ export function standardise(c: StandardiseCase): { n: bigint; d: bigint; provabl
   const D = A > 0 ? gamma(k + 1) * A + 5 * mu : 0; // the mean of zeros is exact
   const z = gamma(k + 6) + (8 * mu * (c.mean ? 1 : k)) / W;
   const G = z / (2 * (1 - z)) + 8 * u;
-  const H = (D * D) / (2 * W + D * D);
-  const reach = x + A + D;
+  let H = (D * D) / (2 * W + D * D);
+  let drifted = D / Math.sqrt(W + D * D);
+  let most = D;
+  if (c.centred && square * K !== sum * sum) {
+    // a running mean
+    const X = 2 ** (Math.max(...c.row.map((bits) => (bits >>> 23) % 256), 1) - 126);
+    const off = u * X * (0.5117 * k + 12) + 3 * k * mu;
+    const q = off / Math.sqrt(W);
+    const epsilon = Math.sqrt(quotient(integerOf(c.epsilon), 1n) * unit);
+    const shrink = q < 0.5 ? q * (1 + 2 * q) : Math.sqrt(W) / epsilon;
+    H = Math.max(H, shrink);
+    drifted = Math.max(drifted, q < 0.5 ? shrink : off / epsilon);
+    most = Math.max(D, off);
+  }
+  const reach = x + A + most;
   const rho = 1 / Math.sqrt(W);
-  const term =
-    absolute * rho * (H + G) + (1 + G) * (D / Math.sqrt(W + D * D) + (gamma(6) * reach + 5 * mu) * rho);
+  const term = absolute * rho * (H + G) + (1 + G) * (1 + H) * (drifted + (gamma(6) * reach + 5 * mu) * rho);
   return { n, d: root << 149n, provable: s * term + gamma(2) * b + mu * (2 * s + 2 * reach + 4) };
 }
 
