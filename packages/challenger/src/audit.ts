@@ -1,5 +1,5 @@
 import { type Judgement, type Kernel, kernelOf, type KernelInput, Verdict } from "@assay/numerics";
-import { elementBits, kernelInput, type Program, type ReadValue } from "@assay/program";
+import { elementBits, kernelInput, Origin, type Program, type ReadValue } from "@assay/program";
 import { AssayError, dtypeSize, elementCount } from "@assay/tensor";
 import { estimator } from "./estimate.ts";
 import { operandBytes, operandReaders, unravel, type Values } from "./reader.ts";
@@ -9,8 +9,13 @@ export interface AuditOptions {
   /** The executor's committed trace, with the program's constants and the request's inputs: stored bytes. */
   values: Values;
   /**
-   * The auditor's own trace of the same inputs. What it shares with the executor's is taken to be right: the auditor
-   * computed it itself on the same operands.
+   * What the auditor's own machine computes on the very operands of this trace (`Backend.replay`). Elements that are the
+   * same are taken to be right.
+   */
+  replayed?: readonly Uint8Array[] | undefined;
+  /**
+   * Without a replay: the auditor's own trace of the same inputs. It says the same of instructions whose operands are the
+   * same in both traces.
    */
   own?: readonly Uint8Array[];
   /** Default: the kernels of @assay/numerics. */
@@ -33,7 +38,7 @@ export interface AuditReport {
    * is wrong. With `all`: every wrong element, in order.
    */
   findings: Finding[];
-  /** Instructions with the auditor's own operands and output. */
+  /** Instructions with the output that the auditor's own machine computes on the same operands. */
   identical: number;
   /** Elements waved through by the float64 estimate. */
   screened: number;
@@ -51,7 +56,7 @@ const BREATH_MS = 50;
 
 /** Checks every instruction of a trace on the trace's own operands. */
 export async function audit(options: AuditOptions): Promise<AuditReport> {
-  const { program, values, own } = options;
+  const { program, values, replayed, own } = options;
   const report: AuditReport = { findings: [], identical: 0, screened: 0, judged: 0 };
   let imprecise: Finding | undefined;
   let lastBreath = performance.now();
@@ -62,15 +67,19 @@ export async function audit(options: AuditOptions): Promise<AuditReport> {
     lastBreath = performance.now();
   };
 
-  const same = program.instructions.map(
-    (_, i) => own?.[i] !== undefined && Buffer.compare(own[i], values.trace[i]!) === 0,
-  );
+  const reference = replayed ?? own;
+  const same = program.instructions.map((_, i) => {
+    const expected = reference?.[i];
+    const actual = values.trace[i]!;
+    return expected === actual || (expected !== undefined && Buffer.compare(expected, actual) === 0);
+  });
   for (const [index, instruction] of program.instructions.entries()) {
     // Inputs and constants are the auditor's by construction, so operands differ only through the trace.
-    const sameOperands = instruction.operands.every(
-      (operand) => operand.origin !== 2 || same[operand.index]!,
-    );
-    if (own !== undefined && sameOperands && same[index]!) {
+    const sameOperands =
+      replayed !== undefined ||
+      instruction.operands.every((operand) => operand.origin !== Origin.Trace || same[operand.index]!);
+    const expected = sameOperands ? reference?.[index] : undefined;
+    if (expected && same[index]!) {
       report.identical++;
       continue;
     }
@@ -82,11 +91,10 @@ export async function audit(options: AuditOptions): Promise<AuditReport> {
         "TRACE_SIZE",
         `trace value ${index} has ${output.length} bytes, not ${count * size}`,
       );
-    const ownOutput = own !== undefined && sameOperands ? own[index]! : undefined;
     const judge = elementJudge(options, index);
     for (let element = 0; element < count; element++) {
       if ((element & 63) === 0) await breathe();
-      if (ownOutput && sameElement(output, ownOutput, element, size)) continue;
+      if (expected && sameElement(output, expected, element, size)) continue;
       const judgement = judge(element, report);
       if (judgement === undefined || judgement.verdict === Verdict.Acceptable) continue;
       const finding = { instruction: index, element, judgement };

@@ -5,7 +5,7 @@ import { Family, kernelOf, ScalarOp, Verdict } from "@assay/numerics";
 import { Origin, type Instruction } from "@assay/program";
 import { loadModel, type Model, ModelBackend } from "@assay/service";
 import { float32Tensor, toStored } from "@assay/tensor";
-import { beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { nudge } from "../../../test/actors/backends.ts";
 import { generator } from "../../../test/actors/random.ts";
 import { audit } from "../src/audit.ts";
@@ -15,6 +15,9 @@ import { operandReaders, type Values } from "../src/reader.ts";
 const digits = new URL("../../../models/digits/", import.meta.url);
 let model: Model;
 let values: Values;
+let backend: ModelBackend;
+afterAll(() => backend.close());
+afterAll(() => backend.close());
 
 beforeAll(async () => {
   model = await loadModel({
@@ -27,9 +30,8 @@ beforeAll(async () => {
   const port = model.program.inputs[0]!;
   const pixels = samples[7]!.pixels.map((x) => x / 16);
   const inputs = [toStored(float32Tensor(port.dims, pixels), port.layout)];
-  const backend = new ModelBackend(model);
+  backend = new ModelBackend(model);
   const trace = await backend.trace(inputs);
-  await backend.close();
   values = { inputs, constants: model.constants.trees.map(({ stored }) => stored), trace };
 });
 
@@ -68,6 +70,23 @@ test.each([true, false])(
     }
   },
 );
+
+test("a replay on the trace's own operands leaves only what is wrong to be judged", async () => {
+  const { instructions } = model.program;
+  for (const instruction of instructions.keys()) {
+    // What follows is computed again by another machine: nothing of it need be bit-identical to our own trace.
+    const trace = nudge(model.program, values, { instruction, element: 3, recompute: true });
+    const replayed = await backend.replay(values.inputs, trace);
+    const report = await audit({ program: model.program, values: { ...values, trace }, replayed, all: true });
+    expect(report.findings).toMatchObject([{ instruction, element: 3 }]);
+    const honest = await audit({
+      program: model.program,
+      values,
+      replayed: await backend.replay(values.inputs, values.trace),
+    });
+    expect(honest).toEqual({ findings: [], identical: instructions.length, screened: 0, judged: 0 });
+  }
+});
 
 test("with `all`, everything wrong is reported; a fraudulent element is preferred to an imprecise one", async () => {
   const twice = nudge(model.program, values, { instruction: 0, element: 3, recompute: true });

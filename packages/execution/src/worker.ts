@@ -8,7 +8,13 @@ export type WorkerRequest =
   | { kind: "version" }
   | { kind: "canonicalise"; model: Uint8Array }
   | { kind: "load"; session: string; model: Uint8Array }
-  | { kind: "run"; session: string; inputs: Tensors; outputs: string[]; shapesOnly: boolean };
+  | { kind: "run"; session: string; inputs: Tensors; outputs: string[]; read: Reading };
+
+/**
+ * What comes back of a run's outputs: all of them; their shapes only; or those that differ from the input that
+ * `cutInput` names for them.
+ */
+export type Reading = "values" | "shapes" | "differing";
 
 export type WorkerReply = { id: number; value: unknown } | { id: number; error: string };
 
@@ -59,7 +65,7 @@ export class OnnxWorker {
 
   /** Runs a registered model and fetches the named values. */
   async run(session: string, inputs: Tensors, outputs: string[]): Promise<Record<string, Tensor>> {
-    return (await this.#run(session, inputs, outputs, false)) as Record<string, Tensor>;
+    return (await this.#run(session, inputs, outputs, "values")) as Record<string, Tensor>;
   }
 
   /** Runs a registered model for the shapes of the named values: their data stay in the child. */
@@ -68,10 +74,19 @@ export class OnnxWorker {
     inputs: Tensors,
     outputs: string[],
   ): Promise<Record<string, ValueShape>> {
-    return (await this.#run(session, inputs, outputs, true)) as Record<string, ValueShape>;
+    return (await this.#run(session, inputs, outputs, "shapes")) as Record<string, ValueShape>;
   }
 
-  async #run(session: string, inputs: Tensors, outputs: string[], shapesOnly: boolean): Promise<unknown> {
+  /** Runs a registered cut graph; fetches the outputs that are not, byte for byte, what was given for them. */
+  async runForDifferences(
+    session: string,
+    inputs: Tensors,
+    outputs: string[],
+  ): Promise<Record<string, Tensor>> {
+    return (await this.#run(session, inputs, outputs, "differing")) as Record<string, Tensor>;
+  }
+
+  async #run(session: string, inputs: Tensors, outputs: string[], read: Reading): Promise<unknown> {
     const model = this.#models.get(session);
     if (!model) throw new AssayError("UNKNOWN_SESSION", `no model is registered as "${session}"`);
     const child = this.#start();
@@ -85,7 +100,7 @@ export class OnnxWorker {
     }
     if (this.#child !== child)
       throw new AssayError("WORKER_CRASHED", "the onnxruntime process ended meanwhile");
-    return this.#request({ kind: "run", session, inputs, outputs, shapesOnly });
+    return this.#request({ kind: "run", session, inputs, outputs, read });
   }
 
   /** Ends the process. Requests under way are rejected. */

@@ -12,7 +12,15 @@ export type { Shapes, ValueShape } from "./compile/graph.ts";
 export { UnsupportedModelError, type UnsupportedReason } from "./compile/unsupported.ts";
 export { expand } from "./expand/expand.ts";
 export { type OnnxModel, type OnnxNode, type OnnxPort, readModel } from "./onnx/model.ts";
-export { exposeValues, fixInputShapes, type InputShapes, pinInputs } from "./onnx/surgery.ts";
+export {
+  exposeValues,
+  fixInputShapes,
+  type InputShapes,
+  pinInputs,
+  type Cut,
+  cutGraph,
+  cutInput,
+} from "./onnx/surgery.ts";
 export { readTensorFile } from "./onnx/tensor.ts";
 export {
   encodeHeader,

@@ -10,5 +10,10 @@ export interface Backend {
   run(inputs: StoredValues): Promise<Uint8Array[]>;
   /** Every trace value, by instruction. */
   trace(inputs: StoredValues): Promise<Uint8Array[]>;
+  /**
+   * Every trace value, computed on the operands that another trace has; undefined where that cannot be done. A backend
+   * that only claims needs none.
+   */
+  replay?(inputs: StoredValues, trace: StoredValues): Promise<Uint8Array[] | undefined>;
   close(): Promise<void>;
 }

@@ -94,6 +94,10 @@ export class ModelBackend implements Backend {
     return this.#runner.trace(this.#tensors(inputs));
   }
 
+  replay(inputs: StoredValues, trace: StoredValues): Promise<Uint8Array[] | undefined> {
+    return this.#runner.replay(this.#tensors(inputs), trace);
+  }
+
   close(): Promise<void> {
     return this.#runner.close();
   }

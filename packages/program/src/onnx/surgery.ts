@@ -70,3 +70,35 @@ export function fixInputShapes(bytes: Uint8Array, shapes: InputShapes): Uint8Arr
   }
   return encode("ModelProto", model);
 }
+
+/** A value of the graph that is given instead of computed. */
+export interface Cut {
+  readonly name: string;
+  readonly dtype: number;
+  readonly dims: readonly number[];
+}
+
+/** The input of a cut graph that stands for a value. */
+export function cutInput(name: string): string {
+  return `${name}@given`;
+}
+
+/**
+ * The model cut at the named values: whatever reads one reads the input {@link cutInput} instead, and each is an output.
+ * One run then computes every node on operands that may come from somebody else.
+ */
+export function cutGraph(bytes: Uint8Array, cuts: readonly Cut[]): Uint8Array {
+  const model = decode("ModelProto", bytes);
+  const graph = model.graph;
+  if (!graph) throw new AssayError("MALFORMED_ONNX", "the model holds no graph");
+  const names = new Set(cuts.map(({ name }) => name));
+  for (const node of graph.node)
+    node.input = node.input.map((name) => (names.has(name) ? cutInput(name) : name));
+  const outputs = new Set(graph.output.map(({ name }) => name));
+  for (const { name, dtype, dims } of cuts) {
+    const shape = { dim: dims.map((dim) => ({ dimValue: dim })) };
+    graph.input.push({ name: cutInput(name), type: { tensorType: { elemType: dtype, shape } } });
+    if (!outputs.has(name)) graph.output.push({ name });
+  }
+  return encode("ModelProto", model);
+}
