@@ -47,6 +47,11 @@ const steps: Step[] = [
     needs: "scripts/generate-abi.ts",
   },
   {
+    name: "lines per contract",
+    command: ["node", "scripts/contract-lines.ts", "--check"],
+    remedy: "`node scripts/contract-lines.ts`; a new contract needs a row in docs/architecture.md",
+  },
+  {
     name: "gas",
     command: ["node", "bench/gas.ts", "--check"],
     remedy: "look at what changed; if it is meant, `node bench/gas.ts` writes the new snapshot",
