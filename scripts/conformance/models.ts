@@ -35,7 +35,7 @@ const SIZES: readonly (readonly [RegExp, number])[] = [
 ];
 
 /** What models of ../shared need beyond the rule. */
-const SETTINGS: Record<string, { sizes?: Record<string, number>; pin?: Record<string, number> }> = {
+export const SETTINGS: Record<string, { sizes?: Record<string, number>; pin?: Record<string, number> }> = {
   // They read windows of 512 samples, and branch on the sampling rate.
   "silero-vad-legacy": { sizes: { sequence: 512 }, pin: { sr: 16_000 } },
   "silero-vad-ifless-op18": { sizes: { sequence: 512 }, pin: { sr: 16_000 } },
@@ -49,7 +49,7 @@ interface IndexEntry {
 }
 
 /** Dims for the inputs that leave some open. */
-function shapesOf(name: string, inputs: readonly OnnxPort[], entry: IndexEntry | undefined) {
+export function shapesOf(name: string, inputs: readonly OnnxPort[], entry: IndexEntry | undefined) {
   const shapes: Record<string, number[]> = {};
   for (const { name: input, dims } of inputs) {
     if (!dims || dims.every((dim) => dim !== undefined)) continue;
