@@ -337,6 +337,14 @@ describe("movement", () => {
   });
 });
 
+describe("the extreme of a box too large for one proof", () => {
+  it.each(["ReduceMax", "ReduceMin"])("%s is found row by row", async (operator) => {
+    const spec = single(operator, [2, 3, 90, 100], { axes: [1, 2, 3], keepdims: 0 });
+    const { program } = await check(spec);
+    expect(program.instructions.map(({ reduction }) => reduction)).toEqual([[100], [270]]);
+  });
+});
+
 describe("values without elements", () => {
   it("need no instruction, wherever they come from", async () => {
     const { program } = await check({
