@@ -56,4 +56,4 @@ describe("bench/conformance.json", () => {
 });
 
 /** Raised with every operator that lands; issue 3 asks for 1,150 of 1,261. */
-const LEAST_CORE_PASSES = 300;
+const LEAST_CORE_PASSES = 1201;

@@ -74,7 +74,8 @@ export async function compileCase(
       const found = await leastPinned(onnx, inputs, tried.compiled, worker);
       if (found.model.program.inputs.length > 0) return found;
       // Folding everything away is no way to compile an operator.
-      throw unsupported() ?? nothingLeft(errors[0]);
+      const missing = unsupported();
+      throw missing && !asksForConstants(missing) ? missing : nothingLeft(missing ?? errors[0]);
     }
     errors.push(tried.error);
     if (isHopeless(tried.error) && !(tried.error instanceof UnsupportedModelError)) break;
@@ -84,8 +85,18 @@ export async function compileCase(
   throw unsupported() ?? errors[0];
 }
 
+function reasonOf(error: AssayError): string {
+  if (!(error instanceof UnsupportedModelError)) return error.message;
+  return [...new Set(error.reasons.map(({ operator, reason }) => `${operator}: ${reason}`))].join(", ");
+}
+
+/** Nothing is wrong but that a value should be constant. */
+function asksForConstants({ reasons }: UnsupportedModelError): boolean {
+  return reasons.every(({ reason }) => reason.includes("computed, not constant"));
+}
+
 function nothingLeft(cause: unknown): AssayError {
-  const because = cause instanceof AssayError ? `as an input: ${cause.message}` : "it has no inputs";
+  const because = cause instanceof AssayError ? `otherwise: ${reasonOf(cause)}` : "it has no inputs";
   return new AssayError(
     "NOTHING_LEFT",
     `nothing is left to verify when every input is a constant (${because})`,
