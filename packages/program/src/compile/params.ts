@@ -5,6 +5,12 @@ import type { ContractionSettings } from "./draft.ts";
 /** Integrity multiplier in 1/256 while it is not calibrated: 4 standard deviations of a random walk of roundings. */
 export const DEFAULT_LAMBDA = 1024;
 
+/**
+ * The same for plain sums: the integrity band is the provable one. What is summed is often the same number many times
+ * (padding, a background), and additions that all round the same way are no random walk.
+ */
+export const SUM_LAMBDA = 2 ** 20;
+
 /** Bits of the float32 nearest to `value`. */
 export function float32Bits(value: number): number {
   return new Uint32Array(Float32Array.of(value).buffer)[0]!;

@@ -1,7 +1,7 @@
 import { Family, NormalizationOp } from "@assay/numerics";
 import { axis, digits, type IterationAxis } from "../compile/draft.ts";
 import type { LoweringGraph, OperandSpec } from "../compile/graph.ts";
-import { DEFAULT_LAMBDA, encodeWords, float32Bits } from "../compile/params.ts";
+import { DEFAULT_LAMBDA, encodeWords, float32Bits, SUM_LAMBDA } from "../compile/params.ts";
 import { unsupported } from "../compile/unsupported.ts";
 import type { OnnxNode } from "../onnx/model.ts";
 import { broadcastIndices, input, normalAxis, onlyOutput, optionalInput } from "./arguments.ts";
@@ -80,7 +80,11 @@ function layer(centred: boolean): Lowering {
         operands: [{ value: x, reduced: true, indices: axes.map((a) => digits([a])) }],
         params: normalization
           ? params(epsilon)
-          : { ...plainContraction(), divisor: row.reduce((count, { size }) => count * size, 1) },
+          : {
+              ...plainContraction(),
+              divisor: row.reduce((count, { size }) => count * size, 1),
+              lambda: SUM_LAMBDA,
+            },
       });
     };
     if (mean) statistic(mean, false);

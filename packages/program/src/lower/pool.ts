@@ -2,7 +2,7 @@ import { Family, ReductionOp } from "@assay/numerics";
 import { DType, dtypeName, dtypeSize, isIntegerDtype, isSignedDtype } from "@assay/tensor";
 import { axis, digits, windowIndex } from "../compile/draft.ts";
 import type { InstructionSpec } from "../compile/graph.ts";
-import { float32Bits } from "../compile/params.ts";
+import { float32Bits, SUM_LAMBDA } from "../compile/params.ts";
 import { unsupported } from "../compile/unsupported.ts";
 import type { OnnxNode } from "../onnx/model.ts";
 import { input } from "./arguments.ts";
@@ -67,7 +67,7 @@ const max: Pooling = (_, dtype) => {
 const contraction = (divisor: number) => ({
   family: Family.Contraction,
   op: 0,
-  params: { ...plainContraction(), divisor },
+  params: { ...plainContraction(), divisor, lambda: SUM_LAMBDA },
 });
 
 function requireFloat32(dtype: DType): void {

@@ -2,7 +2,7 @@ import { Family, IndexedOp, NormalizationOp, ReductionOp } from "@assay/numerics
 import { DType, dtypeName, isIntegerDtype } from "@assay/tensor";
 import { axis, digits } from "../compile/draft.ts";
 import type { InstructionSpec, LoweringGraph } from "../compile/graph.ts";
-import { DEFAULT_LAMBDA, encodeWords } from "../compile/params.ts";
+import { DEFAULT_LAMBDA, encodeWords, SUM_LAMBDA } from "../compile/params.ts";
 import { unsupported } from "../compile/unsupported.ts";
 import type { OnnxNode } from "../onnx/model.ts";
 import { input, integers, normalAxis, onlyOutput, optionalInput } from "./arguments.ts";
@@ -50,7 +50,7 @@ function reduce(plain: boolean, kindOf: (dtype: DType, count: number) => Kind | 
 /** Results of integers are exact; of floats they have a band with an integrity multiplier. */
 export function reductionParams(dtype: DType, op: number): Uint8Array {
   const banded = dtype === DType.float32 && op > ReductionOp.Min;
-  return banded ? encodeWords([DEFAULT_LAMBDA]) : new Uint8Array();
+  return banded ? encodeWords([SUM_LAMBDA]) : new Uint8Array();
 }
 
 /** One of the Reduction family's operations for the types that it has. */
@@ -64,7 +64,11 @@ const any = (dtype: DType) => number(dtype) || dtype === DType.bool;
 /** Sum or mean: a contraction of float32. */
 const linear = (op: number, divisorOf: (count: number) => number) => (dtype: DType, count: number) =>
   float(dtype)
-    ? { family: Family.Contraction, op: 0, params: { ...plainContraction(), divisor: divisorOf(count) } }
+    ? {
+        family: Family.Contraction,
+        op: 0,
+        params: { ...plainContraction(), divisor: divisorOf(count), lambda: SUM_LAMBDA },
+      }
     : own(op, isIntegerDtype)(dtype);
 
 const product = (dtype: DType) =>
