@@ -1,7 +1,7 @@
 import type { Family, Judgement, Kernel, KernelInput, StreamingKernel } from "@assay/numerics";
 import { AssayError, dtypeSize } from "@assay/tensor";
 import { network } from "hardhat";
-import { bytesToHex, decodeErrorResult, type Hex, parseAbi } from "viem";
+import { bytesToHex, decodeErrorResult, type Hex, parseAbi, toFunctionSelector } from "viem";
 import { expect } from "vitest";
 
 const ERRORS = parseAbi([
@@ -85,7 +85,27 @@ export async function deployKernel(name: `${keyof typeof Family}Kernel`) {
     reduced: readonly number[],
     next: () => number,
   ): Promise<void> {
-    expect(await judgeParts(twin, segments(input, reduced, next))).toEqual(twin.judge(input));
+    const whole = { ...input, hint: twin.hint(input) };
+    expect(await judgeParts(twin, segments(whole, reduced, next))).toEqual(twin.judge(whole));
+  }
+
+  /** Fails unless twin and contract both refuse consecutive segments with the error of this (Solidity) signature. */
+  async function expectRefused(
+    twin: StreamingKernel,
+    parts: readonly KernelInput[],
+    signature: string,
+  ): Promise<void> {
+    const name = signature.split("(")[0]!;
+    const code = name.replace(/(?<!^)([A-Z])(?=[a-z])/g, "_$1").toUpperCase();
+    expect(() => {
+      let state: Uint8Array = new Uint8Array();
+      for (const part of parts) state = twin.fold(part, state);
+      twin.conclude(parts.at(-1)!, state);
+    }).toThrow(expect.objectContaining({ code }) as Error);
+    const read = batch.read.judgeParts as unknown as (args: readonly unknown[]) => Promise<Judgement>;
+    await expect(read([kernel.address, parts.map(encoded)])).rejects.toThrow(
+      new RegExp(`${name}|${toFunctionSelector(signature)}`),
+    );
   }
 
   /** The judgement of consecutive segments, on which contract and twin must agree. */
@@ -98,7 +118,7 @@ export async function deployKernel(name: `${keyof typeof Family}Kernel`) {
     return judgement;
   }
 
-  return { judgeAll, expectTwins, expectSegments, judgeParts };
+  return { judgeAll, expectTwins, expectSegments, expectRefused, judgeParts };
 }
 
 function encoded(input: KernelInput) {
@@ -115,7 +135,7 @@ function encoded(input: KernelInput) {
 }
 
 /** Cuts the reduced operands of an input without padding into random segments. */
-function segments(input: KernelInput, reduced: readonly number[], next: () => number): KernelInput[] {
+export function segments(input: KernelInput, reduced: readonly number[], next: () => number): KernelInput[] {
   const sizeOf = (operand: number) => dtypeSize(input.dtypes[operand]!);
   const points = input.operands[reduced[0]!]!.length / sizeOf(reduced[0]!);
   const parts: KernelInput[] = [];

@@ -13,14 +13,20 @@ import {
     EmaxChanged,
     EmaxOutOfRange,
     EmaxTooSmall,
-    HintLength,
     UnknownActivation,
     ValidTooLarge
 } from "./ContractionParams.sol";
 import {Float64Contraction} from "./Float64Contraction.sol";
 import {IKernel, IStreamingKernel, Judgement, KernelInput, Verdict} from "./IKernel.sol";
 import {KernelChecks} from "./KernelChecks.sol";
-import {OperandCount, OperandLength, ParamsLength, TooManyTerms, UnknownOp} from "./KernelErrors.sol";
+import {
+    HintLength,
+    OperandCount,
+    OperandLength,
+    ParamsLength,
+    TooManyTerms,
+    UnknownOp
+} from "./KernelErrors.sol";
 
 /// @title Contraction: a scaled sum of one or two factors, with bias and clamp
 /// @dev Op bit 0: two factors; bit 1: the last operand is the bias. The step numbers refer to the theorem in

@@ -12,8 +12,6 @@ struct ContractionParams {
     uint32 lambda; // integrity multiplier in 1/256
 }
 
-/// @notice The hint must be abi.encode(uint256 emax).
-error HintLength(uint256 expected, uint256 actual);
 /// @notice emax is outside what any float32 operands need.
 error EmaxOutOfRange(uint256 emax, uint256 lowest, uint256 highest);
 /// @notice The segments of a stream were given different hints.

@@ -11,13 +11,19 @@ import {
     EmaxChanged,
     EmaxOutOfRange,
     EmaxTooSmall,
-    HintLength,
     UnknownActivation,
     ValidTooLarge
 } from "./ContractionParams.sol";
 import {Judgement, KernelInput, Verdict} from "./IKernel.sol";
 import {KernelChecks} from "./KernelChecks.sol";
-import {OperandCount, OperandLength, ParamsLength, TooManyTerms, UnknownOp} from "./KernelErrors.sol";
+import {
+    HintLength,
+    OperandCount,
+    OperandLength,
+    ParamsLength,
+    TooManyTerms,
+    UnknownOp
+} from "./KernelErrors.sol";
 
 /// @title Contraction of float64: Σ/divisor + bias, without scale factors and clamp
 /// @dev The theorem of docs/numerics/contraction.md with u = 2^-53 and μ = 2^-1022; §8 there has the integers. Twin:

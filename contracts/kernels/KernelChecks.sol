@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {Dtype} from "../program/Dtype.sol";
 import {KernelInput} from "./IKernel.sol";
-import {OperandCount, UnsupportedDtype} from "./KernelErrors.sol";
+import {HintLength, OperandCount, UnsupportedDtype} from "./KernelErrors.sol";
 
 /// @title What kernels ask of the element types they are given
 library KernelChecks {
@@ -22,6 +22,12 @@ library KernelChecks {
     function requireOperand(KernelInput calldata input, uint256 operand, uint8 dtype) internal pure {
         uint8 actual = dtypeOf(input, operand);
         if (actual != dtype) revert UnsupportedDtype(operand, actual);
+    }
+
+    /// @notice The hint of a family whose hints are one word.
+    function hintOf(KernelInput calldata input) internal pure returns (uint256) {
+        if (input.hint.length != 32) revert HintLength(32, input.hint.length);
+        return uint256(bytes32(input.hint));
     }
 
     /// @notice The element type of an operand.

@@ -15,3 +15,9 @@ error ParamsLength(uint256 expected, uint256 actual);
 error UnsupportedDtype(uint256 operand, uint8 dtype);
 /// @notice The reduction box is larger than the accumulator holds.
 error TooManyTerms(uint256 terms, uint256 limit);
+/// @notice The hint has the wrong number of bytes.
+error HintLength(uint256 expected, uint256 actual);
+/// @notice The hint of a proof in segments is not what the operands say.
+error WrongHint(uint256 hint, uint256 actual);
+/// @notice Segments of one proof have different hints.
+error HintChanged(uint256 hint, uint256 earlier);

@@ -10,7 +10,7 @@ import {SoftmaxFamily} from "../numerics/SoftmaxFamily.sol";
 import {Standardisation} from "../numerics/Standardisation.sol";
 import {Wide, WideMath} from "../numerics/Wide.sol";
 import {Dtype} from "../program/Dtype.sol";
-import {IKernel, Judgement, KernelInput, Verdict} from "./IKernel.sol";
+import {IKernel, IStreamingKernel, Judgement, KernelInput, Verdict} from "./IKernel.sol";
 import {KernelChecks} from "./KernelChecks.sol";
 import {OperandCount, OperandLength, ParamsLength, UnknownOp} from "./KernelErrors.sol";
 
@@ -36,8 +36,10 @@ error BadEpsilon(uint32 bits);
 ///         | BatchNorm 6        | x, scale, bias, mean, variance   | (x - mean)/√(variance + epsilon)·scale + bias    |
 ///         | UnitL1 7           | row, x                           | x/Σ|row|                                         |
 ///         | UnitL2 8           | row, x                           | x/√Σ row²                                        |
+///         All but BatchNorm stream. The hint then says what a first pass over the row would find: bits of the largest
+///         element for the first three, the largest biased exponent (at least 1) for the others.
 /// @dev Rules and proofs: docs/numerics/normalization.md. Twin: packages/numerics/src/normalization.ts.
-contract NormalizationKernel is IKernel {
+contract NormalizationKernel is IStreamingKernel {
     uint8 private constant SOFTMAX = 0;
     uint8 private constant LOG_SOFTMAX = 1;
     uint8 private constant LOG_SUM_EXP = 2;
@@ -58,8 +60,32 @@ contract NormalizationKernel is IKernel {
         KernelChecks.requireAll(input, Dtype.FLOAT32);
         if (input.op == BATCH_NORM) return _batchNorm(input);
         _checkOperands(input);
-        if (input.op <= LOG_SUM_EXP) return _judgeExponential(input);
-        return _judgeMoments(input);
+        if (input.op <= LOG_SUM_EXP) return _judgeExponential(input, ExponentialSum.whole(input.operands[0]));
+        return _judgeMoments(input, Moments.whole(input.operands[0]));
+    }
+
+    /// @inheritdoc IStreamingKernel
+    function fold(KernelInput calldata part, bytes calldata state) external pure returns (bytes memory) {
+        _checkPart(part);
+        uint256 hint = KernelChecks.hintOf(part);
+        if (part.op <= LOG_SUM_EXP) return ExponentialSum.folded(part.operands[0], hint, state);
+        return Moments.folded(part.operands[0], hint, state);
+    }
+
+    /// @inheritdoc IStreamingKernel
+    function conclude(
+        KernelInput calldata part,
+        bytes calldata state
+    ) external pure returns (Judgement memory) {
+        _checkPart(part);
+        if (part.op <= LOG_SUM_EXP) return _judgeExponential(part, ExponentialSum.concluded(state));
+        return _judgeMoments(part, Moments.concluded(state));
+    }
+
+    function _checkPart(KernelInput calldata part) private pure {
+        if (part.op > UNIT_L2 || part.op == BATCH_NORM) revert UnknownOp(part.op);
+        KernelChecks.requireAll(part, Dtype.FLOAT32);
+        _checkOperands(part);
     }
 
     /// @dev A row, and single elements behind it.
@@ -76,47 +102,47 @@ contract NormalizationKernel is IKernel {
             if (input.operands[i].length != 4) revert OperandLength(i, 4, input.operands[i].length);
     }
 
-    function _judgeExponential(KernelInput calldata input) private pure returns (Judgement memory judgement) {
+    function _judgeExponential(
+        KernelInput calldata input,
+        ExponentialSum.Run memory run
+    ) private pure returns (Judgement memory judgement) {
         if (input.params.length != 32) revert ParamsLength(32, input.params.length);
         uint32 claimed = uint32(input.claimed);
         SoftmaxFamily.Row memory row;
         row.lambda = abi.decode(input.params, (uint32));
-        row.length = input.operands[0].length >> 2;
-        (int256 top, bool nan) = ExponentialSum.largest(input.operands[0]);
-        row.largest = ExponentialSum.bitsOf(top);
-        if (nan || !Float32.isFinite(row.largest)) {
+        row.length = run.terms;
+        row.largest = ExponentialSum.bitsOf(run.top);
+        row.sum = run.total;
+        if (run.nan || !Float32.isFinite(row.largest)) {
             bool accepted =
                 input.op == LOG_SUM_EXP
-                    ? nan || SoftmaxFamily.acceptsInfiniteSum(row.largest, claimed)
+                    ? run.nan || SoftmaxFamily.acceptsInfiniteSum(row.largest, claimed)
                     : SoftmaxFamily.acceptsWithout(input.op == LOG_SOFTMAX, claimed);
             judgement.verdict = accepted ? Verdict.Acceptable : Verdict.Fraudulent;
             return judgement;
         }
-        row.sum = ExponentialSum.sum(input.operands[0], ScalarMath.log2eTimes(row.largest) >> 60);
         if (input.op == LOG_SUM_EXP) return SoftmaxFamily.logSumExp(row, claimed);
 
         uint32 x = Float32.at(input.operands[1], 0);
-        if (Float32.isNaN(x) || ExponentialSum.order(x) > top) revert ElementNotInRow(x);
+        if (Float32.isNaN(x) || ExponentialSum.order(x) > run.top) revert ElementNotInRow(x);
         if (input.op == LOG_SOFTMAX) return SoftmaxFamily.logSoftmax(row, x, claimed);
         uint256 own = ExponentialSum.sum(input.operands[1], ScalarMath.log2eTimes(x) >> 60);
         return SoftmaxFamily.softmax(row, x, own, claimed);
     }
 
-    function _judgeMoments(KernelInput calldata input) private pure returns (Judgement memory judgement) {
-        bytes calldata row = input.operands[0];
+    function _judgeMoments(
+        KernelInput calldata input,
+        Moments.Sums memory sums
+    ) private pure returns (Judgement memory judgement) {
         Standardisation.Call memory call;
         uint32 epsilon = _params(input, call);
-        call.terms = row.length >> 2;
+        call.terms = sums.terms;
         call.scale = input.operands.length > 2 ? Float32.at(input.operands[2], 0) : Float32.ONE;
         call.bias = input.operands.length > 3 ? Float32.at(input.operands[3], 0) : 0;
         uint32 x = input.operands.length > 1 ? Float32.at(input.operands[1], 0) : 0;
 
-        Moments.Sums memory sums;
-        sums.exponent = Moments.largestExponent(row);
-        if (_ruled(call, sums.exponent == 255, uint32(input.claimed), judgement)) return judgement;
-        if ((x >> 23) & 0xff > sums.exponent) revert ElementNotInRow(x);
-        if (sums.exponent == 0) sums.exponent = 1;
-        Moments.fold(sums, row);
+        if (_ruled(call, sums.largest == 255, uint32(input.claimed), judgement)) return judgement;
+        if ((x >> 23) & 0xff > sums.largest) revert ElementNotInRow(x);
         if (_fill(call, sums, input.op, epsilon, x)) {
             // nothing but zeros, and nothing added to them: 0/0, which some engines guard against
             bool accepted = Float32.isNaN(uint32(input.claimed)) || Float32.isZero(uint32(input.claimed));

@@ -7,7 +7,7 @@ import {Integers} from "../numerics/Integers.sol";
 import {Moments} from "../numerics/Moments.sol";
 import {Wide, WideMath} from "../numerics/Wide.sol";
 import {Dtype} from "../program/Dtype.sol";
-import {IKernel, Judgement, KernelInput, Verdict} from "./IKernel.sol";
+import {IKernel, IStreamingKernel, Judgement, KernelInput, Verdict} from "./IKernel.sol";
 import {KernelChecks} from "./KernelChecks.sol";
 import {OperandCount, OperandLength, ParamsLength, UnknownOp, UnsupportedDtype} from "./KernelErrors.sol";
 
@@ -29,13 +29,22 @@ error TooManyPoints(uint256 points, uint256 limit);
 ///
 ///         Results of integers are exact and wrap around. (Sum and mean of float32 are contractions, products belong to
 ///         the Indexed family.)
+///         All of them stream; L1, SumSquare and L2 of float32 then take the largest biased exponent of the finite
+///         elements, at least 1, as a hint.
 /// @dev Rules and proof: docs/numerics/reduction.md. Twin: packages/numerics/src/reduction.ts.
-contract ReductionKernel is IKernel {
+contract ReductionKernel is IStreamingKernel {
     struct Scan {
         uint32 extreme; // exact result when no element is NaN
         bool nan; // some element is NaN
         bool found; // some element equals the claim as a real number
         bool subnormal; // some element is subnormal and not zero
+    }
+
+    /// @dev What integers come to.
+    struct Tally {
+        Integers.Totals totals;
+        uint256 count;
+        bool found; // some element has the claim's bits
     }
 
     uint8 private constant MAX = 0;
@@ -60,6 +69,58 @@ contract ReductionKernel is IKernel {
 
     /// @inheritdoc IKernel
     function judge(KernelInput calldata input) external pure returns (Judgement memory judgement) {
+        bytes calldata elements = _check(input);
+        uint8 dtype = input.dtype;
+        if (_isSum(input)) return _judgeSum(input, Moments.whole(elements));
+        if (dtype == Dtype.FLOAT32)
+            return _judgeExtreme(input, _scan(elements, input.op == MIN, uint32(input.claimed)));
+        Integers.Totals memory totals = Integers.fold(elements, dtype);
+        judgement = _judgeIntegers(input, totals, elements.length / Dtype.sizeOf(dtype));
+        if (
+            judgement.verdict != Verdict.Acceptable &&
+            _takesHalves(input) &&
+            _contains(elements, input.claimed)
+        ) _allowHalves(judgement, input.claimed);
+    }
+
+    /// @inheritdoc IStreamingKernel
+    function fold(KernelInput calldata part, bytes calldata state) external pure returns (bytes memory) {
+        bytes calldata elements = _check(part);
+        if (_isSum(part)) return Moments.folded(elements, KernelChecks.hintOf(part), state);
+        if (part.dtype == Dtype.FLOAT32) {
+            Scan memory scan = _scan(elements, part.op == MIN, uint32(part.claimed));
+            if (state.length != 0) _join(scan, abi.decode(state, (Scan)), part.op == MIN);
+            return abi.encode(scan);
+        }
+        Tally memory tally = Tally(
+            Integers.fold(elements, part.dtype),
+            elements.length / Dtype.sizeOf(part.dtype),
+            _takesHalves(part) && _contains(elements, part.claimed)
+        );
+        if (state.length != 0) {
+            Tally memory earlier = abi.decode(state, (Tally));
+            Integers.join(tally.totals, earlier.totals);
+            tally.count += earlier.count;
+            tally.found = tally.found || earlier.found;
+        }
+        return abi.encode(tally);
+    }
+
+    /// @inheritdoc IStreamingKernel
+    function conclude(
+        KernelInput calldata part,
+        bytes calldata state
+    ) external pure returns (Judgement memory judgement) {
+        _check(part);
+        if (_isSum(part)) return _judgeSum(part, Moments.concluded(state));
+        if (part.dtype == Dtype.FLOAT32) return _judgeExtreme(part, abi.decode(state, (Scan)));
+        Tally memory tally = abi.decode(state, (Tally));
+        judgement = _judgeIntegers(part, tally.totals, tally.count);
+        if (tally.found) _allowHalves(judgement, part.claimed);
+    }
+
+    /// @return elements of the box, or of a segment of it
+    function _check(KernelInput calldata input) private pure returns (bytes calldata elements) {
         if (input.op > MEAN) revert UnknownOp(input.op);
         uint8 dtype = input.dtype;
         bool defined =
@@ -70,30 +131,29 @@ contract ReductionKernel is IKernel {
                     : dtype == Dtype.BOOL && input.op <= MIN;
         if (!defined) revert UnsupportedDtype(type(uint256).max, dtype);
         KernelChecks.requireAll(input, dtype);
-        bool banded = dtype == Dtype.FLOAT32 && input.op > MIN;
+        bool banded = _isSum(input);
         if (input.params.length != (banded ? 32 : 0))
             revert ParamsLength(banded ? 32 : 0, input.params.length);
         if (input.operands.length != 1) revert OperandCount(1, input.operands.length);
-        bytes calldata elements = input.operands[0];
+        elements = input.operands[0];
         uint256 size = Dtype.sizeOf(dtype);
         uint256 rest = elements.length % size;
         if (elements.length == 0 || rest != 0)
             revert OperandLength(0, elements.length - rest + size, elements.length);
         if (elements.length / size > MAX_POINTS) revert TooManyPoints(elements.length / size, MAX_POINTS);
-        if (banded) return _judgeSum(input, elements);
-        if (dtype == Dtype.FLOAT32) return _judgeExtreme(input, elements);
-        judgement = _judgeIntegers(input, elements);
-        if (judgement.verdict != Verdict.Acceptable && dtype == Dtype.INT64 && input.op <= MIN)
-            _allowHalves(judgement, input.claimed, elements);
+    }
+
+    /// @dev Whether terms are rounded and added.
+    function _isSum(KernelInput calldata input) private pure returns (bool) {
+        return input.dtype == Dtype.FLOAT32 && input.op > MIN;
     }
 
     function _judgeIntegers(
         KernelInput calldata input,
-        bytes calldata elements
+        Integers.Totals memory totals,
+        uint256 count
     ) private pure returns (Judgement memory judgement) {
-        Integers.Totals memory totals = Integers.fold(elements, input.dtype);
-        uint256 size = Dtype.sizeOf(input.dtype);
-        uint256 mask = (1 << (8 * size)) - 1;
+        uint256 mask = (1 << (8 * Dtype.sizeOf(input.dtype))) - 1;
         int256 exact = totals.sum;
         if (input.op == MAX) exact = totals.largest;
         else if (input.op == MIN) exact = totals.smallest;
@@ -101,17 +161,20 @@ contract ReductionKernel is IKernel {
         else if (input.op == SUM_SQUARE) exact = totals.square;
         exact = Dtype.toInteger(input.dtype, uint256(exact) & mask);
         // the sum wraps before it is divided
-        if (input.op == MEAN) exact = exact / int256(elements.length / size);
+        if (input.op == MEAN) exact = exact / int256(count);
         judgement.exact = exact;
         bool right = input.claimed == uint256(exact) & mask;
         judgement.verdict = right ? Verdict.Acceptable : Verdict.Fraudulent;
     }
 
+    function _takesHalves(KernelInput calldata input) private pure returns (bool) {
+        return input.dtype == Dtype.INT64 && input.op <= MIN;
+    }
+
     /// @dev onnxruntime on x86 compares the low halves of int64 as numbers with a sign where the high ones are equal: any
-    ///      element with the extreme's high half may come out.
-    function _allowHalves(Judgement memory judgement, uint64 claimed, bytes calldata elements) private pure {
-        if (claimed >> 32 == uint64(uint256(judgement.exact)) >> 32 && _contains(elements, claimed))
-            judgement.verdict = Verdict.Acceptable;
+    ///      element with the extreme's high half may come out. The claim is an element.
+    function _allowHalves(Judgement memory judgement, uint64 claimed) private pure {
+        if (claimed >> 32 == uint64(uint256(judgement.exact)) >> 32) judgement.verdict = Verdict.Acceptable;
     }
 
     /// @dev Whether some 64-bit element has these bits.
@@ -133,19 +196,15 @@ contract ReductionKernel is IKernel {
     /// @dev Sums of terms that are not negative, and the root of one.
     function _judgeSum(
         KernelInput calldata input,
-        bytes calldata elements
+        Moments.Sums memory sums
     ) private pure returns (Judgement memory judgement) {
         uint256 lambda = abi.decode(input.params, (uint32));
         uint32 claimed = uint32(input.claimed);
-        Moments.Sums memory sums;
-        sums.exponent = Moments.largestExponent(elements);
-        if (sums.exponent == 255) {
+        if (sums.largest == 255) {
             bool accepted = Float32.isNaN(claimed) || claimed == Float32.INFINITY;
             judgement.verdict = accepted ? Verdict.Acceptable : Verdict.Fraudulent;
             return judgement;
         }
-        if (sums.exponent == 0) sums.exponent = 1;
-        Moments.fold(sums, elements);
         if (sums.magnitude == 0) {
             judgement.verdict = Float32.isZero(claimed) ? Verdict.Acceptable : Verdict.Fraudulent;
             return judgement;
@@ -153,10 +212,10 @@ contract ReductionKernel is IKernel {
         int256 unit = int256(sums.exponent) - 190;
         Wide sum =
             input.op == L1 ? WideMath.from(sums.magnitude, unit) : WideMath.from(sums.square, 2 * unit);
-        (uint256 worst, uint256 usual) = Bands.terms(elements.length >> 2, lambda);
+        (uint256 worst, uint256 usual) = Bands.terms(sums.terms, lambda);
         Wide[2] memory half = [
-            _sumBand(sum, worst, input.op, elements.length >> 2),
-            _sumBand(sum, usual, input.op, elements.length >> 2)
+            _sumBand(sum, worst, input.op, sums.terms),
+            _sumBand(sum, usual, input.op, sums.terms)
         ];
         // the largest partial sum is the sum
         bool overflow = !(sum + half[0] < WideMath.from((1 << 25) - 1, 103));
@@ -200,9 +259,8 @@ contract ReductionKernel is IKernel {
 
     function _judgeExtreme(
         KernelInput calldata input,
-        bytes calldata elements
+        Scan memory scan
     ) private pure returns (Judgement memory judgement) {
-        Scan memory scan = _scan(elements, input.op == MIN, uint32(input.claimed));
         judgement.verdict =
             _accepts(scan, input.op == MIN, uint32(input.claimed)) ? Verdict.Acceptable : Verdict.Fraudulent;
         if (!scan.nan && Float32.isFinite(scan.extreme)) {
@@ -211,6 +269,15 @@ contract ReductionKernel is IKernel {
             judgement.scale = exponent;
             if (Float32.isSubnormal(scan.extreme)) judgement.provable = judgement.integrity = mantissa;
         }
+    }
+
+    /// @dev Adds what earlier segments came to. Once there is a NaN the extreme means nothing.
+    function _join(Scan memory scan, Scan memory earlier, bool smallest) private pure {
+        int256 beyond = Float32.order(earlier.extreme) - Float32.order(scan.extreme);
+        if (smallest ? beyond < 0 : beyond > 0) scan.extreme = earlier.extreme;
+        scan.nan = scan.nan || earlier.nan;
+        scan.found = scan.found || earlier.found;
+        scan.subnormal = scan.subnormal || earlier.subnormal;
     }
 
     function _accepts(Scan memory scan, bool smallest, uint32 claimed) private pure returns (bool) {

@@ -2,17 +2,30 @@
 pragma solidity ^0.8.28;
 
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {HintChanged, TooManyTerms, WrongHint} from "../kernels/KernelErrors.sol";
 import {Float32} from "./Float32.sol";
 import {Lanes} from "./Lanes.sol";
+import {ScalarMath} from "./ScalarMath.sol";
 // Assembly uses LOG2_E, which solhint does not see.
 // solhint-disable-next-line no-unused-import
 import {LOG2_E, ScalarPolynomials} from "./ScalarPolynomials.sol";
 
 /// @title The largest element of a row and the sum of the elements' exponentials
 /// @notice Two folds: {largest} first, then {sum}, which needs only the integer part of its result. Both combine over
-///         runs of a row: the larger key, the sum of the sums. Proofs: docs/numerics/normalization.md. Twin:
-///         packages/numerics/src/exponential-sum.ts.
+///         runs of a row: the larger key, the sum of the sums. A proof in segments says in advance which the largest is.
+///         Proofs: docs/numerics/normalization.md. Twin: packages/numerics/src/exponential-sum.ts.
 library ExponentialSum {
+    /// @dev What a row, or the segments of one so far, come to.
+    struct Run {
+        uint256 terms; // elements met
+        int256 top; // order of the largest element met; 0 once there is a NaN
+        bool nan; // some element is NaN
+        int256 bound; // order of the whole row's largest element
+        uint256 total; // Σ e^x_i in units of 2^(⌊bound·log2(e)⌋ - 180); 0 where a NaN or an infinite bound decides
+    }
+
+    /// @dev Most elements of all segments together.
+    uint256 private constant MAX_TERMS = 1 << 22;
     uint256 private constant MISSING = 0xff800000ff800000ff800000ff800000ff800000ff800000ff800000ff800000; // -Inf
 
     /// @notice Orders all float32 but NaN as signed integers, -0 just below +0, and back.
@@ -22,6 +35,54 @@ library ExponentialSum {
 
     function bitsOf(int256 key) internal pure returns (uint32) {
         return uint32(uint256(key ^ (key < 0 ? int256(0x7fffffff) : int256(0))));
+    }
+
+    /// @notice What a whole row comes to.
+    function whole(bytes calldata row) internal pure returns (Run memory run) {
+        (run.top, run.nan) = largest(row);
+        run.bound = run.top;
+        run.terms = row.length >> 2;
+        _add(run, row);
+    }
+
+    /// @notice What a row comes to, one segment later; `concluded` then checks the hint.
+    /// @param hint bits of the row's largest element, NaN left out
+    /// @param state abi.encode of the run so far; empty: there is none
+    function folded(
+        bytes calldata row,
+        uint256 hint,
+        bytes calldata state
+    ) internal pure returns (bytes memory) {
+        if (hint > type(uint32).max) revert WrongHint(hint, type(uint32).max);
+        Run memory run;
+        (int256 top, bool nan) = largest(row);
+        int256 bound = order(uint32(hint));
+        if (state.length != 0) {
+            run = abi.decode(state, (Run));
+            if (run.bound != bound) revert HintChanged(hint, bitsOf(run.bound));
+            if (run.top > top) top = run.top;
+            nan = nan || run.nan;
+        }
+        (run.bound, run.nan) = (bound, nan);
+        run.top = nan ? int256(0) : top;
+        run.terms += row.length >> 2;
+        if (run.terms > MAX_TERMS) revert TooManyTerms(run.terms, MAX_TERMS);
+        if (!nan && top > bound) revert WrongHint(hint, bitsOf(top));
+        _add(run, row);
+        return abi.encode(run);
+    }
+
+    /// @notice The run of all segments, which is the whole row's.
+    function concluded(bytes calldata state) internal pure returns (Run memory run) {
+        run = abi.decode(state, (Run));
+        if (!run.nan && run.top != run.bound) revert WrongHint(bitsOf(run.bound), bitsOf(run.top));
+    }
+
+    /// @dev Adds the exponentials of a run of elements.
+    function _add(Run memory run, bytes calldata row) private pure {
+        uint32 bound = bitsOf(run.bound);
+        if (run.nan) run.total = 0;
+        else if (Float32.isFinite(bound)) run.total += sum(row, ScalarMath.log2eTimes(bound) >> 60);
     }
 
     /// @notice {order} of the largest element, and whether there is any NaN.

@@ -20,6 +20,15 @@ library Integers {
     uint256 private constant QUADS = 0x00000000ffffffff00000000ffffffff00000000ffffffff00000000ffffffff;
     uint256 private constant OCTETS = 0x0000000000000000ffffffffffffffff0000000000000000ffffffffffffffff;
 
+    /// @notice Adds the totals of other integers.
+    function join(Totals memory totals, Totals memory others) internal pure {
+        if (others.largest > totals.largest) totals.largest = others.largest;
+        if (others.smallest < totals.smallest) totals.smallest = others.smallest;
+        totals.sum += others.sum;
+        totals.magnitude += others.magnitude;
+        totals.square += others.square;
+    }
+
     /// @notice The totals of at least one integer, or bool (0 and 1, whatever else a byte holds).
     function fold(bytes calldata elements, uint8 dtype) internal pure returns (Totals memory totals) {
         uint256 bits = 8 * Dtype.sizeOf(dtype);

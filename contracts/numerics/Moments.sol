@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {HintChanged, TooManyTerms, WrongHint} from "../kernels/KernelErrors.sol";
 import {Lanes} from "./Lanes.sol";
 
 /// @title Sums of a row's elements, magnitudes and squares, all exact but for a truncation of the elements
@@ -8,9 +9,11 @@ import {Lanes} from "./Lanes.sol";
 ///         integer below 2^64, its magnitude truncated. A row may be folded in any number of runs. Proofs:
 ///         docs/numerics/normalization.md. Twin: packages/numerics/src/moments.ts.
 library Moments {
-    /// @dev State of a fold, to be begun with exponent set and zeros else. At most 2^20 elements.
+    /// @dev State of a fold. Once an element is not finite the sums are 0.
     struct Sums {
-        uint256 exponent; // at least 1, at most 254, and at least every element's
+        uint256 largest; // biased exponent of the elements met; 255 when one is not finite
+        uint256 terms; // elements met
+        uint256 exponent; // the unit's: at least 1, at most 254, and at least every element's
         uint256 negative; // Σ |x| of the negative elements
         uint256 magnitude; // Σ |x|
         uint256 square; // Σ x²
@@ -23,6 +26,49 @@ library Moments {
     /// @dev A mantissa and 40 bits behind it.
     uint256 private constant WIDENED = 0xffffff0000000000;
     uint256 private constant HIDDEN = 0x0080000000800000008000000080000000800000008000000080000000800000;
+
+    /// @dev Most elements of all segments together.
+    uint256 private constant MAX_TERMS = 1 << 22;
+
+    /// @notice What a whole row comes to.
+    function whole(bytes calldata row) internal pure returns (Sums memory sums) {
+        sums.largest = largestExponent(row);
+        sums.exponent = sums.largest == 0 ? 1 : sums.largest;
+        sums.terms = row.length >> 2;
+        if (sums.largest != 255) _fold(sums, row);
+    }
+
+    /// @notice What a row comes to, one segment later; `concluded` then checks the hint.
+    /// @param hint the largest biased exponent of the row's finite elements, at least 1
+    /// @param state abi.encode of the sums so far; empty: there are none
+    function folded(
+        bytes calldata row,
+        uint256 hint,
+        bytes calldata state
+    ) internal pure returns (bytes memory) {
+        Sums memory sums;
+        if (state.length != 0) sums = abi.decode(state, (Sums));
+        else sums.exponent = hint;
+        if (sums.exponent != hint) revert HintChanged(hint, sums.exponent);
+        sums.terms += row.length >> 2;
+        if (sums.terms > MAX_TERMS) revert TooManyTerms(sums.terms, MAX_TERMS);
+        uint256 largest = largestExponent(row);
+        if (largest > sums.largest) sums.largest = largest;
+        if (sums.largest == 255) {
+            (sums.negative, sums.magnitude, sums.square) = (0, 0, 0);
+        } else {
+            if (largest > hint || hint == 0 || hint > 254) revert WrongHint(hint, largest);
+            _fold(sums, row);
+        }
+        return abi.encode(sums);
+    }
+
+    /// @notice The sums of all segments, which are the whole row's.
+    function concluded(bytes calldata state) internal pure returns (Sums memory sums) {
+        sums = abi.decode(state, (Sums));
+        uint256 exact = sums.largest == 0 ? 1 : sums.largest;
+        if (exact != 255 && exact != sums.exponent) revert WrongHint(sums.exponent, exact);
+    }
 
     /// @notice Largest biased exponent: 0 when all elements are subnormal or zero, 255 when one is not finite.
     function largestExponent(bytes calldata row) internal pure returns (uint256 largest) {
@@ -52,8 +98,8 @@ library Moments {
         }
     }
 
-    /// @notice Adds a run of elements to the sums.
-    function fold(Sums memory sums, bytes calldata row) internal pure {
+    /// @dev Adds a run of elements to the sums.
+    function _fold(Sums memory sums, bytes calldata row) private pure {
         uint256 pointer = Lanes.start(row);
         uint256 end = pointer + row.length;
         (uint256 sum, uint256 square) = (0, 0); // sum: lower half of the positive, upper half of the negative elements

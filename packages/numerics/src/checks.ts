@@ -72,6 +72,11 @@ export function unsupportedDtype(what: string, dtype: DType): AssayError {
   return new AssayError("UNSUPPORTED_DTYPE", `${what} is ${dtypeName(dtype)}, for which this is not defined`);
 }
 
+export function requireHintLength(hint: Uint8Array, expected: number): void {
+  if (hint.length !== expected)
+    throw new AssayError("HINT_LENGTH", `the hint has ${hint.length} bytes, not ${expected}`);
+}
+
 export function requireValidCount({ operands, valid }: Pick<KernelInput, "operands" | "valid">): void {
   if (valid.length !== operands.length)
     throw new AssayError(

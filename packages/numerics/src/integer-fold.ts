@@ -9,6 +9,15 @@ export interface Totals {
   square: bigint;
 }
 
+/** Adds the totals of other integers. */
+export function joinTotals(totals: Totals, others: Totals): void {
+  if (others.largest > totals.largest) totals.largest = others.largest;
+  if (others.smallest < totals.smallest) totals.smallest = others.smallest;
+  totals.sum += others.sum;
+  totals.magnitude += others.magnitude;
+  totals.square += others.square;
+}
+
 /** The totals of at least one integer, or bool (0 and 1, whatever else a byte holds). */
 export function foldIntegers(bytes: Uint8Array, dtype: DType): Totals {
   const count = bytes.length / dtypeSize(dtype);

@@ -9,7 +9,7 @@ import {
   unknownOp,
 } from "./checks.ts";
 import { bitLength } from "./correct-rounding.ts";
-import { key, largestElement } from "./exponential-sum.ts";
+import { concludedRun, foldedRun, key, type Run, runHint, wholeRun } from "./exponential-sum.ts";
 import {
   decode32,
   elements32,
@@ -21,10 +21,11 @@ import {
   ONE,
   order32,
 } from "./float32.ts";
-import { foldMoments, largestBiased, noSums, type Sums } from "./moments.ts";
+import { concludedMoments, foldedMoments, momentsHint, type Sums, wholeMoments } from "./moments.ts";
 import { acceptsInfiniteSum, acceptsWithout, logSoftmax, logSumExp, rowOf, softmax } from "./softmax.ts";
 import { affine, type Call, inverseDeviation } from "./standardisation.ts";
-import type { Judgement, Kernel, KernelInput } from "./types.ts";
+import { hintOf } from "./state.ts";
+import type { Judgement, KernelInput, StreamingKernel } from "./types.ts";
 import { minus, over, plus, times, wide, wideFloat, wideLess, WIDE_ZERO } from "./wide.ts";
 
 /** Operations of the Normalization family. */
@@ -44,18 +45,50 @@ const MAX_LENGTH = 1 << 20;
 const ROW_ROUNDINGS = 6;
 const LOSS = wide(1n, -123);
 
-/** An element in relation to its row; the twin of contracts/kernels/NormalizationKernel.sol. It needs no hint. */
-export const normalization: Kernel = {
+/** An element in relation to its row; the twin of contracts/kernels/NormalizationKernel.sol. */
+export const normalization: StreamingKernel = {
   judge(input) {
     if (!Number.isInteger(input.op) || input.op < 0 || input.op > NormalizationOp.UnitL2)
       throw unknownOp(input.op);
     requireDtypes(input, DType.float32);
     if (input.op === NormalizationOp.BatchNorm) return batchNorm(input);
     checkOperands(input);
-    return input.op <= NormalizationOp.LogSumExp ? judgeExponential(input) : judgeMoments(input);
+    const row = elements32(input.operands[0]!);
+    return isExponential(input)
+      ? judgeExponential(input, wholeRun(row))
+      : judgeMoments(input, wholeMoments(row));
   },
-  hint: () => new Uint8Array(),
+
+  fold(part, state) {
+    checkPart(part);
+    const hint = hintOf(part);
+    const row = elements32(part.operands[0]!);
+    return isExponential(part) ? foldedRun(row, hint, state) : foldedMoments(row, hint, state);
+  },
+
+  conclude(part, state) {
+    checkPart(part);
+    return isExponential(part)
+      ? judgeExponential(part, concludedRun(state))
+      : judgeMoments(part, concludedMoments(state));
+  },
+
+  /** Only proofs in segments need it. */
+  hint(input) {
+    if (input.op === NormalizationOp.BatchNorm) return new Uint8Array();
+    const row = elements32(input.operands[0]!);
+    return isExponential(input) ? runHint(row) : momentsHint(row);
+  },
 };
+
+const isExponential = ({ op }: Pick<KernelInput, "op">) => op <= NormalizationOp.LogSumExp;
+
+function checkPart(part: KernelInput): void {
+  const known = Number.isInteger(part.op) && part.op >= 0 && part.op <= NormalizationOp.UnitL2;
+  if (!known || part.op === NormalizationOp.BatchNorm) throw unknownOp(part.op);
+  requireDtypes(part, DType.float32);
+  checkOperands(part);
+}
 
 function checkOperands({ op, operands }: KernelInput): void {
   const fewest = op === NormalizationOp.LogSumExp || op === NormalizationOp.InverseDeviation ? 1 : 2;
@@ -69,22 +102,20 @@ function checkOperands({ op, operands }: KernelInput): void {
   for (let i = 1; i < operands.length; i++) requireOperandLength(operands, i, 4);
 }
 
-function judgeExponential(input: KernelInput): Judgement {
+function judgeExponential(input: KernelInput, run: Run): Judgement {
   requireParamsLength(input, 32);
   const lambda = BigInt(uint32Param(input.params, 0));
   const claimed = Number(input.claimed);
-  const elements = elements32(input.operands[0]!);
-  const largest = largestElement(elements);
-  if (largest === undefined || !isFinite32(largest))
+  if (run.nan || !isFinite32(run.top))
     return acceptIf(
       input.op === NormalizationOp.LogSumExp
-        ? largest === undefined || acceptsInfiniteSum(largest, claimed)
+        ? run.nan || acceptsInfiniteSum(run.top, claimed)
         : acceptsWithout(input.op === NormalizationOp.LogSoftmax, claimed),
     );
-  const row = rowOf(elements, largest, lambda);
+  const row = rowOf(run, lambda);
   if (input.op === NormalizationOp.LogSumExp) return logSumExp(row, claimed);
   const x = elements32(input.operands[1]!)[0]!;
-  if (isNaN32(x) || key(x) > key(largest)) throw notInRow();
+  if (isNaN32(x) || key(x) > key(run.top)) throw notInRow();
   return input.op === NormalizationOp.LogSoftmax ? logSoftmax(row, x, claimed) : softmax(row, x, claimed);
 }
 
@@ -92,32 +123,23 @@ function notInRow(): AssayError {
   return new AssayError("ELEMENT_NOT_IN_ROW", "the element is larger than every element of its row");
 }
 
-function judgeMoments(input: KernelInput): Judgement {
+function judgeMoments(input: KernelInput, sums: Sums): Judgement {
   const { operands, op } = input;
   const { epsilon, lambda } = paramsOf(input);
   const claimed = Number(input.claimed);
-  const row = elements32(operands[0]!);
   const [x = 0, scale = ONE, bias = 0] = operands.slice(1).map((operand) => elements32(operand)[0]!);
-  const exponent = largestBiased(row);
-  const ruling = ruled(scale, bias, exponent === 255, claimed);
+  const ruling = ruled(scale, bias, sums.largest === 255, claimed);
   if (ruling) return ruling;
-  if (((x >>> 23) & 0xff) > exponent) throw notInRow();
-  const sums = noSums(Math.max(exponent, 1));
-  foldMoments(sums, row);
+  if (((x >>> 23) & 0xff) > sums.largest) throw notInRow();
   if (op >= NormalizationOp.UnitL1 && sums.magnitude === 0n)
     return acceptIf(isNaN32(claimed) || isZero32(claimed));
-  const call = { ...fill(sums, row.length, op, epsilon, x), lambda, scale, bias };
+  const call = { ...fill(sums, op, epsilon, x), lambda, scale, bias };
   return op === NormalizationOp.InverseDeviation ? inverseDeviation(call, claimed) : affine(call, claimed);
 }
 
 /** What standardisation.ts asks for, from a row's sums. */
-function fill(
-  sums: Sums,
-  terms: number,
-  op: number,
-  epsilon: number,
-  x: number,
-): Omit<Call, "lambda" | "scale" | "bias"> {
+function fill(sums: Sums, op: number, epsilon: number, x: number): Omit<Call, "lambda" | "scale" | "bias"> {
+  const { terms } = sums;
   const unit = sums.exponent - 190;
   const count = wide(BigInt(terms));
   const headroom = 126 - bitLength(BigInt(terms) - 1n);

@@ -24,9 +24,10 @@ import {
   NEGATIVE_INFINITY,
   order32,
 } from "./float32.ts";
-import { foldIntegers } from "./integer-fold.ts";
-import { foldMoments, largestBiased, noSums } from "./moments.ts";
-import { type Judgement, type Kernel, type KernelInput, Verdict } from "./types.ts";
+import { foldIntegers, joinTotals, type Totals } from "./integer-fold.ts";
+import { concludedMoments, foldedMoments, momentsHint, type Sums, wholeMoments } from "./moments.ts";
+import { decodeWords, encodeWords, hintOf } from "./state.ts";
+import { type Judgement, type KernelInput, type StreamingKernel, Verdict } from "./types.ts";
 import { over, plus, times, type Wide, wide, wideLess, wideRoot, WIDE_ZERO } from "./wide.ts";
 
 /** Operations of the Reduction family. */
@@ -72,39 +73,124 @@ function accepts(found: Scan, smallest: boolean, claimed: number): boolean {
   return isTiny32(found.extreme) && isTiny32(claimed) && (found.found || isZero32(claimed));
 }
 
+/** What integers come to. */
+interface Tally extends Totals {
+  count: number;
+  /** Some element has the claim's bits. */
+  found: boolean;
+}
+
 /** Twin of contracts/kernels/ReductionKernel.sol; rules in docs/numerics/reduction.md. */
-export const reduction: Kernel = {
+export const reduction: StreamingKernel = {
   judge(input) {
-    const { op, dtype } = input;
-    if (!Number.isInteger(op) || op < 0 || op > ReductionOp.Mean) throw unknownOp(op);
-    const float = dtype === DType.float32;
-    const defined = float
-      ? op <= ReductionOp.L2
-      : isIntegerDtype(dtype)
-        ? op !== ReductionOp.L2
-        : dtype === DType.bool && op <= ReductionOp.Min;
-    if (!defined) throw unsupportedDtype("the output", dtype);
-    requireDtypes(input, dtype);
-    const banded = float && op > ReductionOp.Min;
-    requireParamsLength(input, banded ? 32 : 0);
-    requireOperandCount(input.operands, 1);
-    const bytes = input.operands[0]!;
-    const size = dtypeSize(dtype);
-    if (bytes.length === 0 || bytes.length % size !== 0)
-      requireOperandLength(input.operands, 0, bytes.length - (bytes.length % size) + size);
-    if (bytes.length / size > MAX_POINTS)
-      throw new AssayError(
-        "TOO_MANY_POINTS",
-        `a reduction of ${bytes.length / size} points; at most ${MAX_POINTS}`,
-      );
-    if (banded) return judgeSum(input, elements32(bytes));
-    return float ? judgeExtreme(input, elements32(bytes)) : judgeIntegers(input, bytes);
+    const bytes = check(input);
+    if (isSum(input)) return judgeSum(input, wholeMoments(elements32(bytes)));
+    return isFloat(input)
+      ? judgeExtreme(input, scanOf(input, bytes))
+      : judgeIntegers(input, tally(input, bytes));
   },
-  hint: () => new Uint8Array(0),
+
+  fold(part, state) {
+    const bytes = check(part);
+    if (isSum(part)) return foldedMoments(elements32(bytes), hintOf(part), state);
+    if (isFloat(part)) {
+      const here = scanOf(part, bytes);
+      return encodeScan(state.length > 0 ? join(here, decodeScan(state), part.op === ReductionOp.Min) : here);
+    }
+    const here = tally(part, bytes);
+    if (state.length > 0) {
+      const earlier = decodeTally(state);
+      joinTotals(here, earlier);
+      here.count += earlier.count;
+      here.found ||= earlier.found;
+    }
+    return encodeTally(here);
+  },
+
+  conclude(part, state) {
+    check(part);
+    if (isSum(part)) return judgeSum(part, concludedMoments(state));
+    return isFloat(part) ? judgeExtreme(part, decodeScan(state)) : judgeIntegers(part, decodeTally(state));
+  },
+
+  /** Only proofs of sums in segments need it. */
+  hint: (input) => (isSum(input) ? momentsHint(elements32(input.operands[0]!)) : new Uint8Array()),
 };
 
-function judgeIntegers({ op, dtype, claimed }: KernelInput, bytes: Uint8Array): Judgement {
-  const totals = foldIntegers(bytes, dtype);
+const isFloat = ({ dtype }: Pick<KernelInput, "dtype">) => dtype === DType.float32;
+/** Whether terms are rounded and added. */
+const isSum = (input: Pick<KernelInput, "op" | "dtype">) => isFloat(input) && input.op > ReductionOp.Min;
+
+/** The elements of the box, or of a segment of it. */
+function check(input: KernelInput): Uint8Array {
+  const { op, dtype } = input;
+  if (!Number.isInteger(op) || op < 0 || op > ReductionOp.Mean) throw unknownOp(op);
+  const defined = isFloat(input)
+    ? op <= ReductionOp.L2
+    : isIntegerDtype(dtype)
+      ? op !== ReductionOp.L2
+      : dtype === DType.bool && op <= ReductionOp.Min;
+  if (!defined) throw unsupportedDtype("the output", dtype);
+  requireDtypes(input, dtype);
+  requireParamsLength(input, isSum(input) ? 32 : 0);
+  requireOperandCount(input.operands, 1);
+  const bytes = input.operands[0]!;
+  const size = dtypeSize(dtype);
+  if (bytes.length === 0 || bytes.length % size !== 0)
+    requireOperandLength(input.operands, 0, bytes.length - (bytes.length % size) + size);
+  const points = bytes.length / size;
+  if (points > MAX_POINTS)
+    throw new AssayError("TOO_MANY_POINTS", `a reduction of ${points} points; at most ${MAX_POINTS}`);
+  return bytes;
+}
+
+function scanOf({ op, claimed }: KernelInput, bytes: Uint8Array): Scan {
+  return scan(elements32(bytes), op === ReductionOp.Min, Number(claimed));
+}
+
+/** What two segments come to; once there is a NaN the extreme means nothing. */
+function join(a: Scan, b: Scan, smallest: boolean): Scan {
+  const beyond = order32(b.extreme) - order32(a.extreme);
+  return {
+    extreme: (smallest ? beyond < 0 : beyond > 0) ? b.extreme : a.extreme,
+    nan: a.nan || b.nan,
+    found: a.found || b.found,
+    subnormal: a.subnormal || b.subnormal,
+  };
+}
+
+function encodeScan({ extreme, nan, found, subnormal }: Scan): Uint8Array {
+  return encodeWords(extreme, nan, found, subnormal);
+}
+
+function decodeScan(state: Uint8Array): Scan {
+  const [extreme, nan, found, subnormal] = decodeWords(state, 4).map(Number);
+  return { extreme: extreme!, nan: nan === 1, found: found === 1, subnormal: subnormal === 1 };
+}
+
+function tally({ dtype, claimed, ...input }: KernelInput, bytes: Uint8Array): Tally {
+  const found = takesHalves({ dtype, ...input }) && contains(bytes, claimed);
+  return { ...foldIntegers(bytes, dtype), count: bytes.length / dtypeSize(dtype), found };
+}
+
+function encodeTally({ largest, smallest, sum, magnitude, square, count, found }: Tally): Uint8Array {
+  return encodeWords(largest, smallest, sum, magnitude, square, count, found);
+}
+
+function decodeTally(state: Uint8Array): Tally {
+  const words = decodeWords(state, 7) as [bigint, bigint, bigint, bigint, bigint, bigint, bigint];
+  const [largest, smallest, sum, magnitude, square, count, found] = words;
+  return { largest, smallest, sum, magnitude, square, count: Number(count), found: found === 1n };
+}
+
+/**
+ * Where onnxruntime on x86 compares the low halves of int64 as numbers with a sign where the high ones are equal: any
+ * element with the extreme's high half may come out.
+ */
+const takesHalves = ({ op, dtype }: Pick<KernelInput, "op" | "dtype">) =>
+  op <= ReductionOp.Min && dtype === DType.int64;
+
+function judgeIntegers({ op, dtype, claimed }: KernelInput, totals: Tally): Judgement {
   const bits = 8 * dtypeSize(dtype);
   const wrap = (x: bigint) => (isSignedDtype(dtype) ? BigInt.asIntN(bits, x) : BigInt.asUintN(bits, x));
   let exact = totals.sum;
@@ -114,12 +200,10 @@ function judgeIntegers({ op, dtype, claimed }: KernelInput, bytes: Uint8Array): 
   else if (op === ReductionOp.SumSquare) exact = totals.square;
   exact = wrap(exact);
   // the sum wraps before it is divided
-  if (op === ReductionOp.Mean) exact /= BigInt(bytes.length / dtypeSize(dtype));
-  let right = claimed === BigInt.asUintN(bits, exact);
-  // onnxruntime on x86 compares the low halves of int64 as numbers with a sign where the high ones are equal
-  if (!right && op <= ReductionOp.Min && dtype === DType.int64)
-    right = claimed >> 32n === BigInt.asUintN(64, exact) >> 32n && contains(bytes, claimed);
-  return { ...acceptIf(right), exact };
+  if (op === ReductionOp.Mean) exact /= BigInt(totals.count);
+  const right = claimed === BigInt.asUintN(bits, exact);
+  const sameHalf = totals.found && claimed >> 32n === BigInt.asUintN(64, exact) >> 32n;
+  return { ...acceptIf(right || sameHalf), exact };
 }
 
 /** Whether some 64-bit element has these bits. */
@@ -130,18 +214,15 @@ function contains(bytes: Uint8Array, bits: bigint): boolean {
 }
 
 /** Sums of terms that are not negative, and the root of one. */
-function judgeSum(input: KernelInput, elements: Uint32Array): Judgement {
+function judgeSum(input: KernelInput, sums: Sums): Judgement {
   const { op } = input;
   const lambda = BigInt(uint32Param(input.params, 0));
   const claimed = Number(input.claimed);
-  const exponent = largestBiased(elements);
-  if (exponent === 255) return acceptIf(isNaN32(claimed) || claimed === INFINITY);
-  const sums = noSums(Math.max(exponent, 1));
-  foldMoments(sums, elements);
+  if (sums.largest === 255) return acceptIf(isNaN32(claimed) || claimed === INFINITY);
   if (sums.magnitude === 0n) return acceptIf(isZero32(claimed));
   const unit = sums.exponent - 190;
   const sum = op === ReductionOp.L1 ? wide(sums.magnitude, unit) : wide(sums.square, 2 * unit);
-  const count = BigInt(elements.length);
+  const count = BigInt(sums.terms);
   const { worst, usual } = termsOf(count, lambda);
   const bands = { provable: sumBand(sum, worst, op, count), integrity: sumBand(sum, usual, op, count) };
   // the largest partial sum is the sum
@@ -172,10 +253,9 @@ function rootBand(sum: Wide, root: Wide, band: Wide): Wide {
   return plus(widened, times(plus(root, widened), relative), wide(1n, -126));
 }
 
-function judgeExtreme(input: KernelInput, elements: Uint32Array): Judgement {
+function judgeExtreme(input: KernelInput, found: Scan): Judgement {
   const smallest = input.op === ReductionOp.Min;
   const claimed = Number(input.claimed);
-  const found = scan(elements, smallest, claimed);
   const verdict = accepts(found, smallest, claimed) ? Verdict.Acceptable : Verdict.Fraudulent;
   if (found.nan || !isFinite32(found.extreme)) return ruled(verdict);
   const { negative, mantissa, exponent } = decode32(found.extreme);

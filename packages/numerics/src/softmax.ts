@@ -1,7 +1,7 @@
 import { termsOf } from "./bands.ts";
 import { bitLength } from "./correct-rounding.ts";
 import { acceptIf } from "./checks.ts";
-import { exponentialSum, log2Units } from "./exponential-sum.ts";
+import { log2Units, type Run } from "./exponential-sum.ts";
 import { decode32, INFINITY, isFinite32, isNaN32, LARGEST, NEGATIVE_INFINITY } from "./float32.ts";
 import { exp2Short, log2eTimes } from "./scalar-math.ts";
 import { type Judgement, Verdict } from "./types.ts";
@@ -28,9 +28,8 @@ const OVERFLOW = (1n << 188n) - (1n << 163n);
 const JUST_ABOVE_ONE = 0x3f802000;
 const JUST_ABOVE_ZERO = 0x3a800000;
 
-export function rowOf(elements: Uint32Array, largest: number, lambda: bigint): Row {
-  const sum = exponentialSum(elements, log2eTimes(largest) >> 60n);
-  return { length: BigInt(elements.length), lambda, largest, sum };
+export function rowOf(run: Run, lambda: bigint): Row {
+  return { length: BigInt(run.terms), lambda, largest: run.top, sum: run.total };
 }
 
 /** For a row with a NaN, +Inf or nothing but -Inf. */

@@ -23,11 +23,6 @@ const BASE_BYTES = 4096;
 /** Points that a stream of segments may have in all. */
 const STREAMED_POINTS = 2 ** 22;
 const LEAST_SEGMENT = 16;
-/** Products that the Contraction kernel sums, and elements of a row that Softmax accepts. */
-const MOST_POINTS = { [Family.Contraction]: 2 ** 16, [Family.Normalization]: 2 ** 20 } as Record<
-  number,
-  number
->;
 
 // Measured with bench/gas.ts and test/kernels-edges.test.ts, rounded up. Contraction is the dearer case: the executor
 // decides whether subnormals are among the operands.
@@ -134,7 +129,7 @@ function fits({ gas, bytes }: Cost): boolean {
  */
 export function segmentsOf(instruction: Instruction, element: number): Segment[] {
   const whole = wholeBox(instruction);
-  const most = MOST_POINTS[instruction.family] ?? TRANSACTION_GAS / 100;
+  const most = Math.floor(TRANSACTION_GAS / (KERNEL[instruction.family]! || 100));
   for (let size = Math.max(1, Math.min(whole.count, most)); ; size = Math.ceil(size / 2)) {
     const segments = Array.from({ length: Math.ceil(whole.count / size) || 1 }, (_, i) => ({
       first: i * size,
@@ -146,8 +141,8 @@ export function segmentsOf(instruction: Instruction, element: number): Segment[]
   }
 }
 
-/** Why no kernel judges such an instruction, found by trying it on zeros; undefined when one does. */
-function unjudgeable(instruction: Instruction): string | undefined {
+/** Why no kernel judges such an instruction, whole or in segments, found by trying it on zeros; undefined when one does. */
+function unjudgeable(instruction: Instruction, inSegments = false): string | undefined {
   const { family, op, dtype, params, operands, reduction } = instruction;
   const points = Math.min(elementCount(reduction), 64);
   const kernel = kernelOf(family);
@@ -163,7 +158,10 @@ function unjudgeable(instruction: Instruction): string | undefined {
     ),
   };
   try {
-    kernel.judge({ ...input, hint: kernel.hint(input) });
+    const whole = { ...input, hint: kernel.hint(input) };
+    if (!inSegments) kernel.judge(whole);
+    else if (isStreaming(kernel)) kernel.conclude(whole, kernel.fold(whole, new Uint8Array()));
+    else return "its kernel judges no segments";
   } catch (error) {
     if (error instanceof AssayError) return error.message;
     throw error;
@@ -176,7 +174,7 @@ export function unprovable(instruction: Instruction): string | undefined {
   const refusal = unjudgeable(instruction);
   if (refusal !== undefined) return refusal;
   const last = elementCount(instruction.dims) - 1;
-  const streaming = isStreaming(kernelOf(instruction.family));
+  const streaming = unjudgeable(instruction, true) === undefined;
   const points = elementCount(instruction.reduction);
   if (streaming && points > STREAMED_POINTS)
     return `an element is computed from ${points} points, more than proofs can show`;

@@ -31,6 +31,31 @@ it("proves long sums in several transactions, each within its limits", () => {
   expect(steps(300_001).reduce((sum, count) => sum + count, 0)).toBe(300_001);
 });
 
+it("proves long rows and reductions in several transactions", () => {
+  for (const [operator, points] of [
+    ["Softmax", 60_000],
+    ["ReduceMax", 262_144],
+    ["ReduceL2", 262_144],
+    ["ArgMax", 262_144],
+    ["InstanceNormalization", 640_000],
+  ] as const) {
+    const reduced = operator.startsWith("Reduce") || operator === "ArgMax";
+    const instance = operator === "InstanceNormalization";
+    const x = instance ? [1, 1, points] : [1, points];
+    const y = reduced ? [1, 1] : x;
+    const one = { dims: [1], values: [1] };
+    const spec = {
+      inputs: { x },
+      constants: instance ? { s: one, b: one } : {},
+      nodes: [[operator, instance ? ["x", "s", "b"] : ["x"], ["y"], reduced ? {} : {}]] as const,
+      outputs: ["y"],
+    };
+    const { instructions } = program(spec as GraphSpec, { x, y });
+    const steps = instructions.flatMap((instruction) => segmentsOf(instruction, 0).map(({ count }) => count));
+    expect(Math.max(...steps), operator).toBeLessThan(points);
+  }
+});
+
 it("refuses reductions that no number of transactions can prove", () => {
   const long = 2 ** 22 + 1;
   expect(unary("GlobalAveragePool", [1, 1, long], [1, 1, 1])).toThrow(/4194305 points/);
