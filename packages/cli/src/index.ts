@@ -1,3 +1,10 @@
+export {
+  applyCalibration,
+  type CalibratedInstruction,
+  type CalibrateOptions,
+  type CalibrationReport,
+  measureCalibration,
+} from "./calibrate.ts";
 export { developmentAccount } from "./accounts.ts";
 export { type ContractJudge, type ProofCost, type ProofRoots, startContractJudge } from "./contract-judge.ts";
 export { deployAssay, type DeployAssayOptions, type DeploymentTerms } from "./deploy-assay.ts";

@@ -6,6 +6,7 @@ import { deployCommand } from "./commands/deploy.ts";
 import { disputeCommand } from "./commands/dispute.ts";
 import { executorStartCommand } from "./commands/executor-start.ts";
 import { inferCommand } from "./commands/infer.ts";
+import { modelCalibrateCommand } from "./commands/model-calibrate.ts";
 import { modelCheckCommand } from "./commands/model-check.ts";
 import { modelCompileCommand } from "./commands/model-compile.ts";
 import { modelPublishCommand } from "./commands/model-publish.ts";
@@ -23,8 +24,14 @@ export function assayCommand(): Command {
       "verification protocol for AI inference: run ONNX models for others and be held to the result",
     )
     .version("0.1.0");
-  const model = new Command("model").description("compile, check, publish and verify models");
-  for (const sub of [modelCompileCommand(), modelCheckCommand(), modelPublishCommand(), modelVerifyCommand()])
+  const model = new Command("model").description("compile, check, calibrate, publish and verify models");
+  for (const sub of [
+    modelCompileCommand(),
+    modelCheckCommand(),
+    modelCalibrateCommand(),
+    modelPublishCommand(),
+    modelVerifyCommand(),
+  ])
     model.addCommand(sub);
   const claim = new Command("claim").description("look at claims");
   claim.addCommand(claimShowCommand());

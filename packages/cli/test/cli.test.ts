@@ -32,6 +32,7 @@ describe("help", () => {
     ["deploy"],
     ["model", "compile"],
     ["model", "check"],
+    ["model", "calibrate"],
     ["model", "publish"],
     ["model", "verify"],
     ["executor", "start"],

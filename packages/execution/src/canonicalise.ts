@@ -1,4 +1,4 @@
-import { expand, fixInputShapes, type InputShapes, type Shapes } from "@assay/program";
+import { expand, fixInputShapes, type InputShapes, orderMetadata, type Shapes } from "@assay/program";
 import { AssayError } from "@assay/tensor";
 import { inputShapes, probeShapes, requireFixed, type ShapeProbe } from "./shapes.ts";
 import { OnnxWorker, type Tensors } from "./worker.ts";
@@ -66,6 +66,11 @@ function isOnnxruntime(error: unknown): error is AssayError {
   return error instanceof AssayError && error.code === "ONNXRUNTIME";
 }
 
+/** What onnxruntime writes, but for the order of the metadata, which changes each time. */
+async function written(model: Uint8Array, worker: OnnxWorker): Promise<Uint8Array> {
+  return orderMetadata(await worker.canonicalise(model));
+}
+
 async function rewriteWith(
   fixed: Uint8Array,
   worker: OnnxWorker,
@@ -87,7 +92,7 @@ async function rewriteWith(
     };
     // What onnxruntime cannot load or run may be gone after an expansion that needs no shapes.
     model = await attempt(
-      () => worker.canonicalise(before),
+      () => written(before, worker),
       () => before,
     );
     const probe = await attempt(
@@ -101,7 +106,7 @@ async function rewriteWith(
     }
     if (failure !== undefined) throw failure as Error;
     // onnxruntime may find more to do in what it wrote itself. What is published must be what comes of it again.
-    const again = await worker.canonicalise(model);
+    const again = await written(model, worker);
     if (Buffer.compare(again, model) === 0) return { model, probe };
     model = again;
   }

@@ -7,6 +7,18 @@ export {
   type Program,
   type ValueSource,
 } from "./types.ts";
+export {
+  type Calibration,
+  CALIBRATION_KEY,
+  lambdaOf,
+  MAX_LAMBDA,
+  orderMetadata,
+  readCalibration,
+  termsOfBand,
+  withLambda,
+  writeCalibration,
+} from "./calibration.ts";
+export { DEFAULT_LAMBDA } from "./compile/params.ts";
 export { compile, staticReasons } from "./compile/compile.ts";
 export type { Shapes, ValueShape } from "./compile/graph.ts";
 export { UnsupportedModelError, type UnsupportedReason } from "./compile/unsupported.ts";

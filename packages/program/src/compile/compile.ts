@@ -3,6 +3,7 @@ import { lowerings } from "../lower/index.ts";
 import { expansionReasons } from "../expand/expand.ts";
 import { expansions } from "../expand/index.ts";
 import { type OnnxNode, nodeOf, operatorName, readModel } from "../onnx/model.ts";
+import { calibrated, readCalibration } from "../calibration.ts";
 import type { Port, Program } from "../types.ts";
 import { Emitter } from "./emit.ts";
 import { LoweringGraph, nameOf, type Shapes } from "./graph.ts";
@@ -16,7 +17,8 @@ import type { Source } from "./draft.ts";
  * Compiles a canonical graph (as `@assay/execution` writes it) to a program. `shapes` holds every value's dtype and
  * dims, as a run showed them. Pure: the same bytes give the same program.
  *
- * Throws `UNSUPPORTED_MODEL` with every reason, `MALFORMED_ONNX`, `UNKNOWN_SHAPE`.
+ * Throws `UNSUPPORTED_MODEL` with every reason, `MALFORMED_ONNX`, `UNKNOWN_SHAPE`, `CALIBRATION_MALFORMED`,
+ * `CALIBRATION_UNKNOWN`.
  */
 export function compile(canonical: Uint8Array, shapes: Shapes): Program {
   const model = readModel(canonical);
@@ -67,7 +69,7 @@ export function compile(canonical: Uint8Array, shapes: Shapes): Program {
       const index = emitter.instructionOf(view.source);
       return { name, dtype: view.source.dtype, dims, layout: emitter.viewLayout(view), index };
     }),
-    instructions: emitter.instructions,
+    instructions: calibrated(emitter, readCalibration(model.metadata)),
     trace: emitter.trace,
     constants: emitter.constants,
     nodes: emitter.nodes,

@@ -87,6 +87,7 @@ export interface OnnxModel {
   readonly outputs: readonly OnnxPort[];
   /** Values that are sequences, maps or optional, as far as the model says so. */
   readonly nonTensors: ReadonlySet<string>;
+  readonly metadata: readonly { readonly key: string; readonly value: string }[];
 }
 
 function portOf(info: ValueInfoProto): OnnxPort {
@@ -145,5 +146,6 @@ export function modelOf(model: ModelProto): OnnxModel {
     nonTensors: new Set(
       graph.valueInfo.filter(({ type }) => type && !type.tensorType).map(({ name }) => name),
     ),
+    metadata: model.metadataProps,
   };
 }

@@ -67,6 +67,7 @@ export interface ModelProto {
   graph?: GraphProto | null;
   opsetImport: { domain: string; version: Int64 }[];
   functions: unknown[];
+  metadataProps: { key: string; value: string }[];
 }
 
 interface Messages {
