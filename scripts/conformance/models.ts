@@ -75,6 +75,29 @@ function listModels(folder: string, only: string): { name: string; path: string 
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
+/** A model file and what it has to be given to be compiled. */
+export interface ModelFile {
+  name: string;
+  path: string;
+  shapes: Record<string, number[]>;
+  pin: Record<string, number>;
+}
+
+/** Every model of a folder, with the sizes of what it leaves open. */
+export function modelFiles(folder: string, only = "**"): ModelFile[] {
+  const index = readIndex(folder);
+  return listModels(folder, only).map(({ name, path }) => {
+    const entry = index.find((other) => other.name === name);
+    const shapes = shapesOf(name, readModel(readFileSync(path)).inputs, entry);
+    return { name, path, shapes, pin: SETTINGS[name]?.pin ?? {} };
+  });
+}
+
+function readIndex(folder: string): IndexEntry[] {
+  const path = join(folder, "index.json");
+  return existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as IndexEntry[]) : [];
+}
+
 /** `assay model check` on every model of a folder, each in its own process. */
 export async function checkModels(
   folder: string,
@@ -82,8 +105,7 @@ export async function checkModels(
   jobs: number,
   onLine: (line: string) => void,
 ): Promise<ModelsReport> {
-  const indexPath = join(folder, "index.json");
-  const index = existsSync(indexPath) ? (JSON.parse(readFileSync(indexPath, "utf8")) as IndexEntry[]) : [];
+  const index = readIndex(folder);
   const queue = listModels(folder, only);
   const models: ModelResult[] = [];
   const lane = async () => {
