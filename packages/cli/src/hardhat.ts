@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -57,7 +57,12 @@ async function taken(lock: string): Promise<boolean> {
     return true;
   } catch {
     const holder = Number(await readFile(lock, "utf8").catch(() => ""));
-    if (holder > 0 && !isRunning(holder)) await rm(lock, { force: true });
+    // One that names nobody was left by a process that ended while writing it.
+    const age = await stat(lock).then(
+      ({ mtimeMs }) => Date.now() - mtimeMs,
+      () => 0,
+    );
+    if (holder > 0 ? !isRunning(holder) : age > 10_000) await rm(lock, { force: true });
     return false;
   }
 }
