@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {Dtype} from "../program/Dtype.sol";
 import {KernelInput} from "./IKernel.sol";
 import {HintLength, OperandCount, UnsupportedDtype} from "./KernelErrors.sol";
 

@@ -73,26 +73,6 @@ library IntegerDot {
         }
     }
 
-    /// @dev Σ of bytes, in eight lanes that stay below 2^10·2^15.
-    function _sum(bytes calldata a, uint256 flip) private pure returns (uint256 sum) {
-        assembly ("memory-safe") {
-            let pointer := a.offset
-            let end := add(pointer, a.length)
-            for {} lt(pointer, end) {
-                pointer := add(pointer, 32)
-            } {
-                let x := xor(calldataload(pointer), flip)
-                if lt(sub(end, pointer), 32) {
-                    x := and(x, not(shr(shl(3, sub(end, pointer)), not(0))))
-                }
-                // pairs of bytes, then of pairs
-                x := add(and(x, HALF_8), and(shr(8, x), HALF_8))
-                sum := add(sum, add(and(x, HALF_16), and(shr(16, x), HALF_16)))
-            }
-            sum := shr(224, mul(sum, ONES_32))
-        }
-    }
-
     /// @notice Σ a·b modulo 2^64 of elements of `size` 4 or 8 bytes; an empty b stands for ones.
     /// @dev Residues multiply and add as their numbers do, so signs need no care.
     function ofWords(bytes calldata a, bytes calldata b, uint256 size) internal pure returns (uint256 sum) {
@@ -139,6 +119,26 @@ library IntegerDot {
                     }
                 }
             }
+        }
+    }
+
+    /// @dev Σ of bytes, in eight lanes that stay below 2^10·2^15.
+    function _sum(bytes calldata a, uint256 flip) private pure returns (uint256 sum) {
+        assembly ("memory-safe") {
+            let pointer := a.offset
+            let end := add(pointer, a.length)
+            for {} lt(pointer, end) {
+                pointer := add(pointer, 32)
+            } {
+                let x := xor(calldataload(pointer), flip)
+                if lt(sub(end, pointer), 32) {
+                    x := and(x, not(shr(shl(3, sub(end, pointer)), not(0))))
+                }
+                // pairs of bytes, then of pairs
+                x := add(and(x, HALF_8), and(shr(8, x), HALF_8))
+                sum := add(sum, add(and(x, HALF_16), and(shr(16, x), HALF_16)))
+            }
+            sum := shr(224, mul(sum, ONES_32))
         }
     }
 }

@@ -2,10 +2,10 @@
 pragma solidity ^0.8.28;
 
 import {Judgement, Verdict} from "../kernels/IKernel.sol";
+import {Dtype} from "../program/Dtype.sol";
 import {CorrectRounding} from "./CorrectRounding.sol";
 import {Float32} from "./Float32.sol";
-import {FloatFormat, Format} from "./FloatFormat.sol";
-import {Dtype} from "../program/Dtype.sol";
+import {FloatFormat} from "./FloatFormat.sol";
 
 /// @title Which integers a scaled number may be rounded to, and back
 /// @dev Acceptable is what float32 arithmetic gives in the order that ONNX Runtime has on every platform; Imprecise what

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {Axis, Operand} from "../program/Program.sol";
 import {Dtype} from "../program/Dtype.sol";
+import {Axis, Operand} from "../program/Program.sol";
 import {OpenedChunks} from "./TensorProof.sol";
 
 /// @notice An operand that has been gathered: later operands may look indices up in it.

@@ -2,8 +2,8 @@
 pragma solidity ^0.8.28;
 
 import {IKernel, IStreamingKernel, Judgement, KernelInput} from "../kernels/IKernel.sol";
-import {Family, Instruction, Operand, Origin} from "../program/Program.sol";
 import {Dtype} from "../program/Dtype.sol";
+import {Family, Instruction, Operand, Origin} from "../program/Program.sol";
 import {AccessMap, Gathered, Segment} from "./AccessMap.sol";
 import {ElementProof, IVerifier, Opening, Roots} from "./IVerifier.sol";
 import {OpenedChunks, TensorProof} from "./TensorProof.sol";

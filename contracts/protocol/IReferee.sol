@@ -142,9 +142,6 @@ interface IReferee {
     /// @notice When `prover` made a commitment, 0 if never.
     function committedAt(address prover, bytes32 commitment) external view returns (uint64);
 
-    /// @notice What a proof in several steps commits to: keccak256(abi.encode(instruction, element)).
-    function elementHash(uint32 instruction, uint64 element) external pure returns (bytes32);
-
     /// @notice How far `prover` is with its proof in several steps of an element.
     /// @return done points folded in so far
     /// @return stateHash keccak256 of the state to continue with
@@ -166,6 +163,9 @@ interface IReferee {
 
     /// @notice The IVerifier that judges elements.
     function verifier() external view returns (address);
+
+    /// @notice What a proof in several steps commits to: keccak256(abi.encode(instruction, element)).
+    function elementHash(uint32 instruction, uint64 element) external pure returns (bytes32);
 
     /// @notice The commitment that `prover` needs for a proof whose abi.encode hashes to `proofHash`.
     function commitmentOf(

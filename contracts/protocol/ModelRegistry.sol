@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {Port, ProgramHeader} from "../program/Program.sol";
 import {Dtype} from "../program/Dtype.sol";
+import {Port, ProgramHeader} from "../program/Program.sol";
 import {IModelRegistry, Model, PortRecord, ProgramRecord} from "./IModelRegistry.sol";
 
 /// @title ModelRegistry

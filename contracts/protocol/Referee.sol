@@ -3,10 +3,10 @@ pragma solidity ^0.8.28;
 
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {Judgement, Verdict} from "../kernels/IKernel.sol";
+import {Dtype} from "../program/Dtype.sol";
 import {Segment} from "../proof/AccessMap.sol";
 import {ElementProof, IVerifier, Roots} from "../proof/IVerifier.sol";
 import {ClaimState, Phase} from "./ClaimLife.sol";
-import {Dtype} from "../program/Dtype.sol";
 import {IInferenceMarket, Request} from "./IInferenceMarket.sol";
 import {IModelRegistry, ProgramRecord} from "./IModelRegistry.sol";
 import {IReferee, OutputProof} from "./IReferee.sol";
@@ -16,15 +16,6 @@ import {TensorTree} from "./TensorTree.sol";
 /// @title Referee
 /// @notice See IReferee, which is the specification.
 contract Referee is IReferee, ReentrancyGuardTransient {
-    /// @inheritdoc IReferee
-    address public immutable market;
-    /// @inheritdoc IReferee
-    address public immutable stakeManager;
-    /// @inheritdoc IReferee
-    address public immutable modelRegistry;
-    /// @inheritdoc IReferee
-    address public immutable verifier;
-
     /// @dev A proof in several steps.
     struct Progress {
         bytes32 stateHash;
@@ -38,13 +29,22 @@ contract Referee is IReferee, ReentrancyGuardTransient {
         uint48 until;
     }
 
+    /// @dev Precedence of a first step lasts this share of the proof window.
+    uint256 private constant PRECEDENCE_SHARE = 4;
+
+    /// @inheritdoc IReferee
+    address public immutable market;
+    /// @inheritdoc IReferee
+    address public immutable stakeManager;
+    /// @inheritdoc IReferee
+    address public immutable modelRegistry;
+    /// @inheritdoc IReferee
+    address public immutable verifier;
+
     /// @inheritdoc IReferee
     mapping(address prover => mapping(bytes32 commitment => uint64)) public committedAt;
     mapping(bytes32 elementKey => mapping(address prover => Progress)) private _progress;
     mapping(bytes32 elementKey => Precedence) private _precedence;
-
-    /// @dev Precedence of a first step lasts this share of the proof window.
-    uint256 private constant PRECEDENCE_SHARE = 4;
 
     constructor(address market_, address verifier_) {
         if (market_ == address(0) || verifier_ == address(0)) revert ZeroAddress();

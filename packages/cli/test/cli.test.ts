@@ -199,6 +199,9 @@ describe("model compile and check", () => {
     expect(code).toBe(1);
     const { ok, unsupported } = JSON.parse(stdout) as { ok: boolean; unsupported: { operator: string }[] };
     expect(ok).toBe(false);
-    expect(unsupported.map(({ operator }) => operator).sort()).toEqual(["RandomNormalLike", "RandomUniformLike"]);
+    expect(unsupported.map(({ operator }) => operator).sort()).toEqual([
+      "RandomNormalLike",
+      "RandomUniformLike",
+    ]);
   });
 });
