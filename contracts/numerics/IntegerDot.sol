@@ -42,37 +42,6 @@ library IntegerDot {
         }
     }
 
-    /// @dev Eight lanes of 32 bits at a time: with one factor's lanes reversed, the eighth coefficient of the product of
-    ///      two such words is the sum of the lanes' products, and no coefficient (below 2^19) reaches the next.
-    function _products(
-        bytes calldata a,
-        uint256 flipA,
-        bytes calldata b,
-        uint256 flipB
-    ) private pure returns (uint256 sum) {
-        assembly ("memory-safe") {
-            let pointer := a.offset
-            let end := add(pointer, a.length)
-            let toB := sub(b.offset, pointer)
-            for {} lt(pointer, end) {
-                pointer := add(pointer, 32)
-            } {
-                let x := xor(calldataload(pointer), flipA)
-                let y := xor(calldataload(add(pointer, toB)), flipB)
-                if lt(sub(end, pointer), 32) {
-                    x := and(x, not(shr(shl(3, sub(end, pointer)), not(0))))
-                }
-                y := or(shr(128, y), shl(128, y))
-                y := or(and(shr(64, y), HALF_64), shl(64, and(y, HALF_64)))
-                y := or(and(shr(32, y), HALF_32), shl(32, and(y, HALF_32)))
-                sum := add(sum, shr(224, mul(and(x, BYTES), and(y, BYTES))))
-                sum := add(sum, shr(224, mul(and(shr(8, x), BYTES), and(shr(8, y), BYTES))))
-                sum := add(sum, shr(224, mul(and(shr(16, x), BYTES), and(shr(16, y), BYTES))))
-                sum := add(sum, shr(224, mul(shr(24, and(x, TOPS)), shr(24, and(y, TOPS)))))
-            }
-        }
-    }
-
     /// @notice Σ a·b modulo 2^64 of elements of `size` 4 or 8 bytes; an empty b stands for ones.
     /// @dev Residues multiply and add as their numbers do, so signs need no care.
     function ofWords(bytes calldata a, bytes calldata b, uint256 size) internal pure returns (uint256 sum) {
@@ -118,6 +87,37 @@ library IntegerDot {
                         sum := add(sum, mul(and(x, 0xffffffffffffffff), and(y, 0xffffffffffffffff)))
                     }
                 }
+            }
+        }
+    }
+
+    /// @dev Eight lanes of 32 bits at a time: with one factor's lanes reversed, the eighth coefficient of the product of
+    ///      two such words is the sum of the lanes' products, and no coefficient (below 2^19) reaches the next.
+    function _products(
+        bytes calldata a,
+        uint256 flipA,
+        bytes calldata b,
+        uint256 flipB
+    ) private pure returns (uint256 sum) {
+        assembly ("memory-safe") {
+            let pointer := a.offset
+            let end := add(pointer, a.length)
+            let toB := sub(b.offset, pointer)
+            for {} lt(pointer, end) {
+                pointer := add(pointer, 32)
+            } {
+                let x := xor(calldataload(pointer), flipA)
+                let y := xor(calldataload(add(pointer, toB)), flipB)
+                if lt(sub(end, pointer), 32) {
+                    x := and(x, not(shr(shl(3, sub(end, pointer)), not(0))))
+                }
+                y := or(shr(128, y), shl(128, y))
+                y := or(and(shr(64, y), HALF_64), shl(64, and(y, HALF_64)))
+                y := or(and(shr(32, y), HALF_32), shl(32, and(y, HALF_32)))
+                sum := add(sum, shr(224, mul(and(x, BYTES), and(y, BYTES))))
+                sum := add(sum, shr(224, mul(and(shr(8, x), BYTES), and(shr(8, y), BYTES))))
+                sum := add(sum, shr(224, mul(and(shr(16, x), BYTES), and(shr(16, y), BYTES))))
+                sum := add(sum, shr(224, mul(shr(24, and(x, TOPS)), shr(24, and(y, TOPS)))))
             }
         }
     }

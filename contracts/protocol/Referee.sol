@@ -177,6 +177,17 @@ contract Referee is IReferee, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IReferee
+    function progressOf(
+        bytes32 claimId,
+        address prover,
+        uint32 instruction,
+        uint64 element
+    ) external view returns (uint64 done, bytes32 stateHash) {
+        Progress storage progress = _progress[_elementKey(claimId, instruction, element)][prover];
+        return (progress.done, progress.stateHash);
+    }
+
+    /// @inheritdoc IReferee
     function commitmentOf(
         bytes32 claimId,
         address prover,
@@ -189,17 +200,6 @@ contract Referee is IReferee, ReentrancyGuardTransient {
     /// @inheritdoc IReferee
     function elementHash(uint32 instruction, uint64 element) public pure returns (bytes32) {
         return keccak256(abi.encode(instruction, element));
-    }
-
-    /// @inheritdoc IReferee
-    function progressOf(
-        bytes32 claimId,
-        address prover,
-        uint32 instruction,
-        uint64 element
-    ) external view returns (uint64 done, bytes32 stateHash) {
-        Progress storage progress = _progress[_elementKey(claimId, instruction, element)][prover];
-        return (progress.done, progress.stateHash);
     }
 
     /// @dev Settles a claim by what was found of one element, for the benefit of `prover`.

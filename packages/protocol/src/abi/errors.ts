@@ -236,6 +236,14 @@ export const errorsAbi = [
   { type: "error", name: "EscrowExists", inputs: [{ name: "requestId", type: "bytes32" }] },
   {
     type: "error",
+    name: "HintChanged",
+    inputs: [
+      { name: "hint", type: "uint256" },
+      { name: "earlier", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
     name: "HintLength",
     inputs: [
       { name: "expected", type: "uint256" },
@@ -663,6 +671,14 @@ export const errorsAbi = [
     inputs: [
       { name: "expected", type: "address" },
       { name: "actual", type: "address" },
+    ],
+  },
+  {
+    type: "error",
+    name: "WrongHint",
+    inputs: [
+      { name: "hint", type: "uint256" },
+      { name: "actual", type: "uint256" },
     ],
   },
   {
