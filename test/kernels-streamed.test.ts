@@ -5,7 +5,7 @@ import {
   NormalizationOp,
   reduction,
   ReductionOp,
-  Verdict,
+  type Verdict,
 } from "@assay/numerics";
 import { DType } from "@assay/tensor";
 import { beforeAll, describe, expect, it } from "vitest";

@@ -3,21 +3,36 @@ pragma solidity ^0.8.28;
 
 import {Lanes, OrderedLanes, Tally} from "../numerics/OrderedLanes.sol";
 import {Dtype} from "../program/Dtype.sol";
-import {IKernel, Judgement, KernelInput, Verdict} from "./IKernel.sol";
+import {IKernel, IStreamingKernel, Judgement, KernelInput, Verdict} from "./IKernel.sol";
 import {KernelChecks} from "./KernelChecks.sol";
-import {OperandCount, OperandLength, ParamsLength, UnknownOp} from "./KernelErrors.sol";
+import {
+    HintChanged,
+    OperandCount,
+    OperandLength,
+    ParamsLength,
+    UnknownOp,
+    WrongHint
+} from "./KernelErrors.sol";
 
 /// @title Ordering: positions of extreme elements, judged by rank
 /// @dev The rank of an element is the number of elements that beat it: those that are larger (smaller, for the
 ///      smallest), and of its equals those that come first (last). A claimed position is right when its element has the
-///      rank that the operation asks for, so nothing is sorted. Rules and proof: docs/numerics/ordering.md. Twin:
+///      rank that the operation asks for, so nothing is sorted. All but PoolArgMax stream: the hint then holds the
+///      element's bits, which are compared with it in the segment where it is. Rules and proof: docs/numerics/ordering.md. Twin:
 ///      packages/numerics/src/ordering.ts.
-contract OrderingKernel is IKernel {
+contract OrderingKernel is IStreamingKernel {
     /// @dev A row and the two readings of it: subnormals as they are, and as zeros.
     struct Ranks {
         uint256 exact;
         uint256 flushed;
         bool nan; // some element is NaN: comparisons have no order, and any element may come out
+    }
+
+    /// @dev What the segments so far come to.
+    struct Run {
+        Ranks ranks;
+        uint256 length;
+        uint256 target; // the hint
     }
 
     uint8 private constant ARG_MAX = 0;
@@ -29,8 +44,66 @@ contract OrderingKernel is IKernel {
     uint8 private constant HARDMAX = 6;
     uint8 private constant POOL_ARG_MAX = 7;
 
+    uint256 private constant BEFORE = type(uint256).max;
+
     /// @inheritdoc IKernel
     function judge(KernelInput calldata input) external pure returns (Judgement memory judgement) {
+        (Lanes memory lanes, uint256 length) = _check(input);
+        bool acceptable;
+        if (input.op == POOL_ARG_MAX) {
+            acceptable = _pool(input, lanes);
+        } else {
+            uint256 own = _own(input);
+            Ranks memory ranks;
+            if (own < length) {
+                uint256 bits = Dtype.at(input.operands[0], own, lanes.width >> 3);
+                ranks = _ranks(input, lanes, own, length, bits);
+            }
+            acceptable = _accepts(input, lanes, own, length, ranks);
+        }
+        judgement.verdict = acceptable ? Verdict.Acceptable : Verdict.Fraudulent;
+    }
+
+    /// @inheritdoc IStreamingKernel
+    function fold(KernelInput calldata part, bytes calldata state) external pure returns (bytes memory) {
+        if (part.op == POOL_ARG_MAX) revert UnknownOp(part.op);
+        (Lanes memory lanes, uint256 length) = _check(part);
+        uint256 target = KernelChecks.hintOf(part);
+        Run memory run;
+        if (state.length != 0) run = abi.decode(state, (Run));
+        else run.target = target;
+        if (run.target != target) revert HintChanged(target, run.target);
+        if (target >> lanes.width != 0) revert WrongHint(target, target & ((1 << lanes.width) - 1));
+        uint256 own = _own(part);
+        // relative to this segment; of no meaning where it lies before
+        bool behind = own < run.length;
+        if (!behind && own - run.length < length) {
+            uint256 actual = Dtype.at(part.operands[0], own - run.length, lanes.width >> 3);
+            if (actual != target) revert WrongHint(target, actual);
+        }
+        Ranks memory ranks = _ranks(part, lanes, behind ? BEFORE : own - run.length, length, target);
+        run.ranks.exact += ranks.exact;
+        run.ranks.flushed += ranks.flushed;
+        run.ranks.nan = run.ranks.nan || ranks.nan;
+        run.length += length;
+        return abi.encode(run);
+    }
+
+    /// @inheritdoc IStreamingKernel
+    function conclude(
+        KernelInput calldata part,
+        bytes calldata state
+    ) external pure returns (Judgement memory judgement) {
+        if (part.op == POOL_ARG_MAX) revert UnknownOp(part.op);
+        (Lanes memory lanes, ) = _check(part);
+        Run memory run = abi.decode(state, (Run));
+        bool acceptable = _accepts(part, lanes, _own(part), run.length, run.ranks);
+        judgement.verdict = acceptable ? Verdict.Acceptable : Verdict.Fraudulent;
+    }
+
+    /// @return lanes of the row's type
+    /// @return length elements of the row, or of a segment of it
+    function _check(KernelInput calldata input) private pure returns (Lanes memory lanes, uint256 length) {
         if (input.op > POOL_ARG_MAX) revert UnknownOp(input.op);
         if (input.params.length != 0) revert ParamsLength(0, input.params.length);
         uint256 count =
@@ -40,40 +113,42 @@ contract OrderingKernel is IKernel {
                     ? 3
                     : 2;
         if (input.operands.length != count) revert OperandCount(count, input.operands.length);
-        Lanes memory lanes = OrderedLanes.lanesOf(KernelChecks.dtypeOf(input, 0));
+        lanes = OrderedLanes.lanesOf(KernelChecks.dtypeOf(input, 0));
         bytes calldata row = input.operands[0];
         uint256 size = lanes.width >> 3;
         if (row.length == 0 || row.length % size != 0)
             revert OperandLength(0, row.length - (row.length % size) + size, row.length);
-
-        bool acceptable;
-        if (input.op == POOL_ARG_MAX) acceptable = _pool(input, lanes);
-        else if (input.op == HARDMAX) acceptable = _hardmax(input, lanes);
-        else acceptable = _position(input, lanes);
-        judgement.verdict = acceptable ? Verdict.Acceptable : Verdict.Fraudulent;
+        length = row.length / size;
     }
 
-    /// @dev ArgMax, ArgMin: the claimed element has rank 0. TopK: its rank is its place in the result.
-    function _position(KernelInput calldata input, Lanes memory lanes) private pure returns (bool) {
+    /// @dev Position of the element whose rank is asked for: the claimed one, of Hardmax the output's own.
+    function _own(KernelInput calldata input) private pure returns (uint256) {
+        if (input.op == HARDMAX) {
+            KernelChecks.requireOutput(input, KernelChecks.dtypeOf(input, 0));
+            return _int64(input, 1);
+        }
         KernelChecks.requireOutput(input, Dtype.INT64);
-        uint256 place;
-        if (input.op >= TOP_LARGEST) place = _int64(input, 1);
-        if (input.claimed >= (input.operands[0].length << 3) / lanes.width) return false;
-        bool smallest = input.op & 1 != 0;
-        bool last = input.op == ARG_MAX_LAST || input.op == ARG_MIN_LAST;
-        Ranks memory ranks = _ranks(input.operands[0], lanes, input.claimed, smallest, last);
-        return ranks.nan || ranks.exact == place || ranks.flushed == place;
+        if (input.op >= TOP_LARGEST) _int64(input, 1);
+        return input.claimed;
     }
 
-    /// @dev 1 at the first largest element, 0 elsewhere.
-    function _hardmax(KernelInput calldata input, Lanes memory lanes) private pure returns (bool) {
-        KernelChecks.requireOutput(input, KernelChecks.dtypeOf(input, 0));
-        uint256 own = _int64(input, 1);
-        uint256 length = (input.operands[0].length << 3) / lanes.width;
+    /// @dev ArgMax, ArgMin: the claimed element has rank 0. TopK: its rank is its place in the result. Hardmax: 1 at the
+    ///      first largest element, 0 elsewhere.
+    function _accepts(
+        KernelInput calldata input,
+        Lanes memory lanes,
+        uint256 own,
+        uint256 length,
+        Ranks memory ranks
+    ) private pure returns (bool) {
+        if (input.op != HARDMAX) {
+            uint256 place = input.op >= TOP_LARGEST ? _int64(input, 1) : 0;
+            if (own >= length) return false;
+            return ranks.nan || ranks.exact == place || ranks.flushed == place;
+        }
         if (own >= length) revert OperandLength(0, (own + 1) * (lanes.width >> 3), input.operands[0].length);
         bool one = input.claimed == OrderedLanes.one(lanes);
         if (!one && input.claimed != 0) return false;
-        Ranks memory ranks = _ranks(input.operands[0], lanes, own, false, false);
         return
             ranks.nan ||
             (one ? ranks.exact == 0 || ranks.flushed == 0 : ranks.exact != 0 || ranks.flushed != 0);
@@ -133,36 +208,42 @@ contract OrderingKernel is IKernel {
         return undefined || right[0] || right[1];
     }
 
-    /// @dev How many elements beat element `own`, with subnormals as they are and read as zeros.
+    /// @dev How many of `length` elements beat the one with these bits, with subnormals as they are and read as zeros.
+    /// @param own its position; BEFORE: before all of them; at least `length`: behind them
     function _ranks(
-        bytes calldata row,
+        KernelInput calldata input,
         Lanes memory lanes,
         uint256 own,
-        bool smallest,
-        bool last
+        uint256 length,
+        uint256 bits
     ) private pure returns (Ranks memory ranks) {
-        uint256 bits = Dtype.at(row, own, lanes.width >> 3);
-        (ranks.exact, ranks.nan) = _rank(row, lanes, own, smallest, last, false);
+        (ranks.exact, ranks.nan) = _rank(input, lanes, own, length, bits, false);
         ranks.nan = ranks.nan || OrderedLanes.isNaN(lanes, bits);
         // Flushing the others moves none of them across an element that is not flushed itself.
         ranks.flushed = ranks.exact;
         if (OrderedLanes.isTiny(lanes, bits))
-            (ranks.flushed, ) = _rank(row, lanes, own, smallest, last, true);
+            (ranks.flushed, ) = _rank(input, lanes, own, length, bits, true);
     }
 
     function _rank(
-        bytes calldata row,
+        KernelInput calldata input,
         Lanes memory lanes,
         uint256 own,
-        bool smallest,
-        bool last,
+        uint256 length,
+        uint256 bits,
         bool flush
     ) private pure returns (uint256 rank, bool nan) {
         uint256 size = lanes.width >> 3;
-        uint256 target = OrderedLanes.key(lanes, Dtype.at(row, own, size), flush);
-        Tally memory before = OrderedLanes.tally(row[:own * size], lanes, target, smallest, flush);
-        Tally memory behind = OrderedLanes.tally(row[(own + 1) * size:], lanes, target, smallest, flush);
+        bool smallest = input.op != HARDMAX && input.op & 1 != 0;
+        uint256 target = OrderedLanes.key(lanes, bits, flush);
+        (uint256 cut, uint256 rest) = (0, 0);
+        if (own < length) (cut, rest) = (own, own + 1);
+        else if (own != BEFORE) (cut, rest) = (length, length);
+        bytes calldata row = input.operands[0];
+        Tally memory before = OrderedLanes.tally(row[:cut * size], lanes, target, smallest, flush);
+        Tally memory behind = OrderedLanes.tally(row[rest * size:], lanes, target, smallest, flush);
         nan = before.nan || behind.nan;
+        bool last = input.op == ARG_MAX_LAST || input.op == ARG_MIN_LAST;
         rank = before.beating + behind.beating + (last ? behind.equal : before.equal);
     }
 

@@ -5,7 +5,7 @@ import {Float32} from "../numerics/Float32.sol";
 import {IntegerDot} from "../numerics/IntegerDot.sol";
 import {QuantisedRounding} from "../numerics/QuantisedRounding.sol";
 import {Dtype} from "../program/Dtype.sol";
-import {IKernel, Judgement, KernelInput, Verdict} from "./IKernel.sol";
+import {IKernel, IStreamingKernel, Judgement, KernelInput, Verdict} from "./IKernel.sol";
 import {KernelChecks} from "./KernelChecks.sol";
 import {
     OperandCount,
@@ -24,8 +24,9 @@ import {
 ///      Sum 3: a, reduced, of 32 or 64 bits, wrapping around
 ///      Dot 4: a, b, both reduced, of one type of 32 or 64 bits, wrapping around; or of 8 bits each, into int32. Bit 0 of
 ///      the op: a zero point of a follows; bit 1: one of b.
+///      Requantise, Sum and Dot stream: the state is their sum so far and its number of terms.
 ///      Rules and proofs: docs/numerics/quantised.md. Twin: packages/numerics/src/quantised.ts.
-contract QuantisedKernel is IKernel {
+contract QuantisedKernel is IStreamingKernel {
     uint8 private constant QUANTIZE = 0;
     uint8 private constant DEQUANTIZE = 1;
     uint8 private constant REQUANTISE = 2;
@@ -33,16 +34,65 @@ contract QuantisedKernel is IKernel {
     uint8 private constant DOT = 4;
     uint8 private constant LAST = 7;
 
+    /// @dev Most terms of all segments together.
+    uint256 private constant MAX_STREAMED_TERMS = 1 << 22;
+
     /// @inheritdoc IKernel
     function judge(KernelInput calldata input) external pure returns (Judgement memory) {
+        _check(input);
+        if (input.op == QUANTIZE) return _quantize(input);
+        if (input.op == DEQUANTIZE) return _dequantize(input);
+        return _judgeSum(input, _sumOf(input));
+    }
+
+    /// @inheritdoc IStreamingKernel
+    function fold(KernelInput calldata part, bytes calldata state) external pure returns (bytes memory) {
+        _checkPart(part);
+        uint256 sum = _sumOf(part);
+        uint256 terms = part.operands[0].length / Dtype.sizeOf(uint8(part.dtypes[0]));
+        if (state.length != 0) {
+            (uint256 earlier, uint256 before) = abi.decode(state, (uint256, uint256));
+            unchecked {
+                sum += earlier; // modulo 2^256, of which every result is a residue
+            }
+            terms += before;
+        }
+        if (terms > MAX_STREAMED_TERMS) revert TooManyTerms(terms, MAX_STREAMED_TERMS);
+        return abi.encode(sum, terms);
+    }
+
+    /// @inheritdoc IStreamingKernel
+    function conclude(
+        KernelInput calldata part,
+        bytes calldata state
+    ) external pure returns (Judgement memory) {
+        _checkPart(part);
+        (uint256 sum, ) = abi.decode(state, (uint256, uint256));
+        return _judgeSum(part, sum);
+    }
+
+    function _checkPart(KernelInput calldata part) private pure {
+        _check(part);
+        if (part.op < REQUANTISE) revert UnknownOp(part.op);
+    }
+
+    function _check(KernelInput calldata input) private pure {
         if (input.op > LAST) revert UnknownOp(input.op);
         if (input.params.length != 0) revert ParamsLength(0, input.params.length);
         if (input.dtypes.length != input.operands.length)
             revert OperandCount(input.operands.length, input.dtypes.length);
-        if (input.op == QUANTIZE) return _quantize(input);
-        if (input.op == DEQUANTIZE) return _dequantize(input);
-        if (input.op == REQUANTISE) return _requantise(input);
-        return _exact(input, input.op == SUM ? _sum(input) : _dot(input));
+    }
+
+    /// @dev The sum of the operands' terms, before bias and scales.
+    function _sumOf(KernelInput calldata input) private pure returns (uint256) {
+        if (input.op == SUM) return _sum(input);
+        if (input.op != REQUANTISE) return _dot(input);
+        _requireCount(input, 8, 9);
+        return uint256(_bytesDot(input, 0, 3, _zero(input, 2, 0), _zero(input, 5, 3)));
+    }
+
+    function _judgeSum(KernelInput calldata input, uint256 sum) private pure returns (Judgement memory) {
+        return input.op == REQUANTISE ? _requantise(input, int256(sum)) : _exact(input, sum);
     }
 
     function _quantize(KernelInput calldata input) private pure returns (Judgement memory) {
@@ -71,9 +121,7 @@ contract QuantisedKernel is IKernel {
     }
 
     /// @dev The exact sum, times a_scale·b_scale / y_scale, rounded to an integer.
-    function _requantise(KernelInput calldata input) private pure returns (Judgement memory) {
-        _requireCount(input, 8, 9);
-        int256 sum = _bytesDot(input, 0, 3, _zero(input, 2, 0), _zero(input, 5, 3));
+    function _requantise(KernelInput calldata input, int256 sum) private pure returns (Judgement memory) {
         if (input.operands.length == 9) sum += _integer(input, 8, Dtype.INT32);
         return
             QuantisedRounding.requantise(

@@ -11,7 +11,8 @@ import {
 } from "./checks.ts";
 import { elementBitsAt, elementValues, flushed, type Values } from "./elements.ts";
 import { formatOf } from "./float-format.ts";
-import type { Kernel, KernelInput } from "./types.ts";
+import { decodeWords, encodeWords, hintOf, requireSameHint, wrongHint } from "./state.ts";
+import type { KernelInput, StreamingKernel } from "./types.ts";
 
 /** Operations of the Ordering family. */
 export const OrderingOp = {
@@ -37,49 +38,123 @@ interface Ranks {
 }
 
 /** Twin of contracts/kernels/OrderingKernel.sol; rules in docs/numerics/ordering.md. */
-export const ordering: Kernel = {
+export const ordering: StreamingKernel = {
   judge(input) {
-    if (input.op > OrderingOp.PoolArgMax) throw unknownOp(input.op);
-    requireParamsLength(input, 0);
-    requireOperandCount(
-      input.operands,
-      input.op <= OrderingOp.ArgMinLast ? 1 : input.op === OrderingOp.PoolArgMax ? 3 : 2,
-    );
+    const row = check(input);
     const dtype = input.dtypes[0]!;
-    requireOperandDtype(input, 0, dtype);
-    if (!isFloatDtype(dtype) && !isIntegerDtype(dtype) && dtype !== DType.bool)
-      throw unsupportedDtype("operand 0", dtype);
-    const { length } = input.operands[0]!;
-    const size = dtypeSize(dtype);
-    if (length === 0 || length % size !== 0)
-      requireOperandLength(input.operands, 0, length - (length % size) + size);
-    const row = elementValues(input.operands[0]!, dtype);
     if (input.op === OrderingOp.PoolArgMax) return acceptIf(pool(input, row, dtype));
-    if (input.op === OrderingOp.Hardmax) return acceptIf(hardmax(input, row, dtype));
-    return acceptIf(position(input, row, dtype));
+    const own = ownOf(input);
+    const inside = own < BigInt(row.length);
+    const ranks = inside
+      ? ranksOf(input, row, Number(own), row[Number(own)]!)
+      : { exact: 0, flushed: 0, nan: false };
+    return acceptIf(accepts(input, own, row.length, ranks));
   },
-  hint: () => new Uint8Array(0),
+
+  fold(part, state) {
+    if (part.op === OrderingOp.PoolArgMax) throw unknownOp(part.op);
+    const row = check(part);
+    const target = hintOf(part);
+    const dtype = part.dtypes[0]!;
+    const run = state.length > 0 ? decodeRun(state) : { exact: 0, flushed: 0, nan: false, length: 0, target };
+    requireSameHint(target, run.target);
+    const bits = 8 * dtypeSize(dtype);
+    if (target >> BigInt(bits) !== 0n) throw wrongHint(target, BigInt.asUintN(bits, target));
+    const at = ownOf(part) - BigInt(run.length);
+    if (at >= 0n && at < BigInt(row.length)) {
+      const actual = elementBitsAt(part.operands[0]!, dtype, Number(at));
+      if (actual !== target) throw wrongHint(target, actual);
+    }
+    const ranks = ranksOf(part, row, Number(at), valueOf(target, dtype));
+    return encodeWords(
+      run.exact + ranks.exact,
+      run.flushed + ranks.flushed,
+      run.nan || ranks.nan,
+      run.length + row.length,
+      target,
+    );
+  },
+
+  conclude(part, state) {
+    if (part.op === OrderingOp.PoolArgMax) throw unknownOp(part.op);
+    check(part);
+    const run = decodeRun(state);
+    return acceptIf(accepts(part, ownOf(part), run.length, run));
+  },
+
+  /** Only proofs in segments need it: bits of the element whose rank is asked for. */
+  hint(input) {
+    if (input.op === OrderingOp.PoolArgMax) return new Uint8Array(0);
+    const own = ownOf(input);
+    const dtype = input.dtypes[0]!;
+    const inside = own < BigInt(input.operands[0]!.length / dtypeSize(dtype));
+    return encodeWords(inside ? elementBitsAt(input.operands[0]!, dtype, Number(own)) : 0n);
+  },
 };
 
-/** ArgMax, ArgMin: the claimed element has rank 0. TopK: its rank is its place in the result. */
-function position(input: Input, row: Values, dtype: DType): boolean {
-  requireOutputDtype(input, DType.int64);
-  const place = input.op >= OrderingOp.TopLargest ? int64(input, 1) : 0n;
-  if (input.claimed >= BigInt(row.length)) return false;
-  const last = input.op === OrderingOp.ArgMaxLast || input.op === OrderingOp.ArgMinLast;
-  const ranks = ranksOf(row, dtype, Number(input.claimed), input.op % 2 === 1, last);
-  return ranks.nan || BigInt(ranks.exact) === place || BigInt(ranks.flushed) === place;
+/** What the segments so far come to. */
+interface Run extends Ranks {
+  length: number;
+  /** The hint. */
+  target: bigint;
 }
 
-/** 1 at the first largest element, 0 elsewhere. */
-function hardmax(input: Input, row: Values, dtype: DType): boolean {
-  requireOutputDtype(input, dtype);
-  const own = int64(input, 1);
-  if (own >= BigInt(row.length))
-    throw new AssayError("OPERAND_LENGTH", `the row has ${row.length} elements and none at ${own}`);
-  const one = input.claimed === oneBits(dtype);
+function decodeRun(state: Uint8Array): Run {
+  const [exact, flushed, nan, length, target] = decodeWords(state, 5) as [
+    bigint,
+    bigint,
+    bigint,
+    bigint,
+    bigint,
+  ];
+  const [rank, read, points] = [exact, flushed, length].map(Number) as [number, number, number];
+  return { exact: rank, flushed: read, nan: nan !== 0n, length: points, target };
+}
+
+/** The elements of the row, or of a segment of it. */
+function check(input: Input): Values {
+  if (input.op > OrderingOp.PoolArgMax) throw unknownOp(input.op);
+  requireParamsLength(input, 0);
+  requireOperandCount(
+    input.operands,
+    input.op <= OrderingOp.ArgMinLast ? 1 : input.op === OrderingOp.PoolArgMax ? 3 : 2,
+  );
+  const dtype = input.dtypes[0]!;
+  requireOperandDtype(input, 0, dtype);
+  if (!isFloatDtype(dtype) && !isIntegerDtype(dtype) && dtype !== DType.bool)
+    throw unsupportedDtype("operand 0", dtype);
+  const { length } = input.operands[0]!;
+  const size = dtypeSize(dtype);
+  if (length === 0 || length % size !== 0)
+    requireOperandLength(input.operands, 0, length - (length % size) + size);
+  return elementValues(input.operands[0]!, dtype);
+}
+
+/** Position of the element whose rank is asked for: the claimed one, of Hardmax the output's own. */
+function ownOf(input: Input): bigint {
+  if (input.op === OrderingOp.Hardmax) {
+    requireOutputDtype(input, input.dtypes[0]!);
+    return int64(input, 1);
+  }
+  requireOutputDtype(input, DType.int64);
+  if (input.op >= OrderingOp.TopLargest) int64(input, 1);
+  return input.claimed;
+}
+
+/**
+ * ArgMax, ArgMin: the claimed element has rank 0. TopK: its rank is its place in the result. Hardmax: 1 at the first
+ * largest element, 0 elsewhere.
+ */
+function accepts(input: Input, own: bigint, length: number, { nan, exact, flushed: read }: Ranks): boolean {
+  if (input.op !== OrderingOp.Hardmax) {
+    const place = input.op >= OrderingOp.TopLargest ? int64(input, 1) : 0n;
+    if (own >= BigInt(length)) return false;
+    return nan || BigInt(exact) === place || BigInt(read) === place;
+  }
+  if (own >= BigInt(length))
+    throw new AssayError("OPERAND_LENGTH", `the row has ${length} elements and none at ${own}`);
+  const one = input.claimed === oneBits(input.dtypes[0]!);
   if (!one && input.claimed !== 0n) return false;
-  const { nan, exact, flushed: read } = ranksOf(row, dtype, Number(own), false, false);
   return nan || (one ? exact === 0 || read === 0 : exact !== 0 || read !== 0);
 }
 
@@ -137,16 +212,27 @@ function lowestOf(dtype: DType): Value {
   }
 }
 
-function ranksOf(row: Values, dtype: DType, own: number, smallest: boolean, last: boolean): Ranks {
-  const nan = Array.prototype.some.call(row, (value: Value) => Number.isNaN(value));
-  const exact = rank(row, own, smallest, last);
-  if (!isFloatDtype(dtype) || flushed(row[own]!, dtype) !== 0) return { exact, flushed: exact, nan };
-  const read = Array.from(row as ArrayLike<Value>, (value) => flushed(value, dtype)) as number[];
-  return { exact, flushed: rank(read, own, smallest, last), nan };
+/** The value of one element. */
+function valueOf(bits: bigint, dtype: DType): Value {
+  const bytes = Uint8Array.from({ length: dtypeSize(dtype) }, (_, i) =>
+    Number((bits >> BigInt(8 * i)) & 255n),
+  );
+  return elementValues(bytes, dtype)[0]!;
 }
 
-function rank(row: Values, own: number, smallest: boolean, last: boolean): number {
-  const target = row[own]!;
+/** How many elements beat the one with value `target` at position `own`, which may lie before or behind them. */
+function ranksOf({ op, dtypes }: Input, row: Values, own: number, target: Value): Ranks {
+  const dtype = dtypes[0]!;
+  const smallest = op !== OrderingOp.Hardmax && op % 2 === 1;
+  const last = op === OrderingOp.ArgMaxLast || op === OrderingOp.ArgMinLast;
+  const nan = Number.isNaN(target) || Array.prototype.some.call(row, (value: Value) => Number.isNaN(value));
+  const exact = rank(row, own, target, smallest, last);
+  if (!isFloatDtype(dtype) || flushed(target, dtype) !== 0) return { exact, flushed: exact, nan };
+  const read = Array.from(row as ArrayLike<Value>, (value) => flushed(value, dtype)) as number[];
+  return { exact, flushed: rank(read, own, 0, smallest, last), nan };
+}
+
+function rank(row: Values | number[], own: number, target: Value, smallest: boolean, last: boolean): number {
   let beating = 0;
   for (let i = 0; i < row.length; i++) {
     const value = row[i]!;

@@ -11,7 +11,8 @@ import {
 import { elements32 } from "./float32.ts";
 import { type Integers, integerDot, MAX_INTEGER_TERMS } from "./integer-dot.ts";
 import { judgeDequantized, judgeQuantized, judgeRequantised, type Range } from "./quantised-rounding.ts";
-import type { Judgement, Kernel, KernelInput } from "./types.ts";
+import { decodeWords, encodeWords, requireStreamable } from "./state.ts";
+import type { Judgement, KernelInput, StreamingKernel } from "./types.ts";
 
 // Twin of contracts/kernels/QuantisedKernel.sol, which says what each operation's operands are; rules and proofs in
 // docs/numerics/quantised.md.
@@ -30,22 +31,61 @@ const LAST = 7;
 
 type Input = Omit<KernelInput, "hint">;
 
-export const quantised: Kernel = {
+export const quantised: StreamingKernel = {
   judge(input) {
-    if (input.op > LAST) throw unknownOp(input.op);
-    requireParamsLength(input, 0);
-    if (input.dtypes.length !== input.operands.length)
-      throw new AssayError(
-        "OPERAND_COUNT",
-        `${input.operands.length} operands have ${input.dtypes.length} types`,
-      );
+    check(input);
     if (input.op === QuantisedOp.Quantize) return quantize(input);
     if (input.op === QuantisedOp.Dequantize) return dequantize(input);
-    if (input.op === QuantisedOp.Requantise) return requantise(input);
-    return exact(input, input.op === QuantisedOp.Sum ? sum(input) : dot(input));
+    return judgeSum(input, sumOf(input));
   },
+
+  fold(part, state) {
+    checkPart(part);
+    let total = sumOf(part);
+    let terms = part.operands[0]!.length / dtypeSize(part.dtypes[0]!);
+    if (state.length > 0) {
+      const [earlier, before] = decodeWords(state, 2) as [bigint, bigint];
+      total += earlier;
+      terms += Number(before);
+    }
+    requireStreamable(terms);
+    return encodeWords(total, terms);
+  },
+
+  conclude(part, state) {
+    checkPart(part);
+    return judgeSum(part, decodeWords(state, 2)[0]!);
+  },
+
   hint: () => new Uint8Array(0),
 };
+
+function checkPart(part: Input): void {
+  check(part);
+  if (part.op < QuantisedOp.Requantise) throw unknownOp(part.op);
+}
+
+function check(input: Input): void {
+  if (input.op > LAST) throw unknownOp(input.op);
+  requireParamsLength(input, 0);
+  if (input.dtypes.length !== input.operands.length)
+    throw new AssayError(
+      "OPERAND_COUNT",
+      `${input.operands.length} operands have ${input.dtypes.length} types`,
+    );
+}
+
+/** The sum of the operands' terms, before bias and scales. */
+function sumOf(input: Input): bigint {
+  if (input.op === QuantisedOp.Sum) return sum(input);
+  if (input.op !== QuantisedOp.Requantise) return dot(input);
+  requireCount(input, 8, 9);
+  return byteDot(input, 0, 3, zeroPoint(input, 2, 0), zeroPoint(input, 5, 3));
+}
+
+function judgeSum(input: Input, total: bigint): Judgement {
+  return input.op === QuantisedOp.Requantise ? requantise(input, total) : exact(input, total);
+}
 
 function quantize(input: Input): Judgement {
   requireCount(input, 2, 3);
@@ -66,11 +106,7 @@ function dequantize(input: Input): Judgement {
 }
 
 /** The exact sum, times a_scale·b_scale / y_scale, rounded to an integer. */
-function requantise(input: Input): Judgement {
-  requireCount(input, 8, 9);
-  const zeroA = zeroPoint(input, 2, 0);
-  const zeroB = zeroPoint(input, 5, 3);
-  let total = byteDot(input, 0, 3, zeroA, zeroB);
+function requantise(input: Input, total: bigint): Judgement {
   if (input.operands.length === 9) total += integer(input, 8, DType.int32);
   const scales = [float32(input, 1), float32(input, 4), float32(input, 6)] as const;
   return judgeRequantised(BigInt.asIntN(32, total), [...scales], rangeOf(input, 7), claimedInteger(input));

@@ -49,7 +49,7 @@ it("proves long rows and reductions in several transactions", () => {
       nodes: [[operator, instance ? ["x", "s", "b"] : ["x"], ["y"]] as const],
       outputs: ["y"],
     };
-    const { instructions } = program(spec as GraphSpec, { x, y });
+    const { instructions } = program(spec, { x, y });
     const steps = instructions.flatMap((instruction) => segmentsOf(instruction, 0).map(({ count }) => count));
     expect(Math.max(...steps), operator).toBeLessThan(points);
   }
