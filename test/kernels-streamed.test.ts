@@ -3,12 +3,27 @@ import {
   type KernelInput,
   normalization,
   NormalizationOp,
+  ordering,
+  OrderingOp,
+  quantised,
+  QuantisedOp,
   reduction,
   ReductionOp,
   type Verdict,
 } from "@assay/numerics";
-import { DType } from "@assay/tensor";
+import { DType, isFloatDtype } from "@assay/tensor";
+import { hexToBytes, toHex } from "viem";
 import { beforeAll, describe, expect, it } from "vitest";
+import { ALL_DTYPES, floatBits, randomBits, typedInput } from "../packages/numerics/test/elements.ts";
+import {
+  anyInteger,
+  BYTES,
+  claimOf,
+  float32,
+  integers,
+  quantisedInput,
+  WORDS,
+} from "../packages/numerics/test/quantised-cases.ts";
 import { normalizationInput, randomRow, ROW_KINDS } from "../packages/numerics/test/normalization-cases.ts";
 import { INTEGER_TYPES, randomInteger, reduceIntegers } from "../packages/numerics/test/reduction-cases.ts";
 import {
@@ -173,5 +188,85 @@ describe("Reduction in segments", () => {
         await kernel.expectSegments(reduction, reduceIntegers(op, dtype, elements, claimed), [0], next);
       }
     }
+  });
+});
+
+describe("Ordering in segments", () => {
+  const { int64 } = DType;
+
+  it("any segments give the judgement of the whole, for every type", async () => {
+    const kernel = await deployKernel("OrderingKernel");
+    const next = random(72);
+    const verdicts = new Set<number>();
+    for (const dtype of ALL_DTYPES)
+      for (let i = 0; i < 14 * FUZZ; i++) {
+        const pool = Array.from({ length: 1 + (next() % 5) }, () => randomBits(dtype, next));
+        const row = Array.from({ length: 1 + (next() % 60) }, () => pool[next() % pool.length]!);
+        const op = i % 7;
+        const at = BigInt(next() % (row.length + (i & 1)));
+        let input = typedInput(op, int64, [row], at, { dtypes: [dtype] });
+        if (op === OrderingOp.Hardmax) {
+          const one = isFloatDtype(dtype) ? floatBits(dtype, 1) : 1n;
+          const own = at % BigInt(row.length);
+          input = typedInput(op, dtype, [row, [own]], next() & 1 ? one : 0n, { dtypes: [dtype, int64] });
+        } else if (op >= OrderingOp.TopLargest) {
+          const place = BigInt(next() % Math.min(row.length, 3));
+          input = typedInput(op, int64, [row, [place]], at, { dtypes: [dtype, int64] });
+        }
+        // half of the claims right
+        if (i & 1)
+          for (let c = 0n; c < row.length && ordering.judge(input).verdict !== 0; c++)
+            if (op !== OrderingOp.Hardmax) input = { ...input, claimed: c };
+        verdicts.add(ordering.judge(input).verdict);
+        await kernel.expectSegments(ordering, input, [0], next);
+      }
+    expect(verdicts).toEqual(new Set([0, 2]));
+  });
+
+  it("refuses a hint that is not the claimed element", async () => {
+    const kernel = await deployKernel("OrderingKernel");
+    const row = [1, 5, 2, 3].map((value) => floatBits(DType.float32, value));
+    const input = typedInput(OrderingOp.ArgMax, int64, [row], 2n, { dtypes: [DType.float32] });
+    const parts = (hint: Uint8Array) => halves({ ...input, hint }, 1, 4);
+    expect((await kernel.judgeParts(ordering, parts(ordering.hint(input)))).verdict).toBe(2);
+    for (const hint of [row[1]!, 2n ** 32n])
+      await kernel.expectRefused(ordering, parts(hexToBytes(toHex(hint, { size: 32 }))), WRONG_HINT);
+    const [first, second] = parts(ordering.hint(input)) as [KernelInput, KernelInput];
+    const changed = [first, { ...second, hint: new Uint8Array(32) }];
+    await kernel.expectRefused(ordering, changed, "HintChanged(uint256,uint256)");
+    const pool = { ...first, op: OrderingOp.PoolArgMax };
+    await kernel.expectRefused(ordering, [pool], "UnknownOp(uint8)");
+  });
+});
+
+describe("Quantised sums in segments", () => {
+  it("any segments give the judgement of the whole", async () => {
+    const kernel = await deployKernel("QuantisedKernel");
+    const next = random(73);
+    const some = (dtype: DType, count: number) =>
+      integers(dtype, ...Array.from({ length: count }, () => anyInteger(dtype, next)));
+    const { Sum, Dot, Requantise } = QuantisedOp;
+    for (let i = 0; i < 30 * FUZZ; i++) {
+      const count = 1 + (next() % 70);
+      const [a, b, word] = [BYTES[next() % 2]!, BYTES[next() % 2]!, WORDS[next() % 4]!];
+      const scale = () => float32(bitsOf((1 + (next() % 100)) / 64));
+      const scales = [scale(), some(a, 1), some(b, count), scale(), some(b, 1), scale(), some(a, 1)] as const;
+      const inputs = [
+        [quantisedInput(Sum, word, [some(word, count)], 0n), [0]],
+        [quantisedInput(Dot, word, [some(word, count), some(word, count)], 0n), [0, 1]],
+        [
+          quantisedInput(7, DType.int32, [some(a, count), some(b, count), some(a, 1), some(b, 1)], 0n),
+          [0, 1],
+        ],
+        [quantisedInput(Requantise, a, [some(a, count), ...scales, some(DType.int32, 1)], 0n), [0, 3]],
+      ] as const;
+      for (const [input, reduced] of inputs) {
+        const { exact } = quantised.judge(input);
+        for (const claimed of [claimOf(input.dtype, exact), 5n])
+          await kernel.expectSegments(quantised, { ...input, claimed }, reduced, next);
+      }
+    }
+    const quantize = quantisedInput(0, DType.int8, [float32(0), float32(bitsOf(1))], 0n);
+    await kernel.expectRefused(quantised, [quantize], "UnknownOp(uint8)");
   });
 });
