@@ -15,7 +15,7 @@ export interface GasCase {
 }
 
 /** Deterministic numbers in [−1, 1) (mulberry32): the snapshot must not depend on chance. */
-function randomValues(count: number, seed: number, scale = 1): Float32Array {
+export function randomValues(count: number, seed: number, scale = 1): Float32Array {
   let state = seed;
   return Float32Array.from({ length: count }, () => {
     state = (state + 0x6d2b79f5) | 0;
@@ -25,11 +25,11 @@ function randomValues(count: number, seed: number, scale = 1): Float32Array {
   });
 }
 
-const bytes = (values: Float32Array) => new Uint8Array(values.buffer);
+export const bytes = (values: ArrayBufferView) => new Uint8Array(values.buffer as ArrayBuffer);
 
 const ONE = 0x3f800000;
 
-function words(...values: number[]): Uint8Array {
+export function words(...values: number[]): Uint8Array {
   return hexToBytes(
     encodeAbiParameters(
       values.map(() => ({ type: "uint256" })),
@@ -38,7 +38,7 @@ function words(...values: number[]): Uint8Array {
   );
 }
 
-function axis(size: number, stride: number, coefficients: number[], base = 0): Axis {
+export function axis(size: number, stride: number, coefficients: number[], base = 0): Axis {
   return { size, stride, base, divisor: 1, lookup: 0, coefficients };
 }
 
@@ -90,7 +90,7 @@ function matMul(k: number): GasCase {
     return sum;
   });
   const program = oneInstruction(instruction, [m, k], [n, k]);
-  return tampered(`MatMul K=${k}`, program, x, [w], y, 3 * n + 41);
+  return tampered(`MatMul K=${k}`, program, x, [w], y, 3 * n + 41, k > 4096 ? 100 : 0.25);
 }
 
 function operand(origin: Origin, length: number, reduced: boolean, axes: Axis[]) {
@@ -217,9 +217,17 @@ function tampered(
   constants: Float32Array[],
   y: Float32Array,
   element: number,
+  change = 0.25,
 ): GasCase {
-  y[element] = y[element]! * 1.5 + 0.25;
-  return { name, program, inputs: [bytes(x)], constants: constants.map(bytes), trace: bytes(y), element };
+  y[element] = y[element]! * 1.5 + change;
+  return {
+    name,
+    program,
+    inputs: [bytes(x)],
+    constants: constants.map((values) => bytes(values)),
+    trace: bytes(y),
+    element,
+  };
 }
 
 /** The cases of the gas table, smallest memory first. */
@@ -228,12 +236,17 @@ export function gasCases(): GasCase[] {
     matMul(256),
     matMul(1024),
     matMul(4096),
+    matMul(14_336),
     convolution(),
     softmax(10),
     softmax(1000),
+    softmax(25_000),
     elementwise("Exp", Family.Scalar, ScalarOp.Exp, Math.exp),
     elementwise("Tanh", Family.Scalar, ScalarOp.Tanh, Math.tanh),
     elementwise("Relu", Family.Elementwise, 4, (x) => Math.max(0, x)),
     maxPool(),
+    // in steps
+    matMul(40_000),
+    softmax(60_000),
   ];
 }

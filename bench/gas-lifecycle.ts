@@ -1,11 +1,17 @@
 import {
-  buildElementProof,
+  buildProofSteps,
   CommittedTensors,
   encodeHeader,
   instructionTree,
   programRoot,
 } from "@assay/program";
-import { type Claim, claimTypedData, elementCommitment } from "@assay/protocol";
+import {
+  type Claim,
+  claimTypedData,
+  decodeEvents,
+  elementCommitment,
+  segmentCommitment,
+} from "@assay/protocol";
 import { artifacts, network } from "hardhat";
 import {
   type Abi,
@@ -103,19 +109,25 @@ export class Lifecycle {
     const reveal = [claimId, toHex(run.trace.root), "http://127.0.0.1:8000/v1/claims/"];
     await this.#measure(steps, "reveal", "referee", "revealTrace", reveal, executor);
 
-    const proof = buildElementProof(test.program, instructionTree(test.program), run, 0, test.element);
-    const prover = challenger.account!.address;
-    const commitment = elementCommitment({ claimId, prover, salt: ZERO_SALT, proof });
+    const parts = buildProofSteps(test.program, instructionTree(test.program), run, 0, test.element);
+    const { proof } = parts[0]!;
+    const of = { claimId, prover: challenger.account!.address, salt: ZERO_SALT, proof };
+    const commitment = parts.length === 1 ? elementCommitment(of) : segmentCommitment(of);
     await this.#measure(steps, "commit", "referee", "commitProof", [claimId, commitment], challenger);
     await this.#advance(1);
-    await this.#measure(
-      steps,
-      "prove and settle",
-      "referee",
-      "proveElement",
-      [claimId, ZERO_SALT, proof],
-      challenger,
-    );
+    if (parts.length === 1) {
+      const args = [claimId, ZERO_SALT, proof];
+      await this.#measure(steps, "prove and settle", "referee", "proveElement", args, challenger);
+    }
+    let state: Hex = "0x";
+    for (const [i, part] of (parts.length === 1 ? [] : parts).entries()) {
+      const segment = { first: BigInt(part.segment.first), count: BigInt(part.segment.count) };
+      const args = [claimId, ZERO_SALT, part.proof, segment, state];
+      const step = `prove, step ${i + 1} of ${parts.length}`;
+      const receipt = await this.#measure(steps, step, "referee", "proveSegment", args, challenger);
+      for (const { eventName, args: advanced } of decodeEvents(receipt.logs))
+        if (eventName === "ProofAdvanced") state = advanced.state;
+    }
     const phase = Number(await this.#read("market", "phaseOf", [claimId]));
     if (phase !== SLASHED) throw new Error(`${test.name}: the claim is in phase ${phase}, not slashed`);
     return steps;
@@ -215,10 +227,11 @@ export class Lifecycle {
     functionName: string,
     args: unknown[],
     wallet: WalletClient,
-  ): Promise<void> {
+  ): Promise<TransactionReceipt> {
     const receipt = await this.#send(contract, functionName, args, wallet);
     const data = encodeFunctionData({ abi: this.#contracts[contract].abi, functionName, args });
     steps[step] = { gas: Number(receipt.gasUsed), calldata: (data.length - 2) / 2 };
+    return receipt;
   }
 
   async #send(

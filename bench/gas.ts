@@ -4,6 +4,7 @@
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { gasCases } from "./gas-cases.ts";
+import { familyCases } from "./gas-families.ts";
 import { Lifecycle, type Measured } from "./gas-lifecycle.ts";
 
 const SNAPSHOT = new URL("gas-snapshot.json", import.meta.url);
@@ -15,12 +16,15 @@ type Table = Record<string, Measured>;
 async function measure(): Promise<Table> {
   const lifecycle = await Lifecycle.create();
   const table: Table = {};
-  const cases = gasCases();
+  const cases = [...gasCases(), ...familyCases()];
   for (const [step, measured] of Object.entries(await lifecycle.honest(cases[0]!))) table[step] = measured;
   for (const test of cases) {
-    const steps = await lifecycle.dispute(test);
+    const steps = await lifecycle.dispute(test).catch((cause: unknown) => {
+      throw new Error(`${test.name} failed`, { cause });
+    });
     for (const step of ["challenge", "reveal", "commit"]) table[step] ??= steps[step]!;
-    table[`prove and settle: ${test.name}`] = steps["prove and settle"]!;
+    for (const [step, measured] of Object.entries(steps))
+      if (step.startsWith("prove")) table[`${step}: ${test.name}`] = measured;
   }
   return table;
 }
