@@ -55,6 +55,7 @@ export function localOf(instruction: Instruction): Local {
     case Family.Quantised:
       if (op === QuantisedOp.Quantize) return quantize(dtype);
       if (op === QuantisedOp.Dequantize) return dequantize();
+      if (op === QuantisedOp.Requantise) return requantise(dtype);
       if (op >= QuantisedOp.Dot) return dot(op - QuantisedOp.Dot);
       break;
     default:
@@ -246,21 +247,49 @@ function roundEven(x: number): number {
 
 /** Straight through: the derivative is that of x / scale, where it does not saturate. */
 function quantize(dtype: DType): Local {
-  const [low, high] = { [DType.uint8]: [0, 255], [DType.int8]: [-128, 127] }[dtype as number] ?? [
-    -32768, 65535,
-  ];
+  const [low, high] = rangeOf(dtype);
   const value = (x: readonly Float64Array[]) => {
     const quotient = Math.fround(x[0]![0]! / x[1]![0]!);
-    return Math.min(Math.max(roundEven(quotient) + (x[2]?.[0] ?? 0), low!), high!);
+    return Math.min(Math.max(roundEven(quotient) + (x[2]?.[0] ?? 0), low), high);
   };
   return {
     banded: true,
     value,
     gradient(x, _, y, g, out) {
-      if (y <= low! || y >= high!) return;
+      if (y <= low || y >= high) return;
       const scale = x[1]![0]!;
       out[0]![0]! += g / scale;
       out[1]![0]! -= (g * x[0]![0]!) / (scale * scale);
+    },
+  };
+}
+
+function rangeOf(dtype: DType): [number, number] {
+  if (dtype === DType.uint8) return [0, 255];
+  if (dtype === DType.int8) return [-128, 127];
+  throw new AssayError("NO_DERIVATIVE", "only 8-bit integers are quantised to");
+}
+
+/** round(Σ(a − zeroA)·(b − zeroB) (+ bias) · scaleA·scaleB / scale) + zero point, straight through as well. */
+function requantise(dtype: DType): Local {
+  const [low, high] = rangeOf(dtype);
+  const factor = (x: readonly Float64Array[]) => Math.fround(Math.fround(x[1]![0]! * x[4]![0]!) / x[6]![0]!);
+  return {
+    banded: true,
+    value(x) {
+      let sum = x[8]?.[0] ?? 0;
+      for (const [k, a] of x[0]!.entries()) sum += (a - x[2]![0]!) * (x[3]![k]! - x[5]![0]!);
+      const rounded = roundEven(Math.fround(Math.fround(sum) * factor(x))) + x[7]![0]!;
+      return Math.min(Math.max(rounded, low), high);
+    },
+    gradient(x, _, y, g, out) {
+      if (y <= low || y >= high) return;
+      const scaled = g * factor(x);
+      for (let k = 0; k < x[0]!.length; k++) {
+        out[0]![k]! += scaled * (x[3]![k]! - x[5]![0]!);
+        out[3]![k]! += scaled * (x[0]![k]! - x[2]![0]!);
+      }
+      if (x[8]) out[8]![0]! += scaled;
     },
   };
 }

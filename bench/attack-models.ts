@@ -16,7 +16,7 @@ export interface AttackModel {
   inputsFor(program: Program): Tensors[];
 }
 
-/** The shipped model; with ../shared also MNIST, two transformers and an int8 model. */
+/** The shipped model; with ../shared also MNIST, two transformers and two int8 models. */
 export function attackModels(): AttackModel[] {
   const digits: AttackModel = {
     name: "digits",
@@ -38,6 +38,7 @@ export function attackModels(): AttackModel[] {
     of("vespa-transformer", { input: row }, sentences),
     of("tribuo-tinybert", { input_ids: row, attention_mask: row, token_type_ids: row }, sentences),
     of("mnist-dynamic-int8", {}, mnistImages),
+    of("tract-qlstm", { input: [8, 3] }, randoms),
   ];
 }
 
@@ -60,6 +61,10 @@ function mnistImages({ inputs }: Program): Tensors[] {
       return float32Tensor(dims, pixels);
     });
   return [...published, ...listed].map((image) => ({ [name]: image }));
+}
+
+function randoms({ inputs }: Program): Tensors[] {
+  return Array.from({ length: 20 }, (_, seed) => randomInputs(inputs, seed + 1));
 }
 
 /** Random sentences: tokens of the whole vocabulary, nothing masked. */

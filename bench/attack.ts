@@ -4,7 +4,7 @@
  * Every element of the trace goes to the edge of its band on the side that lowers the margin between the two largest
  * outputs (or the largest output itself), and what follows is computed from it. Compared: the provable band, the
  * default integrity band, the calibrated one, and what honest backends differ by. Models: the shipped digits, and
- * MNIST, transformers and an int8 model from ../shared where that folder is there.
+ * MNIST, transformers and int8 models from ../shared where that folder is there.
  */
 import { parseArgs } from "node:util";
 import { audit } from "@assay/challenger";
@@ -67,7 +67,8 @@ class Output {
       const [first, second] = row.toSorted((a, b) => y[b]! - y[a]!) as [number, number];
       return { first, second, margin: y[first]! - y[second]! };
     });
-    return rows.reduce((a, b) => (b.margin < a.margin ? b : a));
+    // A tie has no label to flip.
+    return rows.reduce((a, b) => (b.margin > 0 && (b.margin < a.margin || a.margin === 0) ? b : a));
   }
 
   /** Whether another element of the row is the largest now. */
@@ -118,7 +119,8 @@ async function measure(source: AttackModel) {
         relative: row.margin / y.reduce((m, v) => Math.max(m, Math.abs(v)), 0),
       });
     }
-    ranked.sort((a, b) => a.relative - b.relative);
+    const last = (relative: number) => (relative > 0 ? relative : Infinity);
+    ranked.sort((a, b) => last(a.relative) - last(b.relative));
     const attacked = ranked.slice(0, ATTACKED);
     const samples: Tensors[] = ranked.slice(ATTACKED, ATTACKED + CALIBRATED_ON).map(({ tensors }) => tensors);
     const { calibration } = await measureCalibration({ model, samples, runners: [native, wasm] });
