@@ -78,13 +78,6 @@ library ExponentialSum {
         if (!run.nan && run.top != run.bound) revert WrongHint(bitsOf(run.bound), bitsOf(run.top));
     }
 
-    /// @dev Adds the exponentials of a run of elements.
-    function _add(Run memory run, bytes calldata row) private pure {
-        uint32 bound = bitsOf(run.bound);
-        if (run.nan) run.total = 0;
-        else if (Float32.isFinite(bound)) run.total += sum(row, ScalarMath.log2eTimes(bound) >> 60);
-    }
-
     /// @notice {order} of the largest element, and whether there is any NaN.
     function largest(bytes calldata row) internal pure returns (int256 top, bool nan) {
         uint256 pointer = Lanes.start(row);
@@ -186,5 +179,12 @@ library ExponentialSum {
                 result = (result << 1) | bit;
             }
         }
+    }
+
+    /// @dev Adds the exponentials of a run of elements.
+    function _add(Run memory run, bytes calldata row) private pure {
+        uint32 bound = bitsOf(run.bound);
+        if (run.nan) run.total = 0;
+        else if (Float32.isFinite(bound)) run.total += sum(row, ScalarMath.log2eTimes(bound) >> 60);
     }
 }

@@ -245,10 +245,6 @@ contract Referee is IReferee, ReentrancyGuardTransient {
         return block.timestamp < precedence.until ? precedence.prover : msg.sender;
     }
 
-    function _elementKey(bytes32 claimId, uint32 instruction, uint64 element) private pure returns (bytes32) {
-        return keccak256(abi.encode(claimId, instruction, element));
-    }
-
     function _requirePhase(bytes32 claimId, Phase expected) private view returns (ClaimState memory claim) {
         claim = IInferenceMarket(market).claimOf(claimId);
         Phase phase = IInferenceMarket(market).phaseOf(claimId);
@@ -295,6 +291,10 @@ contract Referee is IReferee, ReentrancyGuardTransient {
         if (path.length != depth) revert PathLengthMismatch(path.length, depth);
         bytes32 actual = TensorTree.climb(leaf, index, path);
         if (actual != root) revert RootMismatch(root, actual);
+    }
+
+    function _elementKey(bytes32 claimId, uint32 instruction, uint64 element) private pure returns (bytes32) {
+        return keccak256(abi.encode(claimId, instruction, element));
     }
 
     /// @dev Bits of the judged element, for the event only; the verifier has checked that the opening contains it.
