@@ -11,6 +11,14 @@ import { comparer, type Worst } from "./sweep/compare.ts";
 import { type Backend, BACKENDS, Engine, versionOf } from "./sweep/engine.ts";
 import { loadState, saveState, type SweepState } from "./sweep/state.ts";
 
+const USAGE = `pnpm sweep [--function NAME]... [--backend native|wasm]... [--stride N] [--state DIR] [--json]
+
+Runs scalar functions on onnxruntime over all 2^32 float32 arguments and measures them against the published accuracy.
+  --function NAME  a unary function of the Scalar family (default: all)
+  --backend NAME   native or wasm (default: both)
+  --stride N       one of every N arguments (default 1: all)
+  --state DIR      where unfinished sweeps are kept, to go on from (default .sweep)
+  --json           findings as JSON on standard output; progress goes to standard error`;
 const CHUNK = 1 << 21;
 const unary = Object.entries<ScalarFunction>(scalarFunctions).filter(([, fn]) => (fn.arity ?? 1) === 1);
 
@@ -21,8 +29,13 @@ const { values: options } = parseArgs({
     stride: { type: "string", default: "1" },
     state: { type: "string", default: new URL("../.sweep", import.meta.url).pathname },
     json: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
   },
 });
+if (options.help) {
+  console.log(USAGE);
+  process.exit(0);
+}
 const stride = Number(options.stride);
 if (!Number.isInteger(stride) || stride < 1 || stride > 2 ** 20) throw new Error("--stride is 1 to 2^20");
 const backends = (options.backend ?? [...BACKENDS]) as Backend[];
