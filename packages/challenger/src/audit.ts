@@ -1,4 +1,11 @@
-import { type Judgement, type Kernel, kernelOf, type KernelInput, Verdict } from "@assay/numerics";
+import {
+  judgeElement,
+  type Judgement,
+  type Kernel,
+  kernelOf,
+  type KernelInput,
+  Verdict,
+} from "@assay/numerics";
 import { elementBits, kernelInput, Origin, type Program, type ReadValue } from "@assay/program";
 import { AssayError, dtypeSize, elementCount } from "@assay/tensor";
 import { estimator } from "./estimate.ts";
@@ -122,9 +129,10 @@ function elementJudge(
   const instruction = options.program.instructions[index]!;
   const output = options.values.trace[index]!;
   const kernel = (options.kernelOf ?? kernelOf)(instruction.family);
+  const reduced = instruction.operands.map((operand) => operand.reduced);
   const judge = (input: Omit<KernelInput, "hint">, report: AuditReport) => {
     report.judged++;
-    return kernel.judge({ ...input, hint: kernel.hint(input) });
+    return judgeElement(kernel, input, reduced);
   };
   const readers = operandReaders(instruction, options.values);
   if (!readers) {

@@ -1,6 +1,6 @@
 import { Family, type Judgement, type Verdict } from "@assay/numerics";
 import { decodeContractError, toAssayError, TRANSACTION_GAS_CAP, verifierAbi } from "@assay/protocol";
-import type { ElementProof } from "@assay/program";
+import type { ElementProof, ProofStep } from "@assay/program";
 import { AssayError } from "@assay/tensor";
 import {
   type Abi,
@@ -34,8 +34,12 @@ export interface ProofRoots {
 export interface ContractJudge {
   /** The contract's verdict; throws what it reverts with. */
   judge(roots: ProofRoots, proof: ElementProof): Promise<Judgement>;
+  /** The same of a proof in one step or several. */
+  judgeSteps(roots: ProofRoots, steps: readonly ProofStep[]): Promise<Judgement>;
   /** Gas and calldata of a transaction that does nothing but judge. */
   cost(roots: ProofRoots, proof: ElementProof): Promise<ProofCost>;
+  /** The same of the first step of a proof, the dearest of `several`. */
+  costOfStep(roots: ProofRoots, step: ProofStep, several: boolean): Promise<ProofCost>;
   /** Kernel contracts, in the order of the Solidity enum Family. */
   readonly kernels: readonly Address[];
   /** Deploys a further contract of this repository, for measurements and checks. */
@@ -94,35 +98,53 @@ export async function startContractJudge(options: { callGas?: bigint } = {}): Pr
   const calldata = (roots: ProofRoots, proof: ElementProof) =>
     encodeFunctionData({ abi: verifierAbi, functionName: "judge", args: [roots, proof] });
 
+  const foldCalldata = (roots: ProofRoots, { proof, segment }: ProofStep, state: Hex) => {
+    const bounds = { first: BigInt(segment.first), count: BigInt(segment.count) };
+    return encodeFunctionData({
+      abi: verifierAbi,
+      functionName: "fold",
+      args: [roots, proof, bounds, state],
+    });
+  };
+  const ask = async (data: Hex): Promise<Hex> => {
+    try {
+      return (await client.call({ to: verifier, data, gas: TRANSACTION_GAS_CAP })).data ?? "0x";
+    } catch (error) {
+      throw asContractError(error);
+    }
+  };
+  const price = async (data: Hex): Promise<ProofCost> => {
+    try {
+      const hash = await client.sendTransaction({ to: verifier, data, gas: TRANSACTION_GAS_CAP });
+      const { gasUsed } = await client.waitForTransactionReceipt({ hash });
+      return { gas: Number(gasUsed), calldataBytes: (data.length - 2) / 2 };
+    } catch (error) {
+      throw asContractError(error);
+    }
+  };
+  const judge = async (roots: ProofRoots, proof: ElementProof): Promise<Judgement> => {
+    const data = await ask(calldata(roots, proof));
+    return judgementOf(decodeFunctionResult({ abi: verifierAbi, functionName: "judge", data }));
+  };
+
   return {
-    async judge(roots, proof) {
-      let data: Hex | undefined;
-      try {
-        ({ data } = await client.call({
-          to: verifier,
-          data: calldata(roots, proof),
-          gas: TRANSACTION_GAS_CAP,
-        }));
-      } catch (error) {
-        throw asContractError(error);
+    judge,
+    async judgeSteps(roots, steps) {
+      if (steps.length === 1) return judge(roots, steps[0]!.proof);
+      let state: Hex = "0x";
+      let judgement: Judgement | undefined;
+      for (const step of steps) {
+        const data = await ask(foldCalldata(roots, step, state));
+        const answer = decodeFunctionResult({ abi: verifierAbi, functionName: "fold", data });
+        state = answer[0];
+        if (answer[1]) judgement = judgementOf(answer[2]);
       }
-      const { verdict, exact, provable, integrity, scale } = decodeFunctionResult({
-        abi: verifierAbi,
-        functionName: "judge",
-        data: data ?? "0x",
-      });
-      return { verdict: verdict as Verdict, exact, provable, integrity, scale };
+      if (!judgement) throw new AssayError("PROOF_INCOMPLETE", "the steps do not reach the end of the box");
+      return judgement;
     },
-    async cost(roots, proof) {
-      const data = calldata(roots, proof);
-      try {
-        const hash = await client.sendTransaction({ to: verifier, data, gas: TRANSACTION_GAS_CAP });
-        const { gasUsed } = await client.waitForTransactionReceipt({ hash });
-        return { gas: Number(gasUsed), calldataBytes: (data.length - 2) / 2 };
-      } catch (error) {
-        throw asContractError(error);
-      }
-    },
+    cost: (roots, proof) => price(calldata(roots, proof)),
+    costOfStep: (roots, step, several) =>
+      price(several ? foldCalldata(roots, step, "0x") : calldata(roots, step.proof)),
     kernels,
     async deploy(name) {
       const { abi } = await hre.artifacts.readArtifact(name);
@@ -134,6 +156,11 @@ export async function startContractJudge(options: { callGas?: bigint } = {}): Pr
     },
     close: () => connection.close(),
   };
+}
+
+function judgementOf(answer: { verdict: number } & Omit<Judgement, "verdict">): Judgement {
+  const { verdict, exact, provable, integrity, scale } = answer;
+  return { verdict: verdict as Verdict, exact, provable, integrity, scale };
 }
 
 /** In-process, the provider's own error carries the revert data. */

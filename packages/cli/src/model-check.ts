@@ -1,7 +1,7 @@
 import { type CompiledModel, ModelRunner, storedInputs, storedOutputs, type Tensors } from "@assay/execution";
-import { Family, type Judgement, kernelOf, Verdict } from "@assay/numerics";
+import { Family, judgeElement, type Judgement, kernelOf, Verdict } from "@assay/numerics";
 import {
-  buildElementProof,
+  buildProofSteps,
   CommittedTensors,
   type CommittedRun,
   type Instruction,
@@ -170,8 +170,8 @@ async function checkHonest(
     const exact = Math.abs(scaled(verdict.exact, verdict.scale));
     if (exact > 0) bands.push(scaled(verdict.provable, verdict.scale) / exact);
     if (!priced.has(element)) continue;
-    const { judge, roots, proof } = prepare(session, run, report.index, element);
-    const cost = await judge.cost(roots, proof);
+    const { judge, roots, steps } = prepare(session, run, report.index, element);
+    const cost = await judge.costOfStep(roots, steps[0]!, steps.length > 1);
     if (cost.gas > report.cost.gas) report.cost = cost;
   }
   bands.sort((a, b) => a - b);
@@ -226,12 +226,12 @@ async function judgeBoth(
   index: number,
   element: number,
 ): Promise<Judgement | undefined> {
-  const { judge, roots, proof } = prepare(session, run, index, element);
+  const { judge, roots, steps } = prepare(session, run, index, element);
   const fail = (kind: CheckFailureKind, detail: string) =>
     session.failures.push({ kind, instruction: index, element, detail });
   let contract: Judgement;
   try {
-    contract = await judge.judge(roots, proof);
+    contract = await judge.judgeSteps(roots, steps);
   } catch (error) {
     fail("contract-reverted", error instanceof Error ? error.message : String(error));
     return undefined;
@@ -245,7 +245,7 @@ async function judgeBoth(
 
 function prepare(session: Session, run: CommittedRun, index: number, element: number) {
   const { model, judge } = session.options;
-  const proof = buildElementProof(model.program, session.instructions, run, index, element);
+  const steps = buildProofSteps(model.program, session.instructions, run, index, element);
   const roots: ProofRoots = {
     instructionsRoot: toHex(session.instructions.root),
     instructionCount: model.program.instructions.length,
@@ -255,7 +255,7 @@ function prepare(session: Session, run: CommittedRun, index: number, element: nu
     inputCount: run.inputs.trees.length,
     traceRoot: toHex(run.trace.root),
   };
-  return { judge, roots, proof };
+  return { judge, roots, steps };
 }
 
 function localJudgement(session: Session, run: CommittedRun, index: number, element: number): Judgement {
@@ -267,8 +267,8 @@ function localJudgement(session: Session, run: CommittedRun, index: number, elem
     run.trace.trees[index]!.stored,
     (origin, value) => tensors[origin]!.trees[value]!.stored,
   );
-  const kernel = kernelOf(instruction.family);
-  return kernel.judge({ ...input, hint: kernel.hint(input) });
+  const reduced = instruction.operands.map((operand) => operand.reduced);
+  return judgeElement(kernelOf(instruction.family), input, reduced);
 }
 
 /** The run with one element of the trace replaced, committed as its executor would. */

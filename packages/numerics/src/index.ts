@@ -18,7 +18,7 @@ export {
   encodeContractionParams,
   encodeEmax,
 } from "./contraction.ts";
-export { kernelOf, kernels } from "./kernels.ts";
+export { judgeElement, kernelOf, kernels } from "./kernels.ts";
 export { indexed, IndexedOp } from "./indexed.ts";
 export { movement } from "./movement.ts";
 export { ordering, OrderingOp } from "./ordering.ts";
