@@ -115,6 +115,7 @@ describe("ReductionKernel and its twin", () => {
         const { exact } = reduction.judge(integers(op, dtype, elements, 0n));
         const right = integers(op, dtype, elements, exact);
         inputs.push(right, { ...right, claimed: right.claimed ^ 1n }, { ...right, claimed: BigInt(next()) });
+        inputs.push({ ...right, claimed: elements[0]! });
       }
     }
     const outcomes = await kernel.expectTwins(reduction, inputs, 200);

@@ -45,6 +45,7 @@ contract ReductionKernel is IStreamingKernel {
         Integers.Totals totals;
         uint256 count;
         bool found; // some element has the claim's bits
+        bool mixed; // some element has the claim's high half, but not its bit 31
     }
 
     uint8 private constant MAX = 0;
@@ -56,6 +57,8 @@ contract ReductionKernel is IStreamingKernel {
     uint8 private constant MEAN = 6;
 
     uint256 private constant MAX_POINTS = 1 << 20;
+    uint64 private constant BIT_31 = 0x80000000;
+    uint64 private constant HIGH_AND_31 = 0xffffffff80000000;
 
     // One 32-bit lane per element.
     uint256 private constant LANES = 0x0000000100000001000000010000000100000001000000010000000100000001;
@@ -79,7 +82,8 @@ contract ReductionKernel is IStreamingKernel {
         if (
             judgement.verdict != Verdict.Acceptable &&
             _takesHalves(input) &&
-            _contains(elements, input.claimed)
+            _contains(elements, input.claimed, type(uint64).max) &&
+            _contains(elements, input.claimed ^ BIT_31, HIGH_AND_31)
         ) _allowHalves(judgement, input.claimed);
     }
 
@@ -95,13 +99,15 @@ contract ReductionKernel is IStreamingKernel {
         Tally memory tally = Tally(
             Integers.fold(elements, part.dtype),
             elements.length / Dtype.sizeOf(part.dtype),
-            _takesHalves(part) && _contains(elements, part.claimed)
+            _takesHalves(part) && _contains(elements, part.claimed, type(uint64).max),
+            _takesHalves(part) && _contains(elements, part.claimed ^ BIT_31, HIGH_AND_31)
         );
         if (state.length != 0) {
             Tally memory earlier = abi.decode(state, (Tally));
             Integers.join(tally.totals, earlier.totals);
             tally.count += earlier.count;
             tally.found = tally.found || earlier.found;
+            tally.mixed = tally.mixed || earlier.mixed;
         }
         return abi.encode(tally);
     }
@@ -116,7 +122,7 @@ contract ReductionKernel is IStreamingKernel {
         if (part.dtype == Dtype.FLOAT32) return _judgeExtreme(part, abi.decode(state, (Scan)));
         Tally memory tally = abi.decode(state, (Tally));
         judgement = _judgeIntegers(part, tally.totals, tally.count);
-        if (tally.found) _allowHalves(judgement, part.claimed);
+        if (tally.found && tally.mixed) _allowHalves(judgement, part.claimed);
     }
 
     /// @return elements of the box, or of a segment of it
@@ -160,6 +166,8 @@ contract ReductionKernel is IStreamingKernel {
         else if (input.op == L1) exact = totals.magnitude;
         else if (input.op == SUM_SQUARE) exact = totals.square;
         exact = Dtype.toInteger(input.dtype, uint256(exact) & mask);
+        // whatever else than 0 a byte holds
+        if (input.dtype == Dtype.BOOL && exact != 0) exact = 1;
         // the sum wraps before it is divided
         if (input.op == MEAN) exact = exact / int256(count);
         judgement.exact = exact;
@@ -171,16 +179,17 @@ contract ReductionKernel is IStreamingKernel {
         return input.dtype == Dtype.INT64 && input.op <= MIN;
     }
 
-    /// @dev onnxruntime on x86 compares the low halves of int64 as numbers with a sign where the high ones are equal: any
-    ///      element with the extreme's high half may come out. The claim is an element.
+    /// @dev onnxruntime on x86 compares the low halves of int64 as numbers with a sign where the high ones are equal. Among
+    ///      elements with the extreme's high half that is another order only if their bits 31 differ, and then any of them
+    ///      may come out. The claim is an element, and another differs from it so.
     function _allowHalves(Judgement memory judgement, uint64 claimed) private pure {
         if (claimed >> 32 == uint64(uint256(judgement.exact)) >> 32) judgement.verdict = Verdict.Acceptable;
     }
 
-    /// @dev Whether some 64-bit element has these bits.
-    function _contains(bytes calldata elements, uint64 bits) private pure returns (bool found) {
-        uint256 stored = 0;
-        for (uint256 i = 0; i < 8; ++i) stored = (stored << 8) | ((bits >> (8 * i)) & 0xff);
+    /// @dev Whether some 64-bit element has these bits where `mask` has ones.
+    function _contains(bytes calldata elements, uint64 bits, uint64 mask) private pure returns (bool found) {
+        uint256 stored = _reversed(bits & mask);
+        uint256 kept = _reversed(mask);
         assembly ("memory-safe") {
             let end := add(elements.offset, elements.length)
             for {
@@ -188,9 +197,14 @@ contract ReductionKernel is IStreamingKernel {
             } and(iszero(found), lt(next, end)) {
                 next := add(next, 8)
             } {
-                found := eq(shr(192, calldataload(next)), stored)
+                found := eq(and(shr(192, calldataload(next)), kept), stored)
             }
         }
+    }
+
+    /// @dev The 64 bits as they are stored, first byte highest.
+    function _reversed(uint64 bits) private pure returns (uint256 stored) {
+        for (uint256 i = 0; i < 8; ++i) stored = (stored << 8) | ((bits >> (8 * i)) & 0xff);
     }
 
     /// @dev Sums of terms that are not negative, and the root of one.

@@ -29,12 +29,11 @@ library Integers {
         totals.square += others.square;
     }
 
-    /// @notice The totals of at least one integer, or bool (0 and 1, whatever else a byte holds).
+    /// @notice The totals of at least one integer, or bool read as uint8.
     function fold(bytes calldata elements, uint8 dtype) internal pure returns (Totals memory totals) {
         uint256 bits = 8 * Dtype.sizeOf(dtype);
         // what signextend takes: the sign's byte, or none
         uint256 signByte = Dtype.isSigned(dtype) ? (bits >> 3) - 1 : 31;
-        bool truth = dtype == Dtype.BOOL;
         int256 largest = type(int256).min;
         int256 smallest = type(int256).max;
         int256 sum = 0;
@@ -64,9 +63,6 @@ library Integers {
                     word >>= bits;
                     assembly ("memory-safe") {
                         x := signextend(signByte, x)
-                        if truth {
-                            x := iszero(iszero(x))
-                        }
                     }
                     if (x > largest) largest = x;
                     if (x < smallest) smallest = x;

@@ -78,6 +78,8 @@ interface Tally extends Totals {
   count: number;
   /** Some element has the claim's bits. */
   found: boolean;
+  /** Some element has the claim's high half, but not its bit 31. */
+  mixed: boolean;
 }
 
 /** Twin of contracts/kernels/ReductionKernel.sol; rules in docs/numerics/reduction.md. */
@@ -103,6 +105,7 @@ export const reduction: StreamingKernel = {
       joinTotals(here, earlier);
       here.count += earlier.count;
       here.found ||= earlier.found;
+      here.mixed ||= earlier.mixed;
     }
     return encodeTally(here);
   },
@@ -169,23 +172,26 @@ function decodeScan(state: Uint8Array): Scan {
 }
 
 function tally({ dtype, claimed, ...input }: KernelInput, bytes: Uint8Array): Tally {
-  const found = takesHalves({ dtype, ...input }) && contains(bytes, claimed);
-  return { ...foldIntegers(bytes, dtype), count: bytes.length / dtypeSize(dtype), found };
+  const halves = takesHalves({ dtype, ...input });
+  const found = halves && contains(bytes, claimed, 0xffffffffffffffffn);
+  const mixed = halves && contains(bytes, claimed ^ 0x80000000n, 0xffffffff80000000n);
+  return { ...foldIntegers(bytes, dtype), count: bytes.length / dtypeSize(dtype), found, mixed };
 }
 
-function encodeTally({ largest, smallest, sum, magnitude, square, count, found }: Tally): Uint8Array {
-  return encodeWords(largest, smallest, sum, magnitude, square, count, found);
+function encodeTally({ largest, smallest, sum, magnitude, square, count, found, mixed }: Tally): Uint8Array {
+  return encodeWords(largest, smallest, sum, magnitude, square, count, found, mixed);
 }
 
 function decodeTally(state: Uint8Array): Tally {
-  const words = decodeWords(state, 7) as [bigint, bigint, bigint, bigint, bigint, bigint, bigint];
-  const [largest, smallest, sum, magnitude, square, count, found] = words;
-  return { largest, smallest, sum, magnitude, square, count: Number(count), found: found === 1n };
+  const words = decodeWords(state, 8) as [bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint];
+  const [largest, smallest, sum, magnitude, square, count, found, mixed] = words;
+  const flags = { found: found === 1n, mixed: mixed === 1n };
+  return { largest, smallest, sum, magnitude, square, count: Number(count), ...flags };
 }
 
 /**
- * Where onnxruntime on x86 compares the low halves of int64 as numbers with a sign where the high ones are equal: any
- * element with the extreme's high half may come out.
+ * Where onnxruntime on x86 compares the low halves of int64 as numbers with a sign where the high ones are equal. Among
+ * elements with the extreme's high half that is another order only if their bits 31 differ, and then any may come out.
  */
 const takesHalves = ({ op, dtype }: Pick<KernelInput, "op" | "dtype">) =>
   op <= ReductionOp.Min && dtype === DType.int64;
@@ -202,14 +208,15 @@ function judgeIntegers({ op, dtype, claimed }: KernelInput, totals: Tally): Judg
   // the sum wraps before it is divided
   if (op === ReductionOp.Mean) exact /= BigInt(totals.count);
   const right = claimed === BigInt.asUintN(bits, exact);
-  const sameHalf = totals.found && claimed >> 32n === BigInt.asUintN(64, exact) >> 32n;
+  const sameHalf = totals.found && totals.mixed && claimed >> 32n === BigInt.asUintN(64, exact) >> 32n;
   return { ...acceptIf(right || sameHalf), exact };
 }
 
-/** Whether some 64-bit element has these bits. */
-function contains(bytes: Uint8Array, bits: bigint): boolean {
+/** Whether some 64-bit element has these bits where `mask` has ones. */
+function contains(bytes: Uint8Array, bits: bigint, mask: bigint): boolean {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let i = 0; i < bytes.length; i += 8) if (view.getBigUint64(i, true) === bits) return true;
+  for (let i = 0; i < bytes.length; i += 8)
+    if ((view.getBigUint64(i, true) & mask) === (bits & mask)) return true;
   return false;
 }
 

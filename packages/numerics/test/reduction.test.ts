@@ -140,4 +140,17 @@ describe("integers", () => {
       }
     }
   });
+
+  it("int64 by halves changes nothing where bits 31 agree, and else what may win", () => {
+    const verdict = (op: number, row: bigint[], claimed: bigint) =>
+      reduction.judge(reduceIntegers(op, DType.int64, row, claimed)).verdict;
+    const { Max, Min } = ReductionOp;
+    expect(verdict(Max, [3n, 7n, 100n], 100n)).toBe(Verdict.Acceptable);
+    for (const other of [3n, 7n]) expect(verdict(Max, [3n, 7n, 100n], other)).toBe(Verdict.Fraudulent);
+    expect(verdict(Min, [-3n, -7n, 100n], -3n)).toBe(Verdict.Fraudulent);
+    expect(verdict(Max, [3n, -1n << 40n, 100n, 1n << 31n, 5n << 32n], 100n)).toBe(Verdict.Fraudulent);
+    const mixed = [3n, 100n, 1n << 31n];
+    for (const claimed of mixed) expect(verdict(Max, mixed, claimed)).toBe(Verdict.Acceptable);
+    expect(verdict(Max, mixed, 4n)).toBe(Verdict.Fraudulent);
+  });
 });
