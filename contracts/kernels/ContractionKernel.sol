@@ -311,10 +311,11 @@ contract ContractionKernel is IStreamingKernel {
         if (Float32.isSubnormal(call.bias) || Float32.isSubnormal(call.params.beta))
             e.absolute += biasMagnitude;
 
+        // Beside a sum that never reaches half its last place, even the largest bias stays finite.
         e.canOverflow =
-            _reaches125(magnitude, int256(facts.emax) - 363) ||
-            _reaches125(alpha * magnitude, sumScale) ||
-            _reaches125(bias, biasScale);
+            _sumReaches(facts, alpha, sumScale, 125) ||
+            (_reaches(bias, biasScale, 125) &&
+                (_rounds(bias, biasScale) || _sumReaches(facts, alpha, sumScale, 101)));
     }
 
     /// @dev |beta·bias| = mantissa·2^scale.
@@ -399,9 +400,27 @@ contract ContractionKernel is IStreamingKernel {
             DotProduct.largestExponent(a) + exponent > 379 || DotProduct.largestExponent(b) + exponent > 379;
     }
 
-    /// @dev Whether value·2^scale ≥ 2^125.
-    function _reaches125(uint256 value, int256 scale) private pure returns (bool) {
-        return value != 0 && int256(Math.log2(value)) + scale >= 125;
+    /// @dev Whether Σ|a·b|, or alpha times that, is at least 2^exponent.
+    function _sumReaches(
+        Facts memory facts,
+        uint256 alpha,
+        int256 sumScale,
+        int256 exponent
+    ) private pure returns (bool) {
+        uint256 magnitude = facts.positive + facts.negative;
+        return
+            _reaches(magnitude, int256(facts.emax) - 363, exponent) ||
+            _reaches(alpha * magnitude, sumScale, exponent);
+    }
+
+    /// @dev Whether value·2^scale ≥ 2^exponent.
+    function _reaches(uint256 value, int256 scale, int256 exponent) private pure returns (bool) {
+        return value != 0 && int256(Math.log2(value)) + scale >= exponent;
+    }
+
+    /// @dev Whether bias·2^scale, at least 2^125, rounds to infinity: from (2^25 - 1)·2^103 on. bias < 2^48.
+    function _rounds(uint256 bias, int256 scale) private pure returns (bool) {
+        return bias << uint256(scale - 78) >= uint256((1 << 25) - 1) << 25;
     }
 
     /// @dev Floor and ceiling of value·2^shift.

@@ -249,7 +249,10 @@ library Float64Contraction {
         e.absolute = _up(5 * (facts.terms + 1) * call.divisor, -1022 - e.scale);
         e.absolute += _up(facts.small + (facts.small + 127) / 128, -drop);
         if (f.isSubnormal(call.bias)) e.absolute += biasMagnitude;
-        e.canOverflow = _reaches1021(magnitude, sumScale) || _reaches1021(bias, biasScale);
+        // Beside a sum that never reaches half its last place, even the largest bias stays finite.
+        e.canOverflow =
+            _reaches(magnitude, sumScale, 1021) ||
+            (_reaches(bias, biasScale, 1021) && _reaches(magnitude, sumScale, 968));
     }
 
     function _bands(
@@ -269,8 +272,9 @@ library Float64Contraction {
         judgement.verdict = acceptable ? Verdict.Acceptable : Verdict.Fraudulent;
     }
 
-    function _reaches1021(uint256 value, int256 scale) private pure returns (bool) {
-        return value != 0 && int256(Math.log2(value)) + scale >= 1021;
+    /// @dev Whether value·2^scale ≥ 2^exponent.
+    function _reaches(uint256 value, int256 scale, int256 exponent) private pure returns (bool) {
+        return value != 0 && int256(Math.log2(value)) + scale >= exponent;
     }
 
     /// @dev Floor and ceiling of value·2^shift.

@@ -387,10 +387,12 @@ function enclose(call: Call, facts: Facts): Enclosure {
   }
   if (isSubnormal32(call.bias) || isSubnormal32(call.params.beta)) absolute += biasMagnitude;
 
+  const sumReaches = (exponent: number): boolean =>
+    reaches(sumMagnitude, emax - 363, exponent) || reaches(alpha * sumMagnitude, sumScale, exponent);
+  // Beside a sum that never reaches half its last place, even the largest bias stays finite.
   const canOverflow =
-    reaches125(sumMagnitude, emax - 363) ||
-    reaches125(alpha * sumMagnitude, sumScale) ||
-    reaches125(bias.mantissa, bias.scale);
+    sumReaches(125) ||
+    (reaches(bias.mantissa, bias.scale, 125) && (sumReaches(101) || rounds(bias.mantissa, bias.scale)));
   return { scale, low, high, magnitude, absolute, canOverflow };
 }
 
@@ -462,8 +464,14 @@ function canOverflowScaled(call: Call): boolean {
   return largestExponent(call.a) + exponent > 379 || largestExponent(call.b) + exponent > 379;
 }
 
-function reaches125(value: bigint, scale: number): boolean {
-  return value !== 0n && bitLength(value) - 1 + scale >= 125;
+/** Whether value·2^scale ≥ 2^exponent. */
+function reaches(value: bigint, scale: number, exponent: number): boolean {
+  return value !== 0n && bitLength(value) - 1 + scale >= exponent;
+}
+
+/** Whether bias·2^scale, at least 2^125, rounds to infinity: from (2^25 - 1)·2^103 on. bias < 2^48. */
+function rounds(bias: bigint, scale: number): boolean {
+  return bias << BigInt(scale - 78) >= ((1n << 25n) - 1n) << 25n;
 }
 
 interface Interval {

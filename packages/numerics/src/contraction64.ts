@@ -259,7 +259,10 @@ function enclose(call: Call, facts: Facts): Enclosure {
     high: rescale(sum + slack, -drop).ceiling + around.ceiling,
     magnitude: rescale(magnitude, -drop).ceiling + biasMagnitude,
     absolute,
-    canOverflow: reaches1021(magnitude, sumScale) || reaches1021(bias.mantissa, bias.exponent),
+    // Beside a sum that never reaches half its last place, even the largest bias stays finite.
+    canOverflow:
+      reaches(magnitude, sumScale, 1021) ||
+      (reaches(bias.mantissa, bias.exponent, 1021) && reaches(magnitude, sumScale, 968)),
   };
 }
 
@@ -277,8 +280,9 @@ function bands(call: Call, terms: number, e: Enclosure): { provable: bigint; int
 
 const ceilDiv = (value: bigint, divisor: bigint): bigint => (value + divisor - 1n) / divisor;
 
-function reaches1021(value: bigint, scale: number): boolean {
-  return value !== 0n && bitLength(value) - 1 + scale >= 1021;
+/** Whether value·2^scale ≥ 2^exponent. */
+function reaches(value: bigint, scale: number, exponent: number): boolean {
+  return value !== 0n && bitLength(value) - 1 + scale >= exponent;
 }
 
 /** Floor and ceiling of value·2^shift. */

@@ -120,6 +120,7 @@ export function randomCase(kind: Kind, terms: number, next: Next): ContractionCa
     bitsOf(gauss(next)),
     bitsOf(gauss(next)),
     finiteBits(next),
+    (0xff000000 | next()) & ~0x00800000,
     next() & 0x807fffff,
     0x7fc00000,
     next(),

@@ -158,6 +158,19 @@ describe("contraction", () => {
     expect(judge(big, 0x7f800000)).toBe(Acceptable);
     expect(judge(big, 0)).toBe(Acceptable);
     expect(judge(big, 0x7f7fffff)).toBe(Fraudulent);
+    // attention masks add the lowest number: nothing overflows beside an ordinary sum
+    for (const mask of [0xff7fffff, 0xff000000, 0x7f7fffff]) {
+      const masked = { ...plain, bias: mask };
+      for (const special of [0x7f800000, 0xff800000, 0x7fc00000])
+        expect(judge(masked, special)).toBe(Fraudulent);
+      expect(judge(masked, mask)).toBe(Acceptable);
+      // as soon as the sum reaches the mask's last place
+      const large = { ...masked, a: [0x73800000, 0x73800000] };
+      expect(judge(large, mask > 0x7f800000 ? 0xff800000 : 0x7f800000)).toBe(Acceptable);
+    }
+    expect(judge({ ...plain, bias: 0x7f7fffff, params: { ...NEUTRAL, beta: 0x3f800001 } }, 0x7f800000)).toBe(
+      Acceptable,
+    );
     const relu6 = { ...big, params: { ...NEUTRAL, activation: 1, low: 0, high: 0x40c00000 } };
     expect(judge(relu6, 0x40c00000)).toBe(Acceptable);
     expect(judge(relu6, 0x40c00001)).toBe(Fraudulent);
