@@ -58,6 +58,8 @@ describe.each([
   beforeAll(async () => {
     kernel = await deployKernel(family);
   });
+  // C++ leaves some of their results open.
+  const OPEN = twin === elementwise ? ["Cast"] : ["Div", "Mod", "Fmod", "Pow", "ShiftLeft", "ShiftRight"];
   const byName = Map.groupBy(operations, ({ name }: Operation) => name.split(" ")[0]!);
 
   it.each([...byName.keys()])("%s: same judgements for every type", async (name) => {
@@ -81,7 +83,8 @@ describe.each([
     const verdicts = new Set(
       outcomes.map((outcome) => ("verdict" in outcome ? outcome.verdict : outcome.error)),
     );
-    expect([...verdicts].sort()).toEqual([Acceptable, Fraudulent]);
+    expect(verdicts.has(Acceptable) && verdicts.has(Fraudulent)).toBe(true);
+    expect(verdicts.has(Verdict.Imprecise)).toBe(OPEN.includes(name));
   });
 });
 

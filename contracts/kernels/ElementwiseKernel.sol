@@ -4,6 +4,7 @@ pragma solidity ^0.8.28;
 import {Conversion} from "../numerics/Conversion.sol";
 import {CorrectRounding} from "../numerics/CorrectRounding.sol";
 import {FloatFormat, Format} from "../numerics/FloatFormat.sol";
+import {OpenResult} from "../numerics/OpenResult.sol";
 import {ReciprocalBand} from "../numerics/ReciprocalBand.sol";
 import {Dtype} from "../program/Dtype.sol";
 import {IKernel, Judgement, KernelInput, Verdict} from "./IKernel.sol";
@@ -63,7 +64,10 @@ contract ElementwiseKernel is IKernel {
     /// @inheritdoc IKernel
     function judge(KernelInput calldata input) external pure returns (Judgement memory judgement) {
         (Call memory call, bool undefined) = _call(input);
-        if (undefined) return judgement; // Acceptable
+        if (undefined) {
+            judgement.verdict = Verdict.Imprecise;
+            return judgement;
+        }
         if (call.op == RECIPROCAL) {
             bool acceptable;
             (acceptable, judgement.exact, judgement.provable, judgement.scale) = ReciprocalBand.judge(
@@ -135,7 +139,10 @@ contract ElementwiseKernel is IKernel {
     /// @dev One right result, but for subnormals, which hardware may read or write as zeros.
     function _judge(Call memory call, uint256 claimed) private pure returns (Judgement memory judgement) {
         (uint256 expected, bool tiny, bool undefined) = _compute(call);
-        if (undefined) return judgement; // Acceptable
+        if (undefined) {
+            judgement.verdict = OpenResult.judge(claimed, Dtype.sizeOf(call.dtype), expected);
+            return judgement;
+        }
         bool acceptable = _matches(call, claimed, expected, tiny) || _special(call, expected, claimed);
         uint256 spread = tiny ? _distance(call, expected, 0) : 0;
 

@@ -181,6 +181,8 @@ contract IndexedKernel is IKernel {
             times ? FloatFold.product(call.terms, call.zero, format) : FloatFold.sum(call.terms, format);
         (bool acceptable, uint256 provable) = FloatFold.accepts(fold, format, call.claimed);
         judgement.verdict = acceptable ? Verdict.Acceptable : Verdict.Fraudulent;
+        // Too many terms for a bound: nothing can be shown, and nothing is paid.
+        if (fold.unbounded && !fold.nan) judgement.verdict = Verdict.Imprecise;
         if (!fold.finite || fold.unbounded) return judgement;
         judgement.exact = fold.exact;
         judgement.provable = judgement.integrity = provable;

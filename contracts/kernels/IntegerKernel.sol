@@ -3,13 +3,15 @@ pragma solidity ^0.8.28;
 
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {FloatFormat, Format} from "../numerics/FloatFormat.sol";
+import {OpenResult} from "../numerics/OpenResult.sol";
 import {Dtype} from "../program/Dtype.sol";
 import {IKernel, Judgement, KernelInput, Verdict} from "./IKernel.sol";
 import {KernelChecks} from "./KernelChecks.sol";
 import {OperandCount, OperandLength, ParamsLength, UnknownOp, UnsupportedDtype} from "./KernelErrors.sol";
 
 /// @title Integer: exact arithmetic, logic and bits of integers and booleans
-/// @dev Results wrap around as two's complement does. What C++ leaves undefined is left open: any claim is acceptable.
+/// @dev Results wrap around as two's complement does. Where C++ leaves the result undefined, no claim is
+///      Fraudulent.
 ///      Rules: docs/numerics/integer.md. Twin: packages/numerics/src/integer.ts.
 contract IntegerKernel is IKernel {
     using FloatFormat for Format;
@@ -44,13 +46,20 @@ contract IntegerKernel is IKernel {
     /// @inheritdoc IKernel
     function judge(KernelInput calldata input) external pure returns (Judgement memory judgement) {
         (int256[3] memory x, bool undefined) = _operands(input);
-        if (undefined) return judgement; // Acceptable
+        if (undefined) {
+            judgement.verdict = Verdict.Imprecise;
+            return judgement;
+        }
         uint8 dtype = uint8(input.dtypes[0]);
         int256 exact;
         uint256 band;
-        if (input.op == POW) (exact, band, undefined) = _power(x[0], x[1], x[2] != 0, dtype);
+        if (input.op == POW && x[2] == 2) undefined = true;
+        else if (input.op == POW) (exact, band, undefined) = _power(x[0], x[1], x[2] != 0, dtype);
         else (exact, undefined) = _compute(input.op, x, dtype);
-        if (undefined) return judgement;
+        if (undefined) {
+            judgement.verdict = _judgeOpen(input.op, x, Dtype.sizeOf(dtype), input.claimed);
+            return judgement;
+        }
 
         uint256 mask = (1 << (8 * Dtype.sizeOf(input.dtype))) - 1;
         judgement.exact = Dtype.toInteger(input.dtype, uint256(exact) & mask);
@@ -87,7 +96,7 @@ contract IntegerKernel is IKernel {
             uint256 size = Dtype.sizeOf(dtype);
             if (input.operands[i].length != size) revert OperandLength(i, size, input.operands[i].length);
             uint256 bits = Dtype.at(input.operands[i], 0, size);
-            if (float) (x[1], x[2], undefined) = _floor(FloatFormat.forDtype(dtype), bits);
+            if (float) (x[1], x[2]) = _floor(FloatFormat.forDtype(dtype), bits);
             else x[i] = Dtype.toInteger(dtype, bits);
             if (dtype == Dtype.BOOL && x[i] > 1) undefined = true;
         }
@@ -144,13 +153,10 @@ contract IntegerKernel is IKernel {
         }
     }
 
-    /// @dev The integer not above a float and whether there is a rest; `undefined`: it is not finite. Beyond ±2^60 it
-    ///      stands for any other even integer of its sign.
-    function _floor(
-        Format memory f,
-        uint256 bits
-    ) private pure returns (int256 whole, int256 rest, bool undefined) {
-        if (!f.isFinite(bits)) return (0, 0, true);
+    /// @dev The integer not above a float and whether there is a rest: 1, or 2 if it is not finite. Beyond ±2^60 it stands
+    ///      for any other even integer of its sign.
+    function _floor(Format memory f, uint256 bits) private pure returns (int256 whole, int256 rest) {
+        if (!f.isFinite(bits)) return (0, 2);
         (bool negative, uint256 m, int256 e) = f.decode(bits);
         unchecked {
             uint256 size;
@@ -217,6 +223,41 @@ contract IntegerKernel is IKernel {
                 if (result > 2 * largest || result < 2 * smallest - 2 * largest) return (0, true);
             }
             return (result, result > largest || result < smallest);
+        }
+    }
+
+    /// @dev Where the result is open: some processors return the dividend's remainder by zero, others count shifts modulo
+    ///      a width; a power may wrap around.
+    function _judgeOpen(
+        uint8 op,
+        int256[3] memory x,
+        uint256 size,
+        uint256 claimed
+    ) private pure returns (Verdict verdict) {
+        unchecked {
+            // between powers that the type does not hold
+            if (op == POW && x[2] == 1 && x[0] > 1) return Verdict.Acceptable;
+            uint256 wrapped = uint256(x[0]);
+            if (op == POW) wrapped = x[2] == 0 && x[1] >= 0 ? _wrappedPower(x[0], x[1]) : 0;
+            if (op != SHIFT_LEFT && op != SHIFT_RIGHT) return OpenResult.judge(claimed, size, wrapped);
+            for (uint256 width = 8; width <= 64; width *= 2) {
+                uint256 places = uint256(x[1]) & (width - 1);
+                wrapped = op == SHIFT_LEFT ? uint256(x[0]) << places : uint256(x[0] >> places);
+                verdict = OpenResult.judge(claimed, size, wrapped);
+                if (verdict == Verdict.Acceptable) return verdict;
+            }
+        }
+    }
+
+    /// @dev base^exponent modulo 2^256.
+    function _wrappedPower(int256 base, int256 exponent) private pure returns (uint256 power) {
+        unchecked {
+            power = 1;
+            uint256 factor = uint256(base);
+            for (uint256 rest = uint256(exponent); rest != 0; rest >>= 1) {
+                if (rest & 1 == 1) power *= factor;
+                factor *= factor;
+            }
         }
     }
 

@@ -49,19 +49,18 @@ contract OrderingKernel is IStreamingKernel {
     /// @inheritdoc IKernel
     function judge(KernelInput calldata input) external pure returns (Judgement memory judgement) {
         (Lanes memory lanes, uint256 length) = _check(input);
-        bool acceptable;
         if (input.op == POOL_ARG_MAX) {
-            acceptable = _pool(input, lanes);
+            judgement.verdict = _pool(input, lanes);
         } else {
+            Run memory run;
+            run.length = length;
             uint256 own = _own(input);
-            Ranks memory ranks;
             if (own < length) {
-                uint256 bits = Dtype.at(input.operands[0], own, lanes.width >> 3);
-                ranks = _ranks(input, lanes, own, length, bits);
+                run.target = Dtype.at(input.operands[0], own, lanes.width >> 3);
+                run.ranks = _ranks(input, lanes, own, length, run.target);
             }
-            acceptable = _accepts(input, lanes, own, length, ranks);
+            judgement.verdict = _judgeRun(input, lanes, own, run);
         }
-        judgement.verdict = acceptable ? Verdict.Acceptable : Verdict.Fraudulent;
     }
 
     /// @inheritdoc IStreamingKernel
@@ -97,8 +96,7 @@ contract OrderingKernel is IStreamingKernel {
         if (part.op == POOL_ARG_MAX) revert UnknownOp(part.op);
         (Lanes memory lanes, ) = _check(part);
         Run memory run = abi.decode(state, (Run));
-        bool acceptable = _accepts(part, lanes, _own(part), run.length, run.ranks);
-        judgement.verdict = acceptable ? Verdict.Acceptable : Verdict.Fraudulent;
+        judgement.verdict = _judgeRun(part, lanes, _own(part), run);
     }
 
     /// @return lanes of the row's type
@@ -134,29 +132,41 @@ contract OrderingKernel is IStreamingKernel {
 
     /// @dev ArgMax, ArgMin: the claimed element has rank 0. TopK: its rank is its place in the result. Hardmax: 1 at the
     ///      first largest element, 0 elsewhere.
-    function _accepts(
+    function _judgeRun(
         KernelInput calldata input,
         Lanes memory lanes,
         uint256 own,
-        uint256 length,
-        Ranks memory ranks
-    ) private pure returns (bool) {
+        Run memory run
+    ) private pure returns (Verdict) {
+        Ranks memory ranks = run.ranks;
+        bool right = OrderedLanes.isNaN(lanes, run.target);
         if (input.op != HARDMAX) {
             uint256 place = input.op >= TOP_LARGEST ? _int64(input, 1) : 0;
-            if (own >= length) return false;
-            return ranks.nan || ranks.exact == place || ranks.flushed == place;
+            if (own >= run.length) return Verdict.Fraudulent;
+            return _verdict(right || ranks.exact == place || ranks.flushed == place, ranks.nan);
         }
-        if (own >= length) revert OperandLength(0, (own + 1) * (lanes.width >> 3), input.operands[0].length);
+        if (own >= run.length)
+            revert OperandLength(0, (own + 1) * (lanes.width >> 3), input.operands[0].length);
         bool one = input.claimed == OrderedLanes.one(lanes);
-        if (!one && input.claimed != 0) return false;
+        if (!one && input.claimed != 0) return Verdict.Fraudulent;
+        bool first = ranks.exact == 0 || ranks.flushed == 0;
+        bool behind = ranks.exact != 0 || ranks.flushed != 0;
+        return _verdict(right || (one ? first : behind), ranks.nan);
+    }
+
+    /// @dev Where a NaN makes comparisons meaningless nothing that is in the row is Fraudulent.
+    function _verdict(bool right, bool open) private pure returns (Verdict) {
         return
-            ranks.nan ||
-            (one ? ranks.exact == 0 || ranks.flushed == 0 : ranks.exact != 0 || ranks.flushed != 0);
+            right
+                ? Verdict.Acceptable
+                : open
+                    ? Verdict.Imprecise
+                    : Verdict.Fraudulent;
     }
 
     /// @dev The position that operand 1 gives to the first largest point of a pooling window, plus operand 2. Points
     ///      with a negative position are padding.
-    function _pool(KernelInput calldata input, Lanes memory lanes) private pure returns (bool) {
+    function _pool(KernelInput calldata input, Lanes memory lanes) private pure returns (Verdict) {
         KernelChecks.requireOutput(input, Dtype.INT64);
         KernelChecks.requireOperand(input, 1, Dtype.INT64);
         uint256 offset = _int64(input, 2);
@@ -174,15 +184,22 @@ contract OrderingKernel is IStreamingKernel {
             uint256 position = Dtype.at(input.operands[1], i, 8);
             if (position >> 63 == 0 && position == claimed) target = i;
         }
-        return _poolAccepts(input, lanes, points, target);
+        // Windows start from the lowest value and may find nothing above it: kernels then write a point of the window,
+        // or a negative position.
+        (bool right, bool nan, bool lowest) = _poolFinds(input, lanes, points, target);
+        bool plausible = target != type(uint256).max || claimed >> 63 != 0;
+        return _verdict(right || (lowest && plausible), nan || lowest);
     }
 
-    function _poolAccepts(
+    /// @return right whether point `target` is the first largest, or NaN
+    /// @return nan whether some point is NaN; comparisons pass it over
+    /// @return lowest whether no point is above the lowest number
+    function _poolFinds(
         KernelInput calldata input,
         Lanes memory lanes,
         uint256 points,
         uint256 target
-    ) private pure returns (bool) {
+    ) private pure returns (bool, bool nan, bool lowest) {
         bytes calldata row = input.operands[0];
         bool found = target != type(uint256).max;
         uint256[2] memory best =
@@ -193,19 +210,22 @@ contract OrderingKernel is IStreamingKernel {
                 ]
                 : [uint256(0), 0];
         bool[2] memory right = [found, found];
-        // Windows start from the lowest value and may find nothing above it: the position then means nothing.
-        bool undefined = true;
+        lowest = true;
         for (uint256 i; i < points; ++i) {
             if (Dtype.at(input.operands[1], i, 8) >> 63 != 0) continue;
             uint256 bits = Dtype.at(row, i, lanes.width >> 3);
-            if (OrderedLanes.isNaN(lanes, bits)) return true;
-            if (!OrderedLanes.isLowest(lanes, bits)) undefined = false;
+            if (OrderedLanes.isNaN(lanes, bits)) {
+                nan = true;
+                if (i == target) return (true, true, false);
+                continue;
+            }
+            if (!OrderedLanes.isLowest(lanes, bits)) lowest = false;
             for (uint256 mode; mode < 2; ++mode) {
                 uint256 key = OrderedLanes.key(lanes, bits, mode == 1);
                 if (key > best[mode] || (key == best[mode] && i < target)) right[mode] = false;
             }
         }
-        return undefined || right[0] || right[1];
+        return (right[0] || right[1], nan, lowest);
     }
 
     /// @dev How many of `length` elements beat the one with these bits, with subnormals as they are and read as zeros.
@@ -217,12 +237,20 @@ contract OrderingKernel is IStreamingKernel {
         uint256 length,
         uint256 bits
     ) private pure returns (Ranks memory ranks) {
+        // of a NaN ranks mean nothing
+        if (OrderedLanes.isNaN(lanes, bits)) return Ranks(0, 0, true);
         (ranks.exact, ranks.nan) = _rank(input, lanes, own, length, bits, false);
-        ranks.nan = ranks.nan || OrderedLanes.isNaN(lanes, bits);
+        // Comparisons pass NaN over.
+        uint256 passed;
+        bool smallest = input.op != HARDMAX && input.op & 1 != 0;
+        if (ranks.nan) passed = OrderedLanes.beatingNaNs(input.operands[0], lanes, smallest);
+        ranks.exact -= passed;
         // Flushing the others moves none of them across an element that is not flushed itself.
         ranks.flushed = ranks.exact;
-        if (OrderedLanes.isTiny(lanes, bits))
+        if (OrderedLanes.isTiny(lanes, bits)) {
             (ranks.flushed, ) = _rank(input, lanes, own, length, bits, true);
+            ranks.flushed -= passed;
+        }
     }
 
     function _rank(

@@ -28,6 +28,13 @@ contract ScalarKernel is IKernel {
     int256 private constant FINEST = -200;
     /// @dev What saturating functions may return for NaN: at most 1 + 2^-20.
     uint32 private constant JUST_ABOVE_ONE = 0x3f800008;
+    uint32 private constant JUST_BELOW_ONE = 0x3f7ffff0;
+    uint32 private constant JUST_ABOVE_HALF = 0x3f000008;
+    uint32 private constant JUST_BELOW_HALF = 0x3efffff0;
+    /// @dev 2^-20.
+    uint32 private constant NEARLY_ZERO = 0x35800000;
+    /// @dev 2^120; NaN is larger.
+    uint32 private constant NEARLY_INFINITE = 0x7b800000;
 
     /// @inheritdoc IKernel
     function judge(KernelInput calldata input) external pure returns (Judgement memory judgement) {
@@ -89,7 +96,8 @@ contract ScalarKernel is IKernel {
             })
         );
         if (nan) {
-            if (_nanMayBecome(call, e.nan, claimed)) judgement.verdict = Verdict.Acceptable;
+            if (_nanMayBecome(call, e.nan, claimed))
+                judgement.verdict = _isLimit(claimed) ? Verdict.Acceptable : Verdict.Imprecise;
             return judgement;
         }
         bool exists = Real.unwrap(e.f) != Real.unwrap(RealMath.NONE);
@@ -145,6 +153,16 @@ contract ScalarKernel is IKernel {
         if (range == NanRange.Any) return true;
         if (range != NanRange.Symmetric && Float32.order(claimed) < 0) return false;
         return range == NanRange.Positive || claimed & Float32.MAGNITUDE <= JUST_ABOVE_ONE;
+    }
+
+    /// @dev What is left of a clamped NaN: nearly 0, 1/2 or 1 in size, or larger than 2^120.
+    function _isLimit(uint32 claimed) private pure returns (bool) {
+        uint32 size = claimed & Float32.MAGNITUDE;
+        return
+            size <= NEARLY_ZERO ||
+            size >= NEARLY_INFINITE ||
+            (size >= JUST_BELOW_HALF && size <= JUST_ABOVE_HALF) ||
+            (size >= JUST_BELOW_ONE && size <= JUST_ABOVE_ONE);
     }
 
     /// @dev A number in units of 2^scale, floored; |a| < 2^121 units.

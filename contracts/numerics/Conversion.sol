@@ -11,7 +11,8 @@ library Conversion {
     using FloatFormat for Format;
 
     /// @notice The bits that `bits` of type `source` become as `target`; `from` and `to` are the formats of those that
-    ///         are floats. `undefined`: C++ and ONNX leave the result open (a float that no integer of the type is).
+    ///         are floats. `undefined`: C++ and ONNX leave the result open (a float that no integer of the type is); then
+    ///         it is the integer modulo 2^width, or 0.
     function convert(
         uint8 source,
         uint8 target,
@@ -51,7 +52,7 @@ library Conversion {
                             ? m >> uint256(-e)
                             : m << uint256(e);
                 uint256 limit = 1 << (Dtype.isSigned(target) ? width - 1 : width);
-                if (negative ? m > (Dtype.isSigned(target) ? limit : 0) : m >= limit) return (0, false, true);
+                undefined = negative ? m > (Dtype.isSigned(target) ? limit : 0) : m >= limit;
             }
             result = (negative ? uint256(-int256(m)) : m) & ((1 << width) - 1);
         }

@@ -120,6 +120,16 @@ library OrderedLanes {
         result.nan = lanes.float && nan & lanes.sign != 0;
     }
 
+    /// @notice How many NaN of a row `tally` counts as beating numbers: their keys are beyond those of the infinities.
+    function beatingNaNs(
+        bytes calldata row,
+        Lanes memory lanes,
+        bool smallest
+    ) internal pure returns (uint256) {
+        uint256 infinity = lanes.infinity | (smallest ? 1 << (lanes.width - 1) : 0);
+        return tally(row, lanes, key(lanes, infinity, false), smallest, false).beating;
+    }
+
     function _magnitude(Lanes memory lanes, uint256 bits) private pure returns (uint256) {
         return bits & ((1 << (lanes.width - 1)) - 1);
     }

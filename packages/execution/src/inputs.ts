@@ -8,7 +8,7 @@ export interface InputSpec {
   readonly dims: readonly number[];
 }
 
-/** Throws `MISSING_INPUT`, `UNKNOWN_INPUT`, `INPUT_DTYPE`, `INPUT_SHAPE` or `INPUT_NAN` for what cannot be run. */
+/** Throws `MISSING_INPUT`, `UNKNOWN_INPUT`, `INPUT_DTYPE`, `INPUT_SHAPE`, `INPUT_BOOL` or `INPUT_NAN` for what cannot be run. */
 export function checkInputs(specs: readonly InputSpec[], inputs: Tensors): void {
   for (const name of Object.keys(inputs))
     if (!specs.some((spec) => spec.name === name))
@@ -26,6 +26,8 @@ export function checkInputs(specs: readonly InputSpec[], inputs: Tensors): void 
         "INPUT_SHAPE",
         `input "${name}" must be [${dims.join(", ")}], not [${given.dims.join(", ")}]`,
       );
+    if (dtype === DType.bool && given.data.some((byte) => byte > 1))
+      throw new AssayError("INPUT_BOOL", `input "${name}" holds a boolean that is neither 0 nor 1`);
     if (dtype === DType.float32 && float32Values(given).some(Number.isNaN))
       throw new AssayError("INPUT_NAN", `input "${name}" holds a NaN`, {
         hint: "NaN has many encodings, and engines do not agree which one comes out",

@@ -147,7 +147,9 @@ function fold({ op, dtype, claimed, terms, zero }: Call): Judgement {
   // Of no terms at all the product is 1 and the sum 0.
   const folded = times ? product(terms, zero, format) : sum(terms, format);
   const { acceptable, provable } = accepts(folded, format, claimed);
-  const judgement = ruled(verdictOf(acceptable));
+  // Too many terms for a bound: nothing can be shown, and nothing is paid.
+  const open = folded.unbounded && !folded.nan;
+  const judgement = ruled(open ? Verdict.Imprecise : verdictOf(acceptable));
   if (!folded.finite || folded.unbounded) return judgement;
   const { exact, scale } = folded;
   return { ...judgement, exact, provable, integrity: provable, scale };

@@ -13,6 +13,7 @@ import {
 import { toInteger } from "./conversion.ts";
 import { bitLength } from "./correct-rounding.ts";
 import { decode, type Format, formatOf, isFinite } from "./float-format.ts";
+import { judgeOpen } from "./open-result.ts";
 import { type Judgement, type Kernel, type KernelInput, Verdict } from "./types.ts";
 
 /** Operations of the Integer family. */
@@ -52,10 +53,14 @@ export const integer: Kernel = { judge, hint: () => new Uint8Array(0) };
 function judge(input: KernelInput): Judgement {
   const { op, dtype } = input;
   const x = operandsOf(input);
-  if (!x) return ruled(Verdict.Acceptable);
+  if (!x) return ruled(Verdict.Imprecise);
   const type = input.dtypes[0]!;
-  const found = op === Op.Pow ? power(x[0]!, x[1]!, x[2] === 1n, type) : compute(op, x, type);
-  if (found === undefined) return ruled(Verdict.Acceptable);
+  const found = op === Op.Pow ? power(x[0]!, x[1]!, x[2]!, type) : compute(op, x, type);
+  if (found === undefined) {
+    // between powers that the type does not hold
+    if (op === Op.Pow && x[2] === 1n && x[0]! > 1n) return ruled(Verdict.Acceptable);
+    return judgeOpen(input.claimed, type, wrappedResults(op, x));
+  }
 
   const { result, band } = typeof found === "bigint" ? { result: found, band: 0n } : found;
   const exact = toInteger(dtype, BigInt.asUintN(8 * dtypeSize(dtype), result));
@@ -91,9 +96,8 @@ function operandsOf(input: KernelInput): bigint[] | undefined {
     const bits = bitsOf(bytes);
     if (format) {
       const exponent = floor(format, bits);
-      if (exponent) rest = exponent.rest;
-      else open = true;
-      return exponent?.whole ?? 0n;
+      rest = exponent.rest;
+      return exponent.whole;
     }
     const value = toInteger(dtype, bits);
     if (dtype === DType.bool && value > 1n) open = true;
@@ -161,11 +165,36 @@ function compute(op: number, x: readonly bigint[], dtype: DType): bigint | undef
 }
 
 /**
- * The integer not above a float and 1 where there is a rest; undefined if it is not finite. Beyond ±2^60 it stands for
- * any other even integer of its sign.
+ * Where the result is open: some processors return the dividend's remainder by zero, others count shifts modulo a
+ * width; a power may wrap around.
  */
-function floor(f: Format, bits: bigint): { whole: bigint; rest: bigint } | undefined {
-  if (!isFinite(f, bits)) return undefined;
+function wrappedResults(op: number, x: readonly bigint[]): bigint[] {
+  const [a, b, rest] = x as [bigint, bigint, bigint?];
+  if (op === Op.Pow) return rest === 0n && b >= 0n ? [wrappedPower(a, b)] : [];
+  if (op !== Op.ShiftLeft && op !== Op.ShiftRight) return [a];
+  return [8, 16, 32, 64].map((width) => {
+    const places = BigInt.asUintN(Math.log2(width), b);
+    return op === Op.ShiftLeft ? a << places : a >> places;
+  });
+}
+
+/** base^exponent modulo 2^64. */
+function wrappedPower(base: bigint, exponent: bigint): bigint {
+  let power = 1n;
+  let factor = base;
+  for (let rest = exponent; rest !== 0n; rest >>= 1n) {
+    if ((rest & 1n) === 1n) power = BigInt.asUintN(64, power * factor);
+    factor = BigInt.asUintN(64, factor * factor);
+  }
+  return power;
+}
+
+/**
+ * The integer not above a float and 1 where there is a rest, 2 if it is not finite. Beyond ±2^60 it stands for any
+ * other even integer of its sign.
+ */
+function floor(f: Format, bits: bigint): { whole: bigint; rest: bigint } {
+  if (!isFinite(f, bits)) return { whole: 0n, rest: 2n };
   const { negative, mantissa, exponent } = decode(f, bits);
   let size: bigint;
   if (exponent >= 0) size = exponent > 60 ? (mantissa === 0n ? 0n : 1n << 60n) : mantissa << BigInt(exponent);
@@ -182,12 +211,13 @@ function floor(f: Format, bits: bigint): { whole: bigint; rest: bigint } | undef
 function power(
   base: bigint,
   exponent: bigint,
-  rest: boolean,
+  rest: bigint,
   dtype: DType,
 ): { result: bigint; band: bigint } | undefined {
+  if (rest === 2n) return undefined;
   let result = integerPower(base, exponent, dtype);
   let band = 0n;
-  if (rest && base !== 1n) {
+  if (rest === 1n && base !== 1n) {
     if (base < 0n) return undefined; // NaN
     const above = exponent === -1n ? result && 0n : integerPower(base, exponent + 1n, dtype);
     if (result === undefined || above === undefined) return undefined;

@@ -1,18 +1,18 @@
 import { AssayError, DType, dtypeSize, isFloatDtype, isIntegerDtype } from "@assay/tensor";
 import {
-  acceptIf,
   requireOperandCount,
   requireOperandDtype,
   requireOperandLength,
   requireOutputDtype,
   requireParamsLength,
+  ruled,
   unknownOp,
   unsupportedDtype,
 } from "./checks.ts";
 import { elementBitsAt, elementValues, flushed, type Values } from "./elements.ts";
 import { formatOf } from "./float-format.ts";
 import { decodeWords, encodeWords, hintOf, requireSameHint, wrongHint } from "./state.ts";
-import type { KernelInput, StreamingKernel } from "./types.ts";
+import { type KernelInput, type StreamingKernel, Verdict } from "./types.ts";
 
 /** Operations of the Ordering family. */
 export const OrderingOp = {
@@ -42,13 +42,14 @@ export const ordering: StreamingKernel = {
   judge(input) {
     const row = check(input);
     const dtype = input.dtypes[0]!;
-    if (input.op === OrderingOp.PoolArgMax) return acceptIf(pool(input, row, dtype));
+    if (input.op === OrderingOp.PoolArgMax) return ruled(pool(input, row, dtype));
     const own = ownOf(input);
     const inside = own < BigInt(row.length);
+    const target = inside ? elementBitsAt(input.operands[0]!, dtype, Number(own)) : 0n;
     const ranks = inside
-      ? ranksOf(input, row, Number(own), row[Number(own)]!)
+      ? ranksOf(input, row, Number(own), valueOf(target, dtype))
       : { exact: 0, flushed: 0, nan: false };
-    return acceptIf(accepts(input, own, row.length, ranks));
+    return ruled(judgeRun(input, own, { ...ranks, length: row.length, target }));
   },
 
   fold(part, state) {
@@ -79,7 +80,7 @@ export const ordering: StreamingKernel = {
     if (part.op === OrderingOp.PoolArgMax) throw unknownOp(part.op);
     check(part);
     const run = decodeRun(state);
-    return acceptIf(accepts(part, ownOf(part), run.length, run));
+    return ruled(judgeRun(part, ownOf(part), run));
   },
 
   /** Only proofs in segments need it: bits of the element whose rank is asked for. */
@@ -145,17 +146,24 @@ function ownOf(input: Input): bigint {
  * ArgMax, ArgMin: the claimed element has rank 0. TopK: its rank is its place in the result. Hardmax: 1 at the first
  * largest element, 0 elsewhere.
  */
-function accepts(input: Input, own: bigint, length: number, { nan, exact, flushed: read }: Ranks): boolean {
+function judgeRun(input: Input, own: bigint, { length, target, nan, exact, flushed: read }: Run): Verdict {
+  const dtype = input.dtypes[0]!;
+  const right = Number.isNaN(valueOf(target, dtype));
   if (input.op !== OrderingOp.Hardmax) {
     const place = input.op >= OrderingOp.TopLargest ? int64(input, 1) : 0n;
-    if (own >= BigInt(length)) return false;
-    return nan || BigInt(exact) === place || BigInt(read) === place;
+    if (own >= BigInt(length)) return Verdict.Fraudulent;
+    return verdictOf(right || BigInt(exact) === place || BigInt(read) === place, nan);
   }
   if (own >= BigInt(length))
     throw new AssayError("OPERAND_LENGTH", `the row has ${length} elements and none at ${own}`);
-  const one = input.claimed === oneBits(input.dtypes[0]!);
-  if (!one && input.claimed !== 0n) return false;
-  return nan || (one ? exact === 0 || read === 0 : exact !== 0 || read !== 0);
+  const one = input.claimed === oneBits(dtype);
+  if (!one && input.claimed !== 0n) return Verdict.Fraudulent;
+  return verdictOf(right || (one ? exact === 0 || read === 0 : exact !== 0 || read !== 0), nan);
+}
+
+/** Where a NaN makes comparisons meaningless nothing that is in the row is Fraudulent. */
+function verdictOf(right: boolean, open: boolean): Verdict {
+  return right ? Verdict.Acceptable : open ? Verdict.Imprecise : Verdict.Fraudulent;
 }
 
 /** The bits of 1.0, or of the integer 1. */
@@ -171,7 +179,7 @@ function oneBits(dtype: DType): bigint {
  * The position that operand 1 gives to the first largest point of a pooling window, plus operand 2. Points with a
  * negative position are padding.
  */
-function pool(input: Input, row: Values, dtype: DType): boolean {
+function pool(input: Input, row: Values, dtype: DType): Verdict {
   requireOutputDtype(input, DType.int64);
   requireOperandDtype(input, 1, DType.int64);
   const offset = int64(input, 2);
@@ -179,17 +187,22 @@ function pool(input: Input, row: Values, dtype: DType): boolean {
   const claimed = BigInt.asUintN(64, input.claimed - offset);
   const positions = elementValues(input.operands[1]!, DType.int64) as BigInt64Array;
   const target = positions.findLastIndex((at) => at >= 0n && at === claimed);
-  const points = Array.from(positions.keys()).filter((i) => positions[i]! >= 0n);
-  if (points.some((i) => Number.isNaN(row[i]))) return true;
-  // Windows start from the lowest value and may find nothing above it: the position then means nothing.
-  const lowest = lowestOf(dtype);
-  if (points.every((i) => row[i]! <= lowest)) return true;
-  if (target < 0) return false;
+  const inside = Array.from(positions.keys()).filter((i) => positions[i]! >= 0n);
+  // Comparisons pass NaN over.
+  const points = inside.filter((i) => !Number.isNaN(row[i]));
+  const nan = points.length < inside.length;
+  if (target >= 0 && Number.isNaN(row[target])) return Verdict.Acceptable;
+  // Windows start from the lowest value and may find nothing above it: kernels then write a point of the window, or a
+  // negative position.
+  const lowest = points.every((i) => row[i]! <= lowestOf(dtype));
+  if (lowest && (target >= 0 || claimed >> 63n !== 0n)) return Verdict.Acceptable;
+  if (target < 0) return verdictOf(false, nan || lowest);
   const readings = [(v: Value) => v, (v: Value) => flushed(v, dtype)];
-  return readings.some((read) => {
+  const right = readings.some((read) => {
     const best = read(row[target]!);
     return points.every((i) => !(read(row[i]!) > best) && !(read(row[i]!) === best && i < target));
   });
+  return verdictOf(right, nan || lowest);
 }
 
 /** Nothing is below it but, of a float, minus infinity. */
@@ -225,7 +238,10 @@ function ranksOf({ op, dtypes }: Input, row: Values, own: number, target: Value)
   const dtype = dtypes[0]!;
   const smallest = op !== OrderingOp.Hardmax && op % 2 === 1;
   const last = op === OrderingOp.ArgMaxLast || op === OrderingOp.ArgMinLast;
-  const nan = Number.isNaN(target) || Array.prototype.some.call(row, (value: Value) => Number.isNaN(value));
+  // of a NaN ranks mean nothing
+  if (Number.isNaN(target)) return { exact: 0, flushed: 0, nan: true };
+  // Comparisons pass NaN over.
+  const nan = Array.prototype.some.call(row, (value: Value) => Number.isNaN(value));
   const exact = rank(row, own, target, smallest, last);
   if (!isFloatDtype(dtype) || flushed(target, dtype) !== 0) return { exact, flushed: exact, nan };
   const read = Array.from(row as ArrayLike<Value>, (value) => flushed(value, dtype)) as number[];

@@ -5,6 +5,7 @@ import {
   requireOperandCount,
   requireOperandLength,
   requireParamsLength,
+  ruled,
   unknownOp,
 } from "./checks.ts";
 import {
@@ -27,6 +28,13 @@ const SIGN = 0x80000000;
 const FINEST = -200;
 /** What saturating functions may return for NaN: at most 1 + 2^-20. */
 const JUST_ABOVE_ONE = 0x3f800008;
+const JUST_BELOW_ONE = 0x3f7ffff0;
+const JUST_ABOVE_HALF = 0x3f000008;
+const JUST_BELOW_HALF = 0x3efffff0;
+/** 2^-20. */
+const NEARLY_ZERO = 0x35800000;
+/** 2^120. */
+const NEARLY_INFINITE = 0x7b800000;
 
 /** Functions with a published accuracy; the twin of contracts/kernels/ScalarKernel.sol. */
 export const scalar: Kernel = { judge, hint: () => new Uint8Array() };
@@ -78,7 +86,10 @@ function parametersOf(fn: ScalarFunction, params: Uint8Array): Real[] {
 }
 
 function judgeAt(fn: ScalarFunction, x: number, y: number, a: Real, b: Real, claimed: number): Judgement {
-  if (isNaN32(x) || isNaN32(y)) return acceptIf(nanMayBecome(fn, x, y, claimed));
+  if (isNaN32(x) || isNaN32(y)) {
+    if (!nanMayBecome(fn, x, y, claimed)) return ruled(Verdict.Fraudulent);
+    return ruled(isLimit(claimed) ? Verdict.Acceptable : Verdict.Imprecise);
+  }
   const args: ScalarArguments = { x: fromBits(x), y: fromBits(y), negative: x >>> 31 === 1, a, b };
   const f = fn.f(args);
   if (f === undefined) return acceptIf(isNaN32(claimed));
@@ -133,6 +144,17 @@ function nanMayBecome(fn: ScalarFunction, x: number, y: number, claimed: number)
     case NanRange.Any:
       return true;
   }
+}
+
+/** What is left of a clamped NaN: nearly 0, 1/2 or 1 in size, or larger than 2^120 (as is a NaN). */
+function isLimit(claimed: number): boolean {
+  const size = claimed & 0x7fffffff;
+  return (
+    size <= NEARLY_ZERO ||
+    size >= NEARLY_INFINITE ||
+    (size >= JUST_BELOW_HALF && size <= JUST_ABOVE_HALF) ||
+    (size >= JUST_BELOW_ONE && size <= JUST_ABOVE_ONE)
+  );
 }
 
 /** A number in units of 2^scale, floored; |a| < 2^121 units. */

@@ -1,5 +1,5 @@
 import { ordering, OrderingOp, Verdict } from "@assay/numerics";
-import { DType, isFloatDtype } from "@assay/tensor";
+import { DType, dtypeSize, isFloatDtype } from "@assay/tensor";
 import { describe, expect, it } from "vitest";
 import { ALL_DTYPES, floatBits, FLOATS, randomBits, specials, typedInput } from "./elements.ts";
 import { exactValue, ranking } from "./reference/exact.ts";
@@ -118,14 +118,39 @@ function aboveLowest(dtype: DType, bits: bigint): boolean {
 }
 
 describe("ordering and NaN", () => {
-  it.each(FLOATS)(
-    "type %i: with a NaN in the row any position of the row may come out, none beyond it",
-    (dtype) => {
-      const { nan } = specials(dtype);
-      const row = [floatBits(dtype, 1), nan, floatBits(dtype, 2)];
-      for (const claim of [0n, 1n, 2n])
-        expect(accepted({ ...typedInput(OrderingOp.ArgMax, dtype, [row], claim), dtype: int64 })).toBe(true);
-      expect(accepted({ ...typedInput(OrderingOp.ArgMax, dtype, [row], 3n), dtype: int64 })).toBe(false);
-    },
-  );
+  it.each(FLOATS)("type %i: the NaN, or what is right without it; no other position is paid for", (dtype) => {
+    const { nan } = specials(dtype);
+    const row = [
+      floatBits(dtype, 1),
+      nan,
+      floatBits(dtype, 2),
+      nan | (1n << BigInt(8 * dtypeSize(dtype) - 1)),
+    ];
+    const verdicts = (op: number) =>
+      [0n, 1n, 2n, 3n, 4n].map(
+        (claim) => ordering.judge({ ...typedInput(op, dtype, [row], claim), dtype: int64 }).verdict,
+      );
+    expect(verdicts(OrderingOp.ArgMax)).toEqual([1, 0, 0, 0, 2]);
+    expect(verdicts(OrderingOp.ArgMin)).toEqual([0, 0, 1, 0, 2]);
+  });
+
+  it("a pooling window with a NaN, or with nothing above the lowest number", () => {
+    const pool = (dtype: DType, row: bigint[], claim: bigint) =>
+      ordering.judge(
+        typedInput(OrderingOp.PoolArgMax, int64, [row, row.map((_, i) => BigInt(i)), [100n]], claim, {
+          dtypes: [dtype, int64, int64],
+        }),
+      ).verdict;
+    const { float32, uint8 } = DType;
+    const { nan, negative } = specials(float32);
+    const windows = [floatBits(float32, 1), nan, floatBits(float32, 2)];
+    expect([100n, 101n, 102n, 103n].map((claim) => pool(float32, windows, claim))).toEqual([1, 0, 0, 1]);
+    for (const [dtype, row] of [
+      [uint8, [0n, 0n]],
+      [float32, [negative, negative]],
+    ] as const)
+      expect([100n, 101n, 95n, 7n, 102n, 1n << 40n].map((claim) => pool(dtype, [...row], claim))).toEqual([
+        0, 0, 0, 0, 1, 1,
+      ]);
+  });
 });
