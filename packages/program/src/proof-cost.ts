@@ -18,8 +18,10 @@ const TRANSACTION_GAS = 2 ** 24;
 const TRANSACTION_BYTES = 126 * 1024;
 /** An upper bound on the gas of a byte of calldata (EIP-7623). */
 const CALLDATA_GAS = 40;
-/** Bytes of a proof besides its openings. */
-const BASE_BYTES = 4096;
+/** Bytes of a proof besides its openings and its instruction: roots, hint, the path to the instruction. */
+const BASE_BYTES = 2048;
+/** Bytes of an opening besides chunks, siblings and runs: the path to its tensor, at most 20 nodes, and ABI words. */
+const OPENING_BYTES = 1024;
 /** Points that a stream of segments may have in all. */
 const STREAMED_POINTS = 2 ** 22;
 const LEAST_SEGMENT = 16;
@@ -34,7 +36,7 @@ const KERNEL: Record<number, number> = {
   [Family.Elementwise]: 0,
   [Family.Movement]: 0,
   [Family.Indexed]: 3000,
-  [Family.Ordering]: 220,
+  [Family.Ordering]: 330, // with a NaN and a subnormal in the row
   [Family.Quantised]: 250,
   [Family.Scalar]: 0,
   [Family.Integer]: 0,
@@ -97,11 +99,20 @@ interface Cost {
   bytes: number;
 }
 
+/** Bytes of `abi.encode(Instruction)`. */
+export function instructionBytes({ dims, reduction, operands, params }: Instruction): number {
+  const lists = dims.length + reduction.length + Math.ceil(params.length / 32);
+  const axes = operands.flatMap((operand) => operand.axes);
+  const coefficients = axes.reduce((sum, axis) => sum + axis.coefficients.length, 0);
+  return 32 * (12 + lists + 9 * operands.length + 8 * axes.length + coefficients);
+}
+
 function costOf(instruction: Instruction, element: number, segment: Segment): Cost {
   const { family, operands } = instruction;
   const opened = new Map<string, { operand: Operand; runs: Run[] }>();
   let gas = BASE + segment.count * KERNEL[family]!;
-  let bytes = BASE_BYTES;
+  // one more for the output
+  let bytes = BASE_BYTES + OPENING_BYTES + instructionBytes(instruction);
   for (const operand of operands) {
     const key = `${operand.origin}:${operand.index}`;
     const runs = likelyRuns(instruction, operand, element, segment);
@@ -114,7 +125,7 @@ function costOf(instruction: Instruction, element: number, segment: Segment): Co
     const chunks = maximal.reduce((sum, { count }) => sum + count, 0);
     const siblings = siblingCount(maximal, depth);
     gas += CHUNK_GAS * chunks + SIBLING_GAS * siblings;
-    bytes += CHUNK * (chunks + siblings + maximal.length);
+    bytes += OPENING_BYTES + CHUNK * (chunks + siblings + maximal.length);
   }
   return { gas: Math.max(gas, BASE + bytes * CALLDATA_GAS), bytes };
 }

@@ -1,6 +1,7 @@
 import { Family } from "@assay/numerics";
 import { expect, it } from "vitest";
-import { compile, type Program, segmentsOf } from "../src/index.ts";
+import { compile, encodeInstruction, type Program, segmentsOf } from "../src/index.ts";
+import { instructionBytes } from "../src/proof-cost.ts";
 import { buildOnnx, floatShapes, type GraphSpec } from "./onnx-builder.ts";
 
 // What nobody could prove wrong must not be in a program.
@@ -88,4 +89,10 @@ it("does not fuse a clamp with a subnormal bound, which the Contraction kernel r
     { x: [1, 2], a: [1, 2], y: [1, 2] },
   );
   expect(compiled.instructions.map(({ family }) => family)).toEqual([Family.Contraction, Family.Elementwise]);
+});
+
+it("counts the bytes of the instruction itself, as it is encoded", () => {
+  for (const k of [3, 70_000])
+    for (const instruction of dense(k)().instructions)
+      expect(instructionBytes(instruction)).toBe(encodeInstruction(instruction).length);
 });
