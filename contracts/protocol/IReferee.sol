@@ -115,7 +115,7 @@ interface IReferee {
     ///         {elementHash} (not to the whole proof, whose first step shows what is proven); the steps after it only the
     ///         caller can take, in as many transactions and with as many pauses as it likes while the claim is
     ///         Provable. The last step settles as {proveElement} does. Who sees a first step and copies it gets nothing
-    ///         while the first prover goes on: until a quarter of the proof window has passed since its first step, a
+    ///         while the first prover goes on: until a quarter of the proof window has passed since the first step of all, a
     ///         verdict on this element pays the one who committed to it first.
     /// @param segment points of the reduction box; begins where the caller's step before ended, or at 0 to begin anew
     /// @param state what that step's ProofAdvanced says; empty for the first

@@ -231,12 +231,13 @@ contract Referee is IReferee, ReentrancyGuardTransient {
     function _claimPrecedence(bytes32 key, uint256 since, uint16 termsId) private {
         Precedence storage precedence = _precedence[key];
         if (precedence.prover != address(0) && precedence.committedAt <= since) return;
-        uint256 proofWindow = IInferenceMarket(market).termsById(termsId).proofWindow;
-        _precedence[key] = Precedence(
-            msg.sender,
-            uint48(since),
-            uint48(block.timestamp + proofWindow / PRECEDENCE_SHARE)
-        );
+        // It ends with the first of them: whoever comes with ever earlier commitments cannot renew it.
+        uint48 until = precedence.until;
+        if (until == 0) {
+            uint256 proofWindow = IInferenceMarket(market).termsById(termsId).proofWindow;
+            until = uint48(block.timestamp + proofWindow / PRECEDENCE_SHARE);
+        }
+        _precedence[key] = Precedence(msg.sender, uint48(since), until);
     }
 
     /// @dev Who gains from the verdict that the caller's last step brought.

@@ -156,6 +156,18 @@ contract StreamedProofTest is ProtocolFixture {
         require(stakes.accountOf(anyone).payout != 0 && stakes.accountOf(prover).payout == 0, "bounty");
     }
 
+    function test_proveSegment_earlierCommitmentsDoNotRenewPrecedence() public {
+        _provable();
+        _commitTo(prover);
+        _commitTo(anyone);
+        _step(anyone, 0, 4);
+        _pass(PROOF_WINDOW / 4 - 1);
+        _step(prover, 0, 4);
+        _pass(1);
+        _step(anyone, 4, 5);
+        require(stakes.accountOf(anyone).payout != 0 && stakes.accountOf(prover).payout == 0, "bounty");
+    }
+
     function test_proveSegment_acceptable_reverts() public {
         _provable();
         verifier.setVerdict(Verdict.Acceptable);
