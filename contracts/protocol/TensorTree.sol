@@ -19,7 +19,23 @@ library TensorTree {
         assembly ("memory-safe") {
             calldatacopy(add(nodes, 32), data.offset, data.length)
         }
-        return _merkle(nodes, chunks);
+        return _merkle(nodes, chunks, depth(chunks), 0);
+    }
+
+    /// @notice Root of a subtree of `levels` levels whose lowest nodes lie on `level` of a tensor's tree (0: chunks).
+    /// @param row the lowest nodes that are not all padding, from the left; 32 bytes each, at least one
+    function subtreeRoot(
+        bytes calldata row,
+        uint256 level,
+        uint256 levels
+    ) internal view returns (bytes32 root) {
+        bytes32[] memory nodes = new bytes32[](row.length / 32 + 1);
+        assembly ("memory-safe") {
+            calldatacopy(add(nodes, 32), row.offset, row.length)
+        }
+        bytes32 zero;
+        for (; level != 0; --level) zero = _hash(zero, zero);
+        return _merkle(nodes, row.length / 32, levels, zero);
     }
 
     /// @notice Root over the roots of tensors that lie one after the other in `data`.
@@ -35,7 +51,7 @@ library TensorTree {
             offset = end;
         }
         if (offset != data.length) revert LengthMismatch(data.length, offset);
-        return count == 0 ? bytes32(0) : _merkle(nodes, count);
+        return count == 0 ? bytes32(0) : _merkle(nodes, count, depth(count), 0);
     }
 
     /// @notice The root that `path` (leaf to root) leads to from leaf number `index`.
@@ -68,11 +84,15 @@ library TensorTree {
     }
 
     /// @dev Hashes level by level in place. `nodes` has one word more than `count`: an odd level is completed with the
-    ///      root of an all-zero subtree.
-    function _merkle(bytes32[] memory nodes, uint256 count) private view returns (bytes32 root) {
+    ///      root of an all-zero subtree; `zero` is the one for the lowest level.
+    function _merkle(
+        bytes32[] memory nodes,
+        uint256 count,
+        uint256 levels,
+        bytes32 zero
+    ) private view returns (bytes32 root) {
         bool ok = true;
-        bytes32 zero;
-        while (count > 1) {
+        for (; levels != 0; --levels) {
             assembly ("memory-safe") {
                 let start := add(nodes, 32)
                 if and(count, 1) {

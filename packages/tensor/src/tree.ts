@@ -23,7 +23,8 @@ export function chunkDepth(bytes: number): number {
 /** `zeroNodes[level]` is the root of an all-zero subtree with 2^level chunks. */
 const zeroNodes: Uint8Array[] = [new Uint8Array(CHUNK)];
 
-function zeroNode(level: number): Uint8Array {
+/** Root of an all-zero subtree with 2^level chunks. */
+export function zeroNode(level: number): Uint8Array {
   while (zeroNodes.length <= level) {
     const below = zeroNodes.at(-1)!;
     zeroNodes.push(hashPair(below, below));
@@ -105,7 +106,7 @@ export class TensorTree {
     this.#require(leaf, 1);
     const path: Uint8Array[] = [];
     for (let level = 0; level < this.depth; level++)
-      path.push(this.#node(level, Math.floor(leaf / 2 ** level) ^ 1));
+      path.push(this.node(level, Math.floor(leaf / 2 ** level) ^ 1));
     return path;
   }
 
@@ -127,15 +128,16 @@ export class TensorTree {
     for (let level = 0; level < this.depth; level++) {
       for (const { first, count } of risen) {
         const end = first + count;
-        if (first % 2 === 1) siblings.push(this.#node(level, first - 1));
-        if (end % 2 === 1) siblings.push(this.#node(level, end));
+        if (first % 2 === 1) siblings.push(this.node(level, first - 1));
+        if (end % 2 === 1) siblings.push(this.node(level, end));
       }
       risen = raise(risen);
     }
     return { chunks, nodes: concatNodes(siblings) };
   }
 
-  #node(level: number, index: number): Uint8Array {
+  /** Node `index` of a level (0: the chunks, the last one filled up with zeros); padding included. */
+  node(level: number, index: number): Uint8Array {
     const nodes = this.#levels[level]!;
     const node = nodes.subarray(index * CHUNK, (index + 1) * CHUNK);
     if (node.length === CHUNK) return node;
