@@ -1,0 +1,21 @@
+export {
+  Admission,
+  type AdmissionContext,
+  type AdmissionLimits,
+  DEFAULT_LIMITS,
+  type Offer,
+} from "./admission.ts";
+export { type Budget, Buckets } from "./budget.ts";
+export { type ChainChannel, Channels } from "./channels.ts";
+export { claimOfOrder, Desk, type DeskContext } from "./desk.ts";
+export { createGatewayServer, type GatewayServerOptions } from "./server.ts";
+export { openGatewayStore, type OrderState, type Placed } from "./state.ts";
+export { ValueFiles } from "./value-files.ts";
+export {
+  type OrderAnswer,
+  parseReceipt,
+  type ServedPort,
+  type ServedProgram,
+  type SubmittedOrder,
+  wireJson,
+} from "./wire.ts";

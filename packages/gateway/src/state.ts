@@ -1,0 +1,252 @@
+import { NOTE_SCHEMA, openStore, type Queryable, type Store } from "@assay/service";
+import type { Address, Hex } from "viem";
+import type { Order, Receipt, Voucher } from "./offchain.ts";
+
+/**
+ * How far an order with a receipt has come: `signed` (in no batch yet) → `batched` → `settled`, with the outcome. An
+ * order without a receipt is nowhere: nothing was promised.
+ */
+export type OrderState = "signed" | "batched" | "settled";
+
+/** An order with its receipt. */
+export interface Placed {
+  orderHash: Hex;
+  order: Order;
+  orderSignature: Hex;
+  receipt: Receipt;
+  receiptSignature: Hex;
+  /** Of the claim that the receipt promises. */
+  claimId: Hex;
+  state: OrderState;
+  batchId: Hex | null;
+  /** Where in its batch. */
+  position: number | null;
+  /** How its claim was settled. */
+  outcome: string | null;
+}
+
+export const GATEWAY_MIGRATIONS = [
+  NOTE_SCHEMA,
+  `create table placed (
+    number bigserial primary key,
+    order_hash text not null unique,
+    requester text not null,
+    executor text not null,
+    program_root text not null,
+    input_root text not null,
+    price numeric not null,
+    deadline bigint not null,
+    nonce numeric not null,
+    order_signature text not null,
+    output_root text not null,
+    claim_by bigint not null,
+    receipt_signature text not null,
+    claim_id text not null unique,
+    state text not null default 'signed',
+    batch_id text,
+    position int,
+    outcome text,
+    created_at timestamptz not null default now(),
+    unique (requester, nonce)
+  );
+  create index placed_open on placed (number) where state = 'signed';
+  create index placed_batch on placed (batch_id, position);
+  create index placed_input on placed (input_root);
+  create table channel (
+    requester text primary key,
+    owed numeric not null,
+    cumulative numeric not null,
+    signature text not null,
+    redeemed numeric not null default 0,
+    constraint voucher_covers check (owed <= cumulative)
+  );
+  create table batch (
+    batch_id text primary key,
+    number bigserial,
+    state text not null,
+    form text not null,
+    claims int not null,
+    transaction text,
+    window_end bigint,
+    created_at timestamptz not null default now(),
+    updated_at timestamptz not null default now()
+  );
+  create index batch_state on batch (state)`,
+];
+
+export function openGatewayStore(dataDir: string): Promise<Store> {
+  return openStore({ dataDir, migrations: GATEWAY_MIGRATIONS });
+}
+
+const COLUMNS = `order_hash as "orderHash", requester, executor, program_root as "programRoot",
+  input_root as "inputRoot", price::text, deadline::text, nonce::text, order_signature as "orderSignature",
+  output_root as "outputRoot", claim_by::text as "claimBy", receipt_signature as "receiptSignature",
+  claim_id as "claimId", state, batch_id as "batchId", position, outcome`;
+
+interface PlacedRow extends Omit<Placed, "order" | "receipt"> {
+  requester: Address;
+  executor: Address;
+  programRoot: Hex;
+  inputRoot: Hex;
+  price: string;
+  deadline: string;
+  nonce: string;
+  outputRoot: Hex;
+  claimBy: string;
+}
+
+function placedOf(row: PlacedRow): Placed {
+  const {
+    requester,
+    executor,
+    programRoot,
+    inputRoot,
+    price,
+    deadline,
+    nonce,
+    outputRoot,
+    claimBy,
+    ...rest
+  } = row;
+  return {
+    ...rest,
+    order: {
+      requester,
+      executor,
+      programRoot,
+      inputRoot,
+      price: BigInt(price),
+      deadline: BigInt(deadline),
+      nonce: BigInt(nonce),
+    },
+    receipt: { orderHash: row.orderHash, outputRoot, claimBy: BigInt(claimBy) },
+  };
+}
+
+async function select(store: Queryable, where: string, params: unknown[] = []): Promise<Placed[]> {
+  const found = await store.query<PlacedRow>(`select ${COLUMNS} from placed ${where}`, params);
+  return found.rows.map(placedOf);
+}
+
+export async function placedByHash(store: Queryable, orderHash: Hex): Promise<Placed | undefined> {
+  return (await select(store, "where order_hash = $1", [orderHash]))[0];
+}
+
+export async function placedByClaim(store: Queryable, claimId: Hex): Promise<Placed | undefined> {
+  return (await select(store, "where claim_id = $1", [claimId]))[0];
+}
+
+export function placedInBatch(store: Queryable, batchId: Hex): Promise<Placed[]> {
+  return select(store, "where batch_id = $1 order by position", [batchId]);
+}
+
+/** Oldest first: the ones to go into the next batch. */
+export function unbatched(store: Queryable, most: number): Promise<Placed[]> {
+  return select(store, "where state = 'signed' order by number limit $1", [most]);
+}
+
+/** Orders to be written together, and each requester's best voucher. */
+export interface Placing {
+  placed: Omit<Placed, "state" | "batchId" | "position" | "outcome">;
+  voucher: Voucher;
+  voucherSignature: Hex;
+}
+
+const texts = (count: number, types: readonly string[]) =>
+  types.map((type, i) => `$${count + i + 1}::${type}[]`).join(", ");
+
+/**
+ * Writes orders with their receipts, and what their requesters owe, in one statement: all of it or, with a vouchers too
+ * low for what they pay, nothing (`voucher_covers` is violated). Returns the hashes of the orders that are new; what is
+ * missing was written before, or uses a nonce of another order.
+ */
+export async function insertPlaced(
+  store: Queryable,
+  items: readonly Placing[],
+  held: (requester: Address) => { cumulative: bigint; signature: Hex } | undefined,
+): Promise<Set<Hex>> {
+  const best = new Map<Address, { cumulative: bigint; signature: Hex }>();
+  for (const { voucher, voucherSignature: signature } of items) {
+    const before = best.get(voucher.requester) ?? held(voucher.requester);
+    const better = before === undefined || voucher.cumulative > before.cumulative;
+    best.set(voucher.requester, better ? { cumulative: voucher.cumulative, signature } : before);
+  }
+  const column = (of: (item: Placing) => unknown) => items.map((item) => String(of(item)));
+  const vouchers = [...best];
+  const types = "text text text text text numeric bigint numeric text text bigint text text".split(" ");
+  const inserted = await store.query<{ orderHash: Hex }>(
+    `with written as (
+       insert into placed (order_hash, requester, executor, program_root, input_root, price, deadline, nonce,
+         order_signature, output_root, claim_by, receipt_signature, claim_id)
+       select * from unnest(${texts(0, types)})
+       on conflict do nothing returning order_hash, requester, price
+     ), paid as (
+       insert into channel as held (requester, owed, cumulative, signature)
+       select v.requester, coalesce((select sum(price) from written w where w.requester = v.requester), 0),
+         v.cumulative, v.signature
+       from unnest(${texts(types.length, ["text", "numeric", "text"])}) as v (requester, cumulative, signature)
+       on conflict (requester) do update set owed = held.owed + excluded.owed,
+         signature = case when excluded.cumulative > held.cumulative then excluded.signature else held.signature end,
+         cumulative = greatest(held.cumulative, excluded.cumulative)
+     )
+     select order_hash as "orderHash" from written`,
+    [
+      column(({ placed }) => placed.orderHash),
+      column(({ placed }) => placed.order.requester),
+      column(({ placed }) => placed.order.executor),
+      column(({ placed }) => placed.order.programRoot),
+      column(({ placed }) => placed.order.inputRoot),
+      column(({ placed }) => placed.order.price),
+      column(({ placed }) => placed.order.deadline),
+      column(({ placed }) => placed.order.nonce),
+      column(({ placed }) => placed.orderSignature),
+      column(({ placed }) => placed.receipt.outputRoot),
+      column(({ placed }) => placed.receipt.claimBy),
+      column(({ placed }) => placed.receiptSignature),
+      column(({ placed }) => placed.claimId),
+      vouchers.map(([requester]) => requester),
+      vouchers.map(([, { cumulative }]) => String(cumulative)),
+      vouchers.map(([, { signature }]) => signature),
+    ],
+  );
+  return new Set(inserted.rows.map(({ orderHash }) => orderHash));
+}
+
+/** What a requester owes, and the best voucher for it. */
+export interface ChannelRow {
+  requester: Address;
+  owed: bigint;
+  cumulative: bigint;
+  signature: Hex;
+  /** What the chain has paid out of the voucher, as far as we know. */
+  redeemed: bigint;
+}
+
+export async function channelOf(store: Queryable, requester: Address): Promise<ChannelRow | undefined> {
+  return (await channels(store, "where requester = $1", [requester]))[0];
+}
+
+/** Channels with more to redeem than this. */
+export function redeemable(store: Queryable, atLeast: bigint): Promise<ChannelRow[]> {
+  return channels(store, "where owed - redeemed >= $1 and owed > redeemed order by requester", [
+    String(atLeast),
+  ]);
+}
+
+async function channels(store: Queryable, where: string, params: unknown[]): Promise<ChannelRow[]> {
+  const found = await store.query<Record<"owed" | "cumulative" | "redeemed", string> & ChannelRow>(
+    `select requester, owed::text, cumulative::text, signature, redeemed::text from channel ${where}`,
+    params,
+  );
+  return found.rows.map((row) => ({
+    requester: row.requester,
+    owed: BigInt(row.owed),
+    cumulative: BigInt(row.cumulative),
+    signature: row.signature,
+    redeemed: BigInt(row.redeemed),
+  }));
+}
+
+export async function writeRedeemed(store: Queryable, requester: Address, redeemed: bigint): Promise<void> {
+  await store.query("update channel set redeemed = $2 where requester = $1", [requester, String(redeemed)]);
+}
