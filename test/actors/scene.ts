@@ -29,7 +29,7 @@ import {
 } from "@assay/service";
 import { float32Tensor, toStored } from "@assay/tensor";
 import hre from "hardhat";
-import { type Account, createTestClient, createWalletClient, type Hex, http, sha256, toHex } from "viem";
+import { createTestClient, createWalletClient, type Hex, http, type LocalAccount, sha256, toHex } from "viem";
 import { mnemonicToAccount } from "viem/accounts";
 import { getBlock } from "viem/actions";
 
@@ -38,7 +38,7 @@ const unit = 10n ** 18n;
 
 /** A participant with tokens, approved for the StakeManager. */
 export interface Person {
-  account: Account;
+  account: LocalAccount;
   client: AssayClient;
 }
 

@@ -8,6 +8,7 @@ import {
   pause,
   Serial,
   type Store,
+  storeJournal,
 } from "@assay/service";
 import { AssayError } from "@assay/tensor";
 import type { Hex } from "viem";
@@ -43,7 +44,7 @@ interface Session {
 
 async function openSession(options: DisputeOptions, store: Store, sample: () => boolean): Promise<Session> {
   const log = (options.log ?? defaultLogger("challenger")).child({ challenger: options.account.address });
-  const chain = new Chain({ rpc: options.rpc, deployment: options.deployment, account: options.account });
+  const chain = new Chain({ ...options, log });
   const checkers = new Map<Hex, Checker>();
   const abort = new AbortController();
   const backendOf = options.backend ?? ((model) => new ModelBackend(model));
@@ -54,6 +55,7 @@ async function openSession(options: DisputeOptions, store: Store, sample: () => 
   };
   try {
     await chain.connect();
+    await chain.sender.useJournal(storeJournal(store));
     for (const [root, model] of await loadModels(options.models, chain)) {
       checkers.set(root, { model, backend: backendOf(model) });
       log.info({ programRoot: root }, "watching program");

@@ -1,13 +1,13 @@
 import type { Deployment } from "@assay/protocol";
 import type { Backend, Logger, Model, ModelSource } from "@assay/service";
-import type { Account, Hex } from "viem";
+import type { Hex, LocalAccount } from "viem";
 
 export interface DisputeOptions {
   /** HTTP URL of the node. */
   rpc: string;
   deployment: Deployment;
   /** Pays bonds (from its token balance, approved for the StakeManager) and transactions; gets the bounty. */
-  account: Account;
+  account: LocalAccount;
   models: readonly ModelSource[];
   /** Run the model a second time before bonding, and never challenge when the runs differ. Default true. */
   crossCheck?: boolean;

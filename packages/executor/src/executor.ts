@@ -9,6 +9,7 @@ import {
   pause,
   readNote,
   type Store,
+  storeJournal,
   writeNote,
 } from "@assay/service";
 import { AssayError } from "@assay/tensor";
@@ -43,7 +44,7 @@ export interface Executor {
  */
 export async function startExecutor(options: ExecutorOptions): Promise<Executor> {
   const log = (options.log ?? defaultLogger("executor")).child({ executor: options.account.address });
-  const chain = new Chain({ rpc: options.rpc, deployment: options.deployment, account: options.account });
+  const chain = new Chain({ ...options, log });
   await chain.connect();
   const store = await openExecutorStore(options.dataDir);
   const backends = new Map<Hex, ExecutorBackend>();
@@ -57,6 +58,7 @@ export async function startExecutor(options: ExecutorOptions): Promise<Executor>
   };
   try {
     await checkStore(store, chain);
+    await chain.sender.useJournal(storeJournal(store));
     await checkStake(chain, store);
     for (const [root, model] of await loadModels(options.models, chain)) {
       backends.set(root, options.backend?.(model) ?? new ModelBackend(model));

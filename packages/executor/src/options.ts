@@ -1,6 +1,6 @@
 import type { Deployment } from "@assay/protocol";
 import type { Backend, Logger, Model, ModelSource } from "@assay/service";
-import type { Account } from "viem";
+import type { LocalAccount } from "viem";
 
 /** How an executor computes: `run` makes the claim, `trace` its evidence. */
 export interface ExecutorBackend extends Backend {
@@ -13,7 +13,7 @@ export interface ExecutorOptions {
   rpc: string;
   deployment: Deployment;
   /** Signs claims and pays for transactions; must have stake. */
-  account: Account;
+  account: LocalAccount;
   models: readonly ModelSource[];
   /** Folder for state and traces. One executor process per folder. */
   dataDir: string;

@@ -7,6 +7,7 @@ import {
   type ContractFunctionArgs,
   type ContractFunctionName,
   type ContractFunctionReturnType,
+  type Hex,
   type TransactionReceipt,
   type Transport,
   encodeFunctionData,
@@ -20,8 +21,18 @@ import {
 import { AssayError } from "@assay/tensor";
 import { toAssayError } from "./errors.ts";
 
-/** Any viem client: reads need no account, writes send from its account. */
-export type AssayClient = Client<Transport, Chain | undefined, Account | undefined>;
+/** Any viem client: reads need no account, writes send from its account, by `transact` where it has one. */
+export type AssayClient = Client<Transport, Chain | undefined, Account | undefined> & { transact?: Transact };
+
+/** A call of a contract, before gas, fees and nonce. */
+export interface Transaction {
+  to: Address;
+  data: Hex;
+  functionName: string;
+}
+
+/** Sends a transaction and waits until it is in a block: a service's own way to, with fees and nonces under control. */
+export type Transact = (transaction: Transaction) => Promise<TransactionReceipt>;
 
 /** EIP-7825: no transaction may have more gas. */
 export const TRANSACTION_GAS_CAP = 2n ** 24n;
@@ -58,9 +69,22 @@ export function sender(client: AssayClient, what: string): Account {
 }
 
 /**
- * Sends a transaction from the client's account and waits until it is in a block. The gas estimate runs it first, so
- * that a call which would revert costs nothing and names its reason.
+ * Gas to send a transaction with. The estimate runs it first, so that a call which would revert costs nothing and names
+ * its reason.
  */
+export async function gasFor(
+  client: AssayClient,
+  account: Account,
+  { to, data }: Pick<Transaction, "to" | "data">,
+): Promise<bigint> {
+  // By its address alone: viem would look up nonce and fees of an account that signs, which an estimate does not need.
+  const estimate = await estimateGas(client, { account: account.address, to, data });
+  // A tenth more: the estimate holds for the latest block, the transaction runs in the next one.
+  const gas = estimate + estimate / 10n;
+  return gas < TRANSACTION_GAS_CAP ? gas : TRANSACTION_GAS_CAP;
+}
+
+/** Sends a transaction from the client's account and waits until it is in a block. */
 export async function write<
   const abi extends Abi,
   name extends ContractFunctionName<abi, "nonpayable">,
@@ -69,23 +93,31 @@ export async function write<
   const account = sender(client, call.functionName);
   try {
     const data = encodeFunctionData(call as never);
-    const estimate = await estimateGas(client, { account, to: call.address, data });
-    // A tenth more: the estimate holds for the latest block, the transaction runs in the next one.
-    const gas =
-      estimate + estimate / 10n < TRANSACTION_GAS_CAP ? estimate + estimate / 10n : TRANSACTION_GAS_CAP;
-    const hash = await sendTransaction(client, { account, chain: null, to: call.address, data, gas });
-    const receipt = await waitForTransactionReceipt(client, {
-      hash,
-      pollingInterval: pollingInterval(client),
-    });
+    const { address: to, functionName } = call;
+    const receipt = await (client.transact?.({ to, data, functionName }) ??
+      send(client, account, { to, data }));
     if (receipt.status === "success") return receipt;
     await explainRevert(client, call.address, data, receipt);
-    throw new AssayError("TRANSACTION_REVERTED", `${call.functionName} reverted in transaction ${hash}`, {
-      hint: "the state changed between sending and inclusion; read it and try again",
-    });
+    throw new AssayError(
+      "TRANSACTION_REVERTED",
+      `${call.functionName} reverted in transaction ${receipt.transactionHash}`,
+      {
+        hint: "the state changed between sending and inclusion; read it and try again",
+      },
+    );
   } catch (error) {
     throw toAssayError(error);
   }
+}
+
+async function send(
+  client: AssayClient,
+  account: Account,
+  { to, data }: Pick<Transaction, "to" | "data">,
+): Promise<TransactionReceipt> {
+  const gas = await gasFor(client, account, { to, data });
+  const hash = await sendTransaction(client, { account, chain: null, to, data, gas });
+  return waitForTransactionReceipt(client, { hash, pollingInterval: pollingInterval(client) });
 }
 
 /** A development chain answers at once: waiting a whole block time for each receipt would be most of a run. */

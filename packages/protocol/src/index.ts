@@ -1,4 +1,4 @@
-export { type AssayClient, TRANSACTION_GAS_CAP } from "./client.ts";
+export { type AssayClient, gasFor, type Transact, type Transaction, TRANSACTION_GAS_CAP } from "./client.ts";
 export {
   type Deployment,
   DEPLOYMENT_FILE,

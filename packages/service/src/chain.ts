@@ -20,9 +20,11 @@ import {
   toAssayError,
 } from "@assay/protocol";
 import { AssayError } from "@assay/tensor";
-import { type Account, type Address, createClient, type Hash, type Hex, http } from "viem";
+import { type Address, createClient, type Hash, type Hex, http, type LocalAccount } from "viem";
 import { getBlock, getChainId, getCode, readContract } from "viem/actions";
 import { Serial } from "./jobs.ts";
+import type { Logger } from "./log.ts";
+import { Sender, type SenderOptions } from "./sender.ts";
 
 /** A request as its event tells it. */
 export type RequestSeen = AssayEventOf<"InferenceRequested">["args"];
@@ -33,31 +35,59 @@ export type ClaimSeen = AssayEventOf<"ClaimPosted">["args"];
 export interface ChainOptions {
   rpc: string;
   deployment: Deployment;
-  account: Account;
+  account: LocalAccount;
+  log: Logger;
   /** Milliseconds for one RPC call. Default 20,000. */
   timeout?: number;
+  /** Milliseconds between two looks for a receipt. Default 1,000. */
+  pollInterval?: number;
+  /** Most wei per gas; see {@link SenderOptions}. */
+  maxFeePerGas?: bigint;
+  /** See {@link SenderOptions}. */
+  stuckAfter?: number;
+  /** A node of somebody else's: what ends a claim, and what costs a bond, must be so there too. */
+  secondRpc?: string;
 }
 
-/**
- * What both services ask of and tell the chain. Reads say what is so now: nothing is remembered here. Writes go out one
- * at a time, so that nonces do not collide.
- */
+/** What both services ask of and tell the chain. Reads say what is so now: nothing is remembered here. */
 export class Chain {
   readonly deployment: Deployment;
-  readonly account: Account;
+  readonly account: LocalAccount;
   readonly client: AssayClient;
-  readonly #writes = new Serial();
+  /** The second node, to be asked for confirmation. */
+  readonly second: AssayClient | undefined;
+  readonly sender: Sender;
+  readonly #collecting = new Serial();
 
   constructor(options: ChainOptions) {
-    this.deployment = options.deployment;
-    this.account = options.account;
-    this.client = createClient({
-      account: options.account,
-      cacheTime: 0,
-      pollingInterval: 250,
-      transport: http(options.rpc, { timeout: options.timeout ?? 20_000, retryCount: 2 }),
+    const { account, deployment, log } = options;
+    this.deployment = deployment;
+    this.account = account;
+    const clientAt = (rpc: string): AssayClient =>
+      createClient({
+        account,
+        cacheTime: 0,
+        pollingInterval: 250,
+        transport: http(rpc, { timeout: options.timeout ?? 20_000, retryCount: 2 }),
+      });
+    this.client = clientAt(options.rpc);
+    this.second = options.secondRpc === undefined ? undefined : clientAt(options.secondRpc);
+    const { maxFeePerGas, stuckAfter, pollInterval } = options;
+    this.sender = new Sender({
+      client: this.client,
+      account,
+      chainId: deployment.chainId,
+      log,
+      ...(maxFeePerGas !== undefined && { maxFeePerGas }),
+      ...(stuckAfter !== undefined && { stuckAfter }),
+      ...(pollInterval !== undefined && { pollInterval }),
+      observe: (event, functionName) => this.observe?.(event, functionName),
     });
+    this.client.transact = (transaction) => this.sender.transact(transaction);
   }
+
+  /** Told of the course of each transaction. */
+  observe: SenderOptions["observe"];
 
   get self(): Address {
     return this.account.address;
@@ -82,14 +112,13 @@ export class Chain {
   }
 
   /**
-   * Time that a transaction sent now would find: the next block's where the node tells, else the latest's, or the
-   * clock's when the chain stands still.
+   * Time that a transaction sent now would find: the next block's where the node tells, else the latest's. This
+   * machine's clock has no say: one that is wrong would have us think that a deadline is over.
    */
   async now(): Promise<bigint> {
-    const pending = getBlock(this.client, { blockTag: "pending" }).catch(() => getBlock(this.client));
-    const { timestamp } = await pending;
-    const clock = BigInt(Math.floor(Date.now() / 1000));
-    return timestamp > clock ? timestamp : clock;
+    const latest = await getBlock(this.client);
+    const pending = await getBlock(this.client, { blockTag: "pending" }).catch(() => latest);
+    return pending.timestamp > latest.timestamp ? pending.timestamp : latest.timestamp;
   }
 
   async isPublished(programRoot: Hex): Promise<boolean> {
@@ -114,7 +143,10 @@ export class Chain {
   async phase(claimId: Hex): Promise<Phase> {
     const claim = await this.claim(claimId);
     if (claim === undefined) return "Unknown";
-    if (claim.settlement !== "Pending" && claim.settlement !== "None") return claim.settlement;
+    if (claim.settlement !== "Pending" && claim.settlement !== "None") {
+      await this.#confirm(claimId, claim.settlement);
+      return claim.settlement;
+    }
     const time = await this.now();
     if (claim.proofEnd !== 0n) {
       if (time < claim.proofEnd) return "Provable";
@@ -122,6 +154,21 @@ export class Chain {
     }
     if (claim.revealEnd !== 0n) return time < claim.revealEnd ? "AwaitingReveal" : "Unrevealed";
     return time < claim.challengeEnd ? "Open" : "Finalisable";
+  }
+
+  /** A claim that a lying node calls settled would be left undefended: the second node must say so too. */
+  async #confirm(claimId: Hex, settlement: Phase): Promise<void> {
+    if (this.second === undefined) return;
+    const claim = await unless(
+      "UnknownClaim",
+      getClaim(this.second, { deployment: this.deployment, claimId }),
+    );
+    if (claim?.settlement !== settlement)
+      throw new AssayError(
+        "RPC_DISAGREES",
+        `one node says that the claim is ${settlement}, the second one ${claim?.settlement ?? "that there is none"}`,
+        { hint: "waited out; if it stays so, one of the nodes is wrong or far behind" },
+      );
   }
 
   /** The events of a claim, or of a request, in order. */
@@ -166,22 +213,22 @@ export class Chain {
   }
 
   /** Runs an SDK action that sends a transaction; resolves to its hash once it is in a block. */
-  send<parameters extends { deployment: Deployment }>(
+  async send<parameters extends { deployment: Deployment }>(
     action: (client: AssayClient, parameters: parameters) => Promise<{ receipt: { transactionHash: Hash } }>,
     parameters: Omit<parameters, "deployment">,
   ): Promise<Hash> {
-    return this.#writes.run(async () => {
-      const all = { deployment: this.deployment, ...parameters } as parameters;
-      return (await action(this.client, all)).receipt.transactionHash;
-    });
+    const all = { deployment: this.deployment, ...parameters } as parameters;
+    return (await action(this.client, all)).receipt.transactionHash;
   }
 
   /** Pays out what the ledger owes this account; undefined when it owes nothing. */
-  async collect(): Promise<{ collected: string; transaction: Hash } | undefined> {
-    const { payout } = await this.stake();
-    if (payout === 0n) return undefined;
-    const transaction = await this.send(claimPayout, { account: this.self });
-    return { collected: payout.toString(), transaction };
+  collect(): Promise<{ collected: string; transaction: Hash } | undefined> {
+    return this.#collecting.run(async () => {
+      const { payout } = await this.stake();
+      if (payout === 0n) return undefined;
+      const transaction = await this.send(claimPayout, { account: this.self });
+      return { collected: payout.toString(), transaction };
+    });
   }
 }
 

@@ -3,8 +3,10 @@ export { Chain, type ChainOptions, type ClaimSeen, hasCode, isZero, type Request
 export { followEvents, type FollowOptions, NOTE_SCHEMA, readNote, writeNote } from "./follow.ts";
 export { fetchBytes, type FetchOptions } from "./fetch.ts";
 export { inputsOf } from "./inputs.ts";
+export { type Journal, type Sent, storeJournal } from "./journal.ts";
 export { JobRunner, Serial } from "./jobs.ts";
 export { defaultLogger, errorFields, type Logger } from "./log.ts";
+export { Sender, type SenderOptions } from "./sender.ts";
 export { openStore, type Queryable, type Store, type StoreOptions } from "./store.ts";
 export { loadModel, loadModels, type Model, ModelBackend, type ModelSource } from "./model.ts";
 export { backoff, pause } from "./time.ts";

@@ -1,0 +1,348 @@
+import {
+  type AssayClient,
+  gasFor,
+  toAssayError,
+  type Transaction,
+  TRANSACTION_GAS_CAP,
+} from "@assay/protocol";
+import { AssayError } from "@assay/tensor";
+import { type Hash, type Hex, keccak256, type LocalAccount, type TransactionReceipt } from "viem";
+import {
+  estimateMaxPriorityFeePerGas,
+  getBlock,
+  getGasPrice,
+  getTransactionCount,
+  getTransactionReceipt,
+  sendRawTransaction,
+} from "viem/actions";
+import type { Journal, Sent } from "./journal.ts";
+import { errorFields, type Logger } from "./log.ts";
+import { pause } from "./time.ts";
+import { Turns } from "./turns.ts";
+
+export interface SenderOptions {
+  client: AssayClient;
+  account: LocalAccount;
+  chainId: number;
+  log: Logger;
+  /** Most wei per gas to pay. Transactions that defend stake or prove a fault are above it. Default: no limit. */
+  maxFeePerGas?: bigint;
+  /** Milliseconds after which a transaction that is in no block is sent again for more. Default 60,000. */
+  stuckAfter?: number;
+  /** Most transactions under way at a time. Default 8. */
+  inFlight?: number;
+  /** Milliseconds between two looks for a receipt. Default 1,000. */
+  pollInterval?: number;
+  /** Told of each transaction's course. */
+  observe?: (event: "sent" | "mined" | "reverted" | "replaced" | "failed", functionName: string) => void;
+}
+
+/** These run against a deadline with money at stake: they go first, and no fee limit holds them up. */
+const URGENT = new Set([
+  "revealTrace",
+  "commitProof",
+  "proveElement",
+  "proveSegment",
+  "proveOutput",
+  "settleUnrevealed",
+  "answerDemand",
+]);
+
+/** Nodes want a replacement to pay a tenth more at least. */
+const bumped = (fee: bigint) => (fee * 5n) / 4n + 1n;
+
+/**
+ * Sends transactions of one account: nonces in order, several under way, the same nonce for more when one is stuck, the
+ * same bytes again when an answer was lost or a reorg has undone one. What was sent is in the journal before it goes out, so
+ * that a process that was killed finds its transactions again and never sends two for one nonce.
+ */
+export class Sender {
+  readonly #options: SenderOptions;
+  readonly #turns: Turns;
+  readonly #signal: AbortSignal;
+  readonly #abort = new AbortController();
+  readonly #inFlight = new Map<number, Sent>();
+  /** Mined lately, to be sent again when a reorg leaves a gap before later nonces. */
+  readonly #mined = new Map<number, Sent>();
+  #floor = { nonce: 0, until: 0 };
+  #journal: Journal | undefined;
+  #recovered: Promise<unknown> = Promise.resolve();
+  #stuck = 0;
+
+  constructor(options: SenderOptions) {
+    this.#options = options;
+    this.#turns = new Turns(options.inFlight ?? 8);
+    this.#signal = this.#abort.signal;
+  }
+
+  /** Transactions under way, and how many of them have had to be sent for more. */
+  get state(): { inFlight: number; stuck: number } {
+    return { inFlight: this.#inFlight.size, stuck: this.#stuck };
+  }
+
+  /** Keeps what is sent in `journal` from now on, and brings what is in it to an end before anything new goes out. */
+  async useJournal(journal: Journal): Promise<void> {
+    this.#journal = journal;
+    const { log } = this.#options;
+    const left = await journal.all();
+    if (left.length === 0) return;
+    log.info({ nonces: left.map(({ nonce }) => nonce) }, "following transactions of an earlier run");
+    for (const sent of left) this.#inFlight.set(sent.nonce, sent);
+    this.#recovered = Promise.all(
+      left.map((sent) =>
+        this.#untilMined(sent, true).catch((error: unknown) =>
+          log.warn(
+            { nonce: sent.nonce, ...errorFields(error) },
+            "an earlier transaction has not gone through",
+          ),
+        ),
+      ),
+    );
+  }
+
+  /** Sends a transaction and waits for its receipt, whether it reverted or not. Throws the reason if it would revert. */
+  async transact(transaction: Transaction): Promise<TransactionReceipt> {
+    const { functionName } = transaction;
+    const urgent = URGENT.has(functionName);
+    await this.#recovered;
+    const done = await this.#turns.take(urgent);
+    try {
+      this.#signal.throwIfAborted();
+      const sent = await this.#turns.alone(() => this.#send(transaction, urgent));
+      this.#options.observe?.("sent", functionName);
+      const receipt = await this.#untilMined(sent, urgent);
+      this.#options.observe?.(receipt.status === "success" ? "mined" : "reverted", functionName);
+      return receipt;
+    } catch (error) {
+      this.#options.observe?.("failed", functionName);
+      throw toAssayError(error);
+    } finally {
+      done();
+    }
+  }
+
+  /** Gives up waiting; what is under way is in the journal. */
+  stop(): void {
+    this.#abort.abort(
+      new AssayError("STOPPED", "the service is stopping", { hint: "taken up again at the next start" }),
+    );
+  }
+
+  async #send(transaction: Transaction, urgent: boolean): Promise<Sent> {
+    const { client, account } = this.#options;
+    const gas = await gasFor(client, account, transaction);
+    let fees = await this.#fees(urgent);
+    for (let attempt = 0; ; attempt++) {
+      const nonce = await this.#nextNonce();
+      const sent = await this.#sign({ ...transaction, nonce, gas, ...fees });
+      await this.#journal?.put(sent);
+      this.#inFlight.set(nonce, sent);
+      const refused = await this.#broadcast(sent);
+      if (refused === undefined) return sent;
+      this.#inFlight.delete(nonce);
+      await this.#journal?.remove(nonce);
+      if (attempt === 5) throw refused;
+      const text = messageOf(refused);
+      if (/underpriced/i.test(text)) fees = raised(fees);
+      else if (/nonce/i.test(text)) this.#floor.until = 0;
+      else if (/(insufficient|enough) funds/i.test(text))
+        throw new AssayError("INSUFFICIENT_FUNDS", "the account cannot pay for the transaction's gas", {
+          hint: `send ${account.address} some of the chain's own currency`,
+          cause: refused,
+        });
+      else throw refused;
+    }
+  }
+
+  /** Undefined once the node may have it; else why it does not. */
+  async #broadcast(sent: Sent): Promise<Error | undefined> {
+    try {
+      await sendRawTransaction(this.#options.client, { serializedTransaction: sent.raw });
+      return undefined;
+    } catch (error) {
+      const text = messageOf(error);
+      if (/already known|already imported|known transaction/i.test(text)) return undefined;
+      // A node that mines at once reports a revert as an error. And an answer that was lost says nothing: the same
+      // bytes are sent again until there is a receipt.
+      const known = toAssayError(error);
+      if (known instanceof AssayError && known.code === "RPC_UNREACHABLE") return undefined;
+      return (await this.#receipt(sent).catch(() => undefined)) === undefined ? (error as Error) : undefined;
+    }
+  }
+
+  async #nextNonce(): Promise<number> {
+    const { client, account } = this.#options;
+    const pending = await getTransactionCount(client, { address: account.address, blockTag: "pending" });
+    // Behind a load balancer another node may not have seen our last transactions yet.
+    const floor = Date.now() < this.#floor.until ? this.#floor.nonce : 0;
+    return Math.max(pending, floor, ...[...this.#inFlight.keys()].map((nonce) => nonce + 1));
+  }
+
+  async #fees(urgent: boolean): Promise<Fees> {
+    const { client, maxFeePerGas: limit } = this.#options;
+    const { baseFeePerGas } = await getBlock(client);
+    if (baseFeePerGas === null) {
+      const gasPrice = await getGasPrice(client);
+      return { maxFeePerGas: gasPrice, maxPriorityFeePerGas: gasPrice, legacy: true };
+    }
+    const tip = await estimateMaxPriorityFeePerGas(client, { chain: null });
+    const wanted = 2n * baseFeePerGas + tip;
+    if (limit !== undefined && !urgent && baseFeePerGas + tip > limit)
+      throw new AssayError(
+        "FEE_TOO_HIGH",
+        `the chain asks for ${baseFeePerGas + tip} wei per gas, the limit is ${limit}`,
+        { hint: "tried again until fees fall; raise maxFeePerGas to send at once" },
+      );
+    const maxFeePerGas = limit !== undefined && !urgent && wanted > limit ? limit : wanted;
+    return { maxFeePerGas, maxPriorityFeePerGas: tip < maxFeePerGas ? tip : maxFeePerGas, legacy: false };
+  }
+
+  async #sign(fields: Transaction & Fees & { nonce: number; gas: bigint; hashes?: Hash[] }): Promise<Sent> {
+    const { account, chainId } = this.#options;
+    const { to, data, nonce, functionName, maxFeePerGas, maxPriorityFeePerGas, legacy } = fields;
+    const gas = fields.gas < TRANSACTION_GAS_CAP ? fields.gas : TRANSACTION_GAS_CAP;
+    const common = { chainId, to, data, nonce, gas };
+    const raw: Hex = await account.signTransaction(
+      legacy
+        ? { ...common, type: "legacy", gasPrice: maxFeePerGas }
+        : { ...common, type: "eip1559", maxFeePerGas, maxPriorityFeePerGas },
+    );
+    const hashes = [...(fields.hashes ?? []), keccak256(raw)];
+    return { to, data, functionName, nonce, gas, maxFeePerGas, maxPriorityFeePerGas, legacy, raw, hashes };
+  }
+
+  /** Any of the transactions sent for this nonce may be the one that was mined. */
+  async #receipt({ hashes }: Sent): Promise<TransactionReceipt | undefined> {
+    for (const hash of [...hashes].reverse())
+      try {
+        return await getTransactionReceipt(this.#options.client, { hash });
+      } catch (error) {
+        if ((error as Error).name !== "TransactionReceiptNotFoundError") throw error;
+      }
+    return undefined;
+  }
+
+  async #untilMined(first: Sent, urgent: boolean): Promise<TransactionReceipt> {
+    const { log, stuckAfter = 60_000, pollInterval = 1_000 } = this.#options;
+    let sent = first;
+    let since = Date.now();
+    let wasStuck = false;
+    let foreign = 0;
+    try {
+      for (let look = 0; ; look++) {
+        try {
+          const receipt = await this.#receipt(sent);
+          if (receipt !== undefined) {
+            this.#keep(sent);
+            return receipt;
+          }
+          const count = await this.#count();
+          if (count > sent.nonce && ++foreign >= 5)
+            throw new AssayError(
+              "TRANSACTION_REPLACED",
+              `another transaction of this account has nonce ${sent.nonce}; ${sent.functionName} is void`,
+              { hint: "does anything else use this key? Give every service an account of its own" },
+            );
+          if (count <= sent.nonce) foreign = 0;
+          if (Date.now() - since > stuckAfter) {
+            since = Date.now();
+            if (!wasStuck) this.#stuck++;
+            wasStuck = true;
+            if (count === sent.nonce) sent = await this.#replace(sent, urgent);
+            else if (count < sent.nonce) await this.#fillGap(count, sent.nonce);
+          } else if (look % 10 === 9) await this.#broadcast(sent); // in case it was dropped, or never arrived
+        } catch (error) {
+          if (error instanceof AssayError && error.code === "TRANSACTION_REPLACED") throw error;
+          log.warn(
+            { nonce: sent.nonce, function: sent.functionName, ...errorFields(error) },
+            "cannot look after a transaction; trying again",
+          );
+        }
+        this.#signal.throwIfAborted();
+        await pause(Math.min(pollInterval, 20 * 2 ** Math.min(look, 12)), this.#signal);
+        this.#signal.throwIfAborted();
+      }
+    } finally {
+      if (wasStuck) this.#stuck--;
+      this.#inFlight.delete(sent.nonce);
+      if (!this.#signal.aborted) await this.#journal?.remove(sent.nonce).catch(() => undefined);
+    }
+  }
+
+  #keep(sent: Sent): void {
+    this.#floor = { nonce: Math.max(this.#floor.nonce, sent.nonce + 1), until: Date.now() + 15_000 };
+    this.#mined.set(sent.nonce, sent);
+    for (const nonce of this.#mined.keys()) {
+      if (this.#mined.size <= 256) break;
+      this.#mined.delete(nonce);
+    }
+  }
+
+  #count(): Promise<number> {
+    const { client, account } = this.#options;
+    return getTransactionCount(client, { address: account.address, blockTag: "latest" });
+  }
+
+  /** The same transaction for more. */
+  async #replace(sent: Sent, urgent: boolean): Promise<Sent> {
+    const { log, maxFeePerGas: limit, observe } = this.#options;
+    const market = await this.#fees(true);
+    const old = raised(sent);
+    const fees = {
+      legacy: sent.legacy,
+      maxFeePerGas: market.maxFeePerGas > old.maxFeePerGas ? market.maxFeePerGas : old.maxFeePerGas,
+      maxPriorityFeePerGas:
+        market.maxPriorityFeePerGas > old.maxPriorityFeePerGas
+          ? market.maxPriorityFeePerGas
+          : old.maxPriorityFeePerGas,
+    };
+    const fields = { nonce: sent.nonce, function: sent.functionName };
+    if (limit !== undefined && !urgent && fees.maxFeePerGas > limit) {
+      log.warn({ ...fields, maxFeePerGas: limit.toString() }, "transaction is stuck at the fee limit");
+      await this.#broadcast(sent);
+      return sent;
+    }
+    const replacement = await this.#sign({ ...sent, ...fees });
+    await this.#journal?.put(replacement);
+    this.#inFlight.set(sent.nonce, replacement);
+    observe?.("replaced", sent.functionName);
+    log.warn(
+      { ...fields, maxFeePerGas: fees.maxFeePerGas.toString() },
+      "transaction is stuck; sent again for more",
+    );
+    const refused = await this.#broadcast(replacement);
+    if (refused !== undefined) log.warn({ ...fields, ...errorFields(refused) }, "the replacement is refused");
+    return replacement;
+  }
+
+  /** A reorg has undone transactions before one that is under way: the same bytes go out again. */
+  async #fillGap(from: number, to: number): Promise<void> {
+    for (let nonce = from; nonce < to; nonce++) {
+      const sent = this.#mined.get(nonce);
+      if (sent === undefined || this.#inFlight.has(nonce)) continue;
+      const fields = { nonce, function: sent.functionName };
+      this.#options.log.warn(fields, "a reorg has undone a transaction; sent again");
+      await this.#broadcast(sent);
+    }
+  }
+}
+
+interface Fees {
+  maxFeePerGas: bigint;
+  maxPriorityFeePerGas: bigint;
+  legacy: boolean;
+}
+
+function raised({ maxFeePerGas, maxPriorityFeePerGas, legacy }: Fees): Fees {
+  return { maxFeePerGas: bumped(maxFeePerGas), maxPriorityFeePerGas: bumped(maxPriorityFeePerGas), legacy };
+}
+
+/** What the node said, however viem has wrapped it. */
+function messageOf(error: unknown): string {
+  const parts: string[] = [];
+  for (let at: unknown = error; at instanceof Error && parts.length < 8; at = at.cause) {
+    const { details, message } = at as { details?: unknown; message: string };
+    parts.push(typeof details === "string" ? details : message.slice(0, 500));
+  }
+  return parts.join(" ");
+}
