@@ -79,18 +79,24 @@ export class Channels {
     return signature === undefined ? undefined : { cumulative, signature };
   }
 
-  /** Sets aside the price of an order; throws `VOUCHER_TOO_LOW` or `BALANCE_TOO_LOW`. */
-  async reserve(requester: Address, price: bigint, cumulative: bigint): Promise<Reservation> {
+  /**
+   * Sets aside the price of an order and keeps its voucher, whose signature has been checked, where it is the best; throws `VOUCHER_TOO_LOW` or `BALANCE_TOO_LOW`.
+   */
+  async reserve(
+    requester: Address,
+    price: bigint,
+    voucher: { cumulative: bigint; signature: Hex },
+  ): Promise<Reservation> {
     const entry = await this.#entry(requester);
     let { funds } = await this.onChain(requester);
     if (owing(entry) + price > funds) ({ funds } = await this.onChain(requester, RETRY));
     // Nothing is awaited between these checks and the reservation.
     const total = owing(entry) + price;
-    const covered = entry.cumulative > cumulative ? entry.cumulative : cumulative;
-    if (total > covered)
+    if (voucher.cumulative > entry.cumulative) Object.assign(entry, voucher);
+    if (total > entry.cumulative)
       throw new AssayError(
         "VOUCHER_TOO_LOW",
-        `the voucher says ${cumulative}, ${total} are owed with this order`,
+        `the best voucher says ${entry.cumulative}, ${total} are owed with this order`,
         {
           hint: `sign a voucher for ${total}: all orders so far and this one`,
         },
@@ -113,12 +119,9 @@ export class Channels {
     };
     return {
       release: () => end(() => undefined),
-      owe: (voucher) =>
+      owe: () =>
         end(() => {
           entry.owed += price;
-          if (voucher.cumulative <= entry.cumulative) return;
-          entry.cumulative = voucher.cumulative;
-          entry.signature = voucher.signature;
         }),
     };
   }
@@ -129,6 +132,7 @@ export class Channels {
     const row = await channelOf(this.#store, requester);
     if (row === undefined) return;
     entry.owed = row.owed;
+    if (row.cumulative <= entry.cumulative) return;
     entry.cumulative = row.cumulative;
     entry.signature = row.signature;
   }
@@ -137,7 +141,7 @@ export class Channels {
 /** The price of an order under way: given up, or owed from now on. */
 export interface Reservation {
   release(): void;
-  owe(voucher: { cumulative: bigint; signature: Hex }): void;
+  owe(): void;
 }
 
 function owing({ owed, reserved }: Entry): bigint {

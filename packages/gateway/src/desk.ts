@@ -107,7 +107,10 @@ export class Desk {
     const { admission, channels, values, account, domain, now, claimSeconds, log, store } = this.#context;
     const { order, signature, inputs, voucher, voucherSignature } = submitted;
     const stored = await admission.admit(submitted, address);
-    const reservation = await channels.reserve(order.requester, order.price, voucher.cumulative);
+    const reservation = await channels.reserve(order.requester, order.price, {
+      cumulative: voucher.cumulative,
+      signature: voucherSignature,
+    });
     try {
       const outputs = await this.#run(order, stored);
       const outputRoot = rootOf(outputs);
@@ -132,7 +135,7 @@ export class Desk {
         claimId: id,
       };
       if (await this.#group.add({ placed, voucher, voucherSignature })) {
-        reservation.owe({ cumulative: voucher.cumulative, signature: voucherSignature });
+        reservation.owe();
         return answerOf(hash, receipt, receiptSignature, bytes);
       }
       // Another process was first: its receipt is the one, ours never leaves this function.

@@ -19,3 +19,11 @@ export {
   type SubmittedOrder,
   wireJson,
 } from "./wire.ts";
+export {
+  type AssayClientOptions,
+  AssayOrders,
+  createAssayClient,
+  type OrderOptions,
+  type OrderResult,
+} from "./client.ts";
+export { fileRecords, memoryRecords, type OrderRecord, type OrderRecords } from "./records.ts";

@@ -13,6 +13,7 @@ export {
   outputCommitment,
   segmentCommitment,
 } from "./commitment.ts";
+export { portTensors, publishedProgram, type PublishedProgram, splitStored } from "./published-program.ts";
 export { ContractError, decodeContractError, toAssayError } from "./errors.ts";
 export {
   type AssayEvent,

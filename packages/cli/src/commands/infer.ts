@@ -6,7 +6,11 @@ import {
   getHistory,
   getRequest,
   getVersion,
+  portTensors,
+  publishedProgram,
+  type PublishedProgram,
   request as requestInference,
+  splitStored,
   ZERO_ROOT,
 } from "@assay/protocol";
 import { AssayError, RootTree, tensorRoot, toStored } from "@assay/tensor";
@@ -27,13 +31,7 @@ import {
   withExample,
 } from "../options.ts";
 import { print, progress, time } from "../output.ts";
-import {
-  latestVersion,
-  portTensors,
-  publishedProgram,
-  type PublishedProgram,
-  splitStored,
-} from "../published-program.ts";
+import { latestVersion } from "../latest-version.ts";
 import { type ShapeOptions, shapeFamily } from "../shape-family.ts";
 import { digitSample } from "../samples.ts";
 import { readInputs, tensorJson } from "../tensor-io.ts";

@@ -1,8 +1,9 @@
-import { type AssayClient, type Deployment, getEvents } from "@assay/protocol";
-import { type InputShapes, type Port, PROGRAM_HEADER_ABI } from "@assay/program";
+import { type Port, PROGRAM_HEADER_ABI } from "@assay/program";
 import { AssayError, type DType, dtypeSize, elementCount, fromStored, type Tensor } from "@assay/tensor";
-import { describeShapes } from "./shape-family.ts";
 import { decodeAbiParameters, type Hash, sha256 } from "viem";
+import { getEvents } from "./actions/get-events.ts";
+import type { AssayClient } from "./client.ts";
+import type { Deployment } from "./deployment.ts";
 
 export interface PublishedProgram {
   programRoot: Hash;
@@ -47,33 +48,6 @@ export async function publishedProgram(
     }
   throw new AssayError("UnknownProgram", `program ${programRoot} is not published`, {
     hint: "publish it with `assay model publish`",
-  });
-}
-
-/** The newest version of a model, of those that take inputs of the given shapes. */
-export async function latestVersion(
-  client: AssayClient,
-  deployment: Deployment,
-  modelId: Hash,
-  shapes: InputShapes = {},
-): Promise<Hash> {
-  const versions = (await getEvents(client, { deployment })).flatMap((event) =>
-    event.eventName === "VersionAdded" && event.args.modelId === modelId ? [event.args.programRoot] : [],
-  );
-  if (versions.length === 0)
-    throw new AssayError("UnknownVersion", `model ${modelId} has no version`, {
-      hint: "publish it with `assay model publish`, or check the id",
-    });
-  const served: string[] = [];
-  for (const root of versions.toReversed()) {
-    if (Object.keys(shapes).length === 0) return root;
-    const { inputs } = await publishedProgram(client, deployment, root);
-    const own = Object.fromEntries(inputs.map(({ name, dims }) => [name, dims]));
-    if (Object.entries(shapes).every(([name, dims]) => own[name]?.join() === dims.join())) return root;
-    served.push(describeShapes(own));
-  }
-  throw new AssayError("UnknownVersion", `no version of model ${modelId} takes ${describeShapes(shapes)}`, {
-    hint: `it takes ${served.join("; ")}`,
   });
 }
 

@@ -1,0 +1,306 @@
+import {
+  type AssayClient as ChainClient,
+  type Deployment,
+  portTensors,
+  publishedProgram,
+  type PublishedProgram,
+  splitStored,
+} from "@assay/protocol";
+import { AssayError, RootTree, type Tensor, tensorRoot, toStored } from "@assay/tensor";
+import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  type Address,
+  bytesToBigInt,
+  type Hex,
+  type LocalAccount,
+  recoverTypedDataAddress,
+  toHex,
+} from "viem";
+import { type OrderRecord, type OrderRecords, memoryRecords } from "./records.ts";
+import {
+  type BatchDomain,
+  type Order,
+  orderHash,
+  orderTypedData,
+  receiptTypedData,
+  type Voucher,
+  voucherTypedData,
+} from "./offchain.ts";
+import { type OrderAnswer, parseReceipt, type ServedProgram, wireJson } from "./wire.ts";
+
+/** How often an order is sent when the gateway does not answer. */
+const TRIES = 3;
+
+export interface AssayClientOptions {
+  /** Address of an executor's gateway. */
+  gateway: string;
+  /** Reads the chain, and sends deposits and `forceInclude`. */
+  client: ChainClient;
+  deployment: Deployment & { batchMarket: Address };
+  /** Signs orders and vouchers, and pays. */
+  account: LocalAccount;
+  /** Where orders and receipts are kept. Default: in memory, which is to trust the executor. */
+  records?: OrderRecords;
+  /** Seconds that an executor may let pass between its receipt and the claim. Default 3,600. */
+  maxClaimSeconds?: number;
+  /** Milliseconds for an answer. Default 60,000. */
+  timeout?: number;
+}
+
+export interface OrderOptions {
+  programRoot: Hex;
+  /** By name. */
+  inputs: Readonly<Record<string, Tensor>>;
+  /** Token units; default: what the gateway asks. */
+  price?: bigint;
+  /** Highest price to pay; throws `PRICE_TOO_HIGH` when the gateway asks more. Default: any. */
+  maxPrice?: bigint;
+  /** Seconds for an answer. Default 60. */
+  seconds?: number;
+}
+
+export interface OrderResult {
+  orderHash: Hex;
+  /** By name. */
+  outputs: Record<string, Tensor>;
+  record: OrderRecord;
+}
+
+/** How an order with a receipt stands. */
+export type OrderStatus =
+  /** Its claim is not on the chain, and need not be yet. */
+  | "promised"
+  /** Its claim is on the chain. */
+  | "posted"
+  /** Its claim should be on the chain and is not: `forceInclude`. */
+  | "broken";
+
+/**
+ * Asks an executor's gateway for inferences, off-chain: signs the order and the voucher that pays for it, checks the
+ * answer against the executor's signature and keeps the receipt.
+ *
+ * @example
+ * const assay = await createAssayClient({ gateway, client, deployment, account });
+ * const { outputs } = await assay.order({ programRoot, inputs: { pixels } });
+ * await assay.settle(); // now and then: forces claims that were promised and not posted
+ */
+export async function createAssayClient(options: AssayClientOptions): Promise<AssayOrders> {
+  const records = options.records ?? memoryRecords();
+  const orders = new AssayOrders(options, records);
+  await orders.load();
+  return orders;
+}
+
+export class AssayOrders {
+  readonly #options: AssayClientOptions;
+  readonly #records: OrderRecords;
+  readonly #domain: BatchDomain;
+  readonly #programs = new Map<Hex, Promise<PublishedProgram>>();
+  readonly #known = new Map<Hex, OrderRecord>();
+  #served: Promise<ServedProgram[]> | undefined;
+
+  constructor(options: AssayClientOptions, records: OrderRecords) {
+    this.#options = options;
+    this.#records = records;
+    const { chainId, batchMarket } = options.deployment;
+    this.#domain = { chainId, batchMarket };
+  }
+
+  async load(): Promise<void> {
+    for (const record of await this.#records.load()) this.#known.set(record.orderHash, record);
+  }
+
+  /** Every order sent so far. */
+  get records(): OrderRecord[] {
+    return [...this.#known.values()];
+  }
+
+  /** What the gateway serves. */
+  programs(): Promise<ServedProgram[]> {
+    this.#served ??= this.#fetch("/v1/programs") as Promise<ServedProgram[]>;
+    this.#served.catch(() => (this.#served = undefined));
+    return this.#served;
+  }
+
+  async order(options: OrderOptions): Promise<OrderResult> {
+    const { account } = this.#options;
+    const { programRoot, inputs } = options;
+    const [program, served] = await Promise.all([this.#program(programRoot), this.#offer(programRoot)]);
+    const stored = program.inputs.map((port) => {
+      const value = inputs[port.name];
+      if (value?.dtype !== port.dtype || value.dims.join() !== port.dims.join())
+        throw new AssayError(
+          "INPUT_SHAPE",
+          `input "${port.name}" must have the shape [${port.dims.join(", ")}]`,
+        );
+      return toStored(value, port.layout);
+    });
+    const price = options.price ?? BigInt(served.price);
+    if (options.maxPrice !== undefined && price > options.maxPrice)
+      throw new AssayError("PRICE_TOO_HIGH", `the gateway asks ${price}, more than ${options.maxPrice}`);
+    const order: Order = {
+      requester: account.address,
+      executor: served.executor,
+      programRoot,
+      inputRoot: rootOver(stored),
+      price,
+      deadline: BigInt(Math.floor(Date.now() / 1000) + (options.seconds ?? 60)),
+      nonce: bytesToBigInt(randomBytes(8)),
+    };
+    const hash = orderHash(this.#domain, order);
+    // Counted from here on: the orders sent at the same time must be covered by the later ones' vouchers.
+    const voucher: Voucher = {
+      requester: account.address,
+      executor: served.executor,
+      cumulative: this.#owed(served.executor) + price,
+    };
+    const record: OrderRecord = { orderHash: hash, order, voucher, state: "sent" };
+    this.#known.set(hash, record);
+    try {
+      const [signature, voucherSignature] = await Promise.all([
+        account.signTypedData(orderTypedData(this.#domain, order)),
+        account.signTypedData(voucherTypedData(this.#domain, voucher)),
+      ]);
+      Object.assign(record, { signature });
+      await this.#records.save(record);
+      const bytes = new Uint8Array(Buffer.concat(stored));
+      const answer = await this.#send({ order, signature, voucher, voucherSignature }, bytes);
+      const outputs = await this.#checked(record, program, answer);
+      return { orderHash: hash, outputs, record };
+    } catch (error) {
+      // Refused: nothing is owed. Anything else may have reached the gateway, and stays counted.
+      if (isRefusal(error)) {
+        record.state = "refused";
+        await this.#records.save(record);
+      }
+      throw error;
+    }
+  }
+
+  /** Checks an answer and keeps its receipt; throws `RECEIPT_INVALID` or `OUTPUTS_MISMATCH`. */
+  async #checked(
+    record: OrderRecord,
+    program: PublishedProgram,
+    answer: OrderAnswer,
+  ): Promise<Record<string, Tensor>> {
+    const { order } = record;
+    const receipt = parseReceipt(answer.receipt);
+    const invalid = (what: string) =>
+      new AssayError("RECEIPT_INVALID", `the gateway's receipt is no good: ${what}`, {
+        hint: "treat the order as unanswered; do not use this gateway",
+      });
+    if (receipt.orderHash !== record.orderHash) throw invalid("it is for another order");
+    const typed = receiptTypedData(this.#domain, receipt);
+    const signer = await recoverTypedDataAddress({ ...typed, signature: answer.signature }).catch(
+      () => undefined,
+    );
+    if (signer !== order.executor) throw invalid(`it is not signed by ${order.executor}`);
+    const latest = Math.floor(Date.now() / 1000) + (this.#options.maxClaimSeconds ?? 3600);
+    // The receipt is kept whatever else is wrong: it is what the executor can be held to.
+    Object.assign(record, { receipt, receiptSignature: answer.signature, state: "promised" });
+    await this.#records.save(record);
+    if (receipt.claimBy > BigInt(latest)) throw invalid(`it promises a claim by ${receipt.claimBy} only`);
+    const outputs = splitStored(program.outputs, new Uint8Array(Buffer.from(answer.outputs, "base64")));
+    if (rootOver(outputs) !== receipt.outputRoot)
+      throw new AssayError("OUTPUTS_MISMATCH", "the outputs are not those that the receipt is about", {
+        hint: "do not use them; the claim will be about the receipt's",
+      });
+    return portTensors(program.outputs, outputs);
+  }
+
+  /** Prices of all orders to an executor that were not refused. */
+  #owed(executor: Address): bigint {
+    let sum = 0n;
+    for (const { order, state } of this.#known.values())
+      if (order.executor === executor && state !== "refused") sum += order.price;
+    return sum;
+  }
+
+  async #offer(programRoot: Hex): Promise<ServedProgram> {
+    const offer = (await this.programs()).find((each) => each.programRoot === programRoot);
+    if (offer === undefined)
+      throw new AssayError("PROGRAM_NOT_SERVED", `${this.#options.gateway} does not serve ${programRoot}`);
+    return offer;
+  }
+
+  /** From the chain: a gateway could say anything about layouts. */
+  #program(programRoot: Hex): Promise<PublishedProgram> {
+    let program = this.#programs.get(programRoot);
+    if (program === undefined) {
+      program = publishedProgram(this.#options.client, this.#options.deployment, programRoot);
+      program.catch(() => this.#programs.delete(programRoot));
+      this.#programs.set(programRoot, program);
+    }
+    return program;
+  }
+
+  async #send(rest: object, inputs: Uint8Array<ArrayBuffer>): Promise<OrderAnswer> {
+    const form = new FormData();
+    form.set("order", wireJson(rest));
+    form.set("inputs", new Blob([inputs]), "inputs");
+    // The same order gets the same receipt, however often it is sent.
+    for (let tries = 1; ; tries++)
+      try {
+        return (await this.#fetch("/v1/orders", { method: "POST", body: form })) as OrderAnswer;
+      } catch (error) {
+        const passing =
+          error instanceof AssayError && (error.code === "GATEWAY_UNREACHABLE" || error.code === "BUSY");
+        if (!passing || tries === TRIES) throw error;
+        await sleep(tries * 500);
+      }
+  }
+
+  async #fetch(path: string, init: RequestInit = {}): Promise<unknown> {
+    const { gateway, timeout = 60_000 } = this.#options;
+    let response: Response;
+    let text: string;
+    try {
+      response = await fetch(gateway.replace(/\/$/, "") + path, {
+        ...init,
+        signal: AbortSignal.timeout(timeout),
+      });
+      text = await response.text();
+    } catch (cause) {
+      throw new AssayError("GATEWAY_UNREACHABLE", `${gateway} does not answer: ${(cause as Error).message}`, {
+        hint: "send the same order again: it gets the same receipt",
+        cause,
+      });
+    }
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch {
+      throw new AssayError("GATEWAY_UNREACHABLE", `${gateway} answered ${response.status} and no JSON`);
+    }
+    if (response.ok) return value;
+    const { code, message, hint } =
+      (value as { error?: { code?: string; message?: string; hint?: string } }).error ?? {};
+    throw new Refusal(
+      code ?? `HTTP_${response.status}`,
+      message ?? text.slice(0, 200),
+      response.status,
+      hint,
+    );
+  }
+}
+
+/** The gateway's own "no". */
+class Refusal extends AssayError {
+  readonly status: number;
+  constructor(code: string, message: string, status: number, hint?: string) {
+    super(code, message, hint === undefined ? {} : { hint });
+    this.status = status;
+  }
+}
+
+/** Whether the gateway has refused an order for good: of one that failed inside it nobody can say. */
+function isRefusal(error: unknown): boolean {
+  return (
+    error instanceof Refusal && (error.status < 500 || error.code === "BUSY" || error.code === "MODEL_FAILED")
+  );
+}
+
+function rootOver(stored: readonly Uint8Array[]): Hex {
+  return toHex(new RootTree(stored.map(tensorRoot)).root);
+}
