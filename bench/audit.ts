@@ -4,25 +4,32 @@
  * Compares, in interleaved rounds, plain onnxruntime-node on the canonical graph in the pinned configuration with the
  * check of an honest trace and with that of a trace in which one element of the middle instruction is wrong, all that
  * follows from it being consistent. A check is one replay, in which every node computes on the trace's own operands, and
- * exact judgements of the elements that come out otherwise. Without arguments: CNNs and transformers from ../shared, and
- * the sentence encoder that scripts/export-minilm.py writes, when ASSAY_MINILM says where it is.
+ * exact judgements of the elements that come out otherwise; it starts from the trace's bytes in the challenger's memory.
+ * What else a dispute takes is beside it: the trace's root, which says that these are the bytes committed to, and a run
+ * of one's own with every value. Without arguments: CNNs and transformers from ../shared, in the shapes in which
+ * `pnpm conformance --models` checks them, and the sentence encoder that scripts/export-minilm.py writes, when
+ * ASSAY_MINILM says where it is.
  */
-import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { audit } from "@assay/challenger";
 import {
+  type CompiledModel,
   compileModel,
   ModelRunner,
+  OnnxWorker,
   PINNED_CONFIGURATION,
   randomInputs,
   storedInputs,
+  type Tensors,
 } from "@assay/execution";
-import { readModel } from "@assay/program";
-import { DType, elementCount, type Tensor } from "@assay/tensor";
+import { cutGraph, cutInput } from "@assay/program";
+import { DType, elementCount, fromStored, RootTree, type Tensor, tensorRoot } from "@assay/tensor";
 import * as ort from "onnxruntime-node";
 import { toOrt } from "../packages/execution/src/ort-tensor.ts";
+import { exposeTrace } from "../packages/execution/src/runner.ts";
+import { type ModelFile, modelFiles } from "../scripts/conformance/models.ts";
 import { type Arm, type ArmResult, interleave } from "./interleave.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -33,9 +40,8 @@ const SHARED_MODELS = [
   "ultraface-rfb-320",
   "vespa-transformer",
   "tribuo-tinybert",
+  "vespa-bert-mlm-dummy",
 ];
-/** Tokens of models whose sequence length is open. */
-const SEQUENCE = 128;
 
 interface AuditCost {
   model: string;
@@ -47,26 +53,33 @@ interface AuditCost {
   found: boolean;
 }
 
-/** A float32 element of the instruction nearest to the middle, made wrong. */
-function spoil(
-  trace: readonly Uint8Array[],
-  dtypes: readonly DType[],
-): { trace: Uint8Array[]; index: number } {
-  const copy = trace.map((bytes) => bytes.slice());
-  const middle = dtypes.length >> 1;
-  const floats = dtypes.flatMap((dtype, i) => (dtype === DType.float32 ? [i] : []));
+/**
+ * The trace with one float32 element of the instruction nearest to the middle made wrong, and everything behind it
+ * computed from it, as a careful cheater would.
+ */
+async function spoil(
+  model: CompiledModel,
+  inputs: Tensors,
+  honest: readonly Uint8Array[],
+): Promise<{ trace: Uint8Array[]; index: number }> {
+  const { trace: values } = model.program;
+  const middle = values.length >> 1;
+  const floats = values.flatMap(({ dtype }, i) => (dtype === DType.float32 ? [i] : []));
   const index = floats.toSorted((a, b) => Math.abs(a - middle) - Math.abs(b - middle))[0]!;
-  const view = new DataView(copy[index]!.buffer);
+  const wrong = honest[index]!.slice();
+  const view = new DataView(wrong.buffer);
   view.setFloat32(0, view.getFloat32(0, true) * 1.5 + 1, true);
-  return { trace: copy, index };
+  const value = values[index]!;
+  const { name, dtype, dims, layout } = value;
+  const worker = new OnnxWorker();
+  worker.register("behind", cutGraph(exposeTrace(model), [value]), values);
+  const given = { ...inputs, [cutInput(name)]: fromStored(wrong, dtype, dims, layout) };
+  const trace = await worker.trace("behind", given).finally(() => worker.close());
+  return { trace: trace.map((bytes, i) => (i === index ? wrong : bytes)), index };
 }
 
-async function measure(path: string): Promise<AuditCost> {
-  const onnx = await readFile(path);
-  const open = readModel(onnx).inputs.map(
-    ({ name, dims }) => [name, dims?.map((dim, i) => dim ?? (i === 0 ? 1 : SEQUENCE)) ?? []] as const,
-  );
-  const model = await compileModel(onnx, { shapes: Object.fromEntries(open) });
+async function measure({ name, path, shapes }: ModelFile): Promise<AuditCost> {
+  const model = await compileModel(await readFile(path), { shapes });
   const { program } = model;
   const tensors: Record<string, Tensor> = randomInputs(program.inputs, 1);
   const inputs = storedInputs(program, tensors);
@@ -81,38 +94,24 @@ async function measure(path: string): Promise<AuditCost> {
       ]),
     );
     const honest = await runner.trace(tensors);
-    // Everything behind the wrong element is computed from it, as a careful cheater would.
-    const { trace: first, index } = spoil(
-      honest,
-      program.trace.map(({ dtype }) => dtype),
-    );
-    let wrong = first;
-    for (let pass = 0; pass < program.instructions.length; pass++) {
-      const replayed = await runner.replay(tensors, wrong);
-      if (!replayed) throw new Error("a program with float16 values cannot be replayed");
-      const next = replayed.map((bytes, i) => (i === index ? first[i]! : bytes));
-      const settled = next.every((bytes, i) => Buffer.compare(bytes, wrong[i]!) === 0);
-      wrong = next;
-      if (settled) break;
-    }
-    const check = async (trace: readonly Uint8Array[]) =>
-      audit({
-        program,
-        values: { inputs, constants, trace },
-        replayed: await runner.replay(tensors, trace),
-        all: true,
-      });
+    const { trace: wrong, index } = await spoil(model, tensors, honest);
+    const check = async (trace: readonly Uint8Array[]) => {
+      const differing = await runner.replay(tensors, trace);
+      if (!differing) throw new Error("this program cannot be replayed");
+      return audit({ program, values: { inputs, constants, trace }, differing, all: true });
+    };
     const report = await check(wrong);
     const arms: Arm[] = [
       { name: "onnxruntime-node", run: () => session.run(feeds) },
       { name: "check of an honest trace", run: () => check(honest) },
       { name: "check of a wrong trace", run: () => check(wrong) },
+      { name: "root of the trace", run: async () => new RootTree(wrong.map(tensorRoot)).root },
       { name: "own trace (exposed run)", run: () => runner.trace(tensors) },
     ];
     const [probe] = await interleave([arms[0]!], { rounds: 5, warmup: 2 });
     const rounds = Math.min(100, Math.max(7, Math.ceil(1000 / Math.max(probe!.milliseconds, 1))));
     return {
-      model: basename(path) === "model.onnx" ? basename(dirname(path)) : basename(path, ".onnx"),
+      model: name,
       instructions: program.instructions.length,
       elements: program.instructions.reduce((sum, { dims }) => sum + elementCount(dims), 0),
       arms: await interleave(arms, { rounds, warmup: 2 }),
@@ -125,19 +124,26 @@ async function measure(path: string): Promise<AuditCost> {
   }
 }
 
-function defaultModels(): string[] {
-  const paths = SHARED_MODELS.map((name) => join(shared, name, "model.onnx")).filter((path) =>
-    existsSync(path),
-  );
-  if (paths.length === 0) console.error(`no models in ${shared}: name some`);
+/** A model file by its path: `name/model.onnx` or `name.onnx`. */
+function modelFile(path: string): ModelFile {
+  const folder = basename(path) === "model.onnx" ? dirname(dirname(path)) : dirname(path);
+  const file = modelFiles(folder).find((found) => found.path === path);
+  if (!file) throw new Error(`${path} is no .onnx file`);
+  return file;
+}
+
+function defaultModels(): ModelFile[] {
+  const files = modelFiles(shared).filter(({ name }) => SHARED_MODELS.includes(name));
+  if (files.length === 0) console.error(`no models in ${shared}: name some`);
   const minilm = process.env.ASSAY_MINILM;
-  return minilm ? [...paths, minilm] : paths;
+  return minilm ? [...files, modelFile(minilm)] : files;
 }
 
 const { values, positionals } = parseArgs({ options: { json: { type: "boolean" } }, allowPositionals: true });
 const results: AuditCost[] = [];
-for (const path of positionals.length > 0 ? positionals : defaultModels()) {
-  const result = await measure(path);
+const given = positionals.map((path) => modelFile(resolve(path)));
+for (const file of given.length > 0 ? given : defaultModels()) {
+  const result = await measure(file);
   results.push(result);
   if (values.json) continue;
   console.log(`\n${result.model}: ${result.instructions} instructions, ${result.elements} elements`);

@@ -284,7 +284,7 @@ async function findProof(
   const report = await audit({
     program,
     values: { inputs, constants: storedOf(constants), trace },
-    replayed: await checker.backend.replay?.(inputs, trace),
+    differing: await checker.backend.replay?.(inputs, trace),
     own,
     signal,
   });

@@ -76,13 +76,18 @@ test("a replay on the trace's own operands leaves only what is wrong to be judge
   for (const instruction of instructions.keys()) {
     // What follows is computed again by another machine: nothing of it need be bit-identical to our own trace.
     const trace = nudge(model.program, values, { instruction, element: 3, recompute: true });
-    const replayed = await backend.replay(values.inputs, trace);
-    const report = await audit({ program: model.program, values: { ...values, trace }, replayed, all: true });
+    const differing = await backend.replay(values.inputs, trace);
+    const report = await audit({
+      program: model.program,
+      values: { ...values, trace },
+      differing,
+      all: true,
+    });
     expect(report.findings).toMatchObject([{ instruction, element: 3 }]);
     const honest = await audit({
       program: model.program,
       values,
-      replayed: await backend.replay(values.inputs, values.trace),
+      differing: await backend.replay(values.inputs, values.trace),
     });
     expect(honest).toEqual({ findings: [], identical: instructions.length, screened: 0, judged: 0 });
   }

@@ -16,10 +16,11 @@ const ARRAYS = {
   [DType.uint64]: BigUint64Array,
 };
 
-/** A tensor for onnxruntime, made by `make` (each onnxruntime package brings its own class). */
+/** A tensor for onnxruntime, made by `make` (each onnxruntime package brings its own class); aligned bytes are shared. */
 export function toOrt<T>(make: (type: string, data: ArrayBufferView, dims: number[]) => T, t: Tensor): T {
-  const bytes = new Uint8Array(t.data); // aligned, and (unlike slice of a Buffer) a copy
-  const data = new ARRAYS[t.dtype](bytes.buffer, 0, bytes.length / dtypeSize(t.dtype));
+  const size = dtypeSize(t.dtype);
+  const { buffer, byteOffset, length } = t.data.byteOffset % size === 0 ? t.data : new Uint8Array(t.data);
+  const data = new ARRAYS[t.dtype](buffer as ArrayBuffer, byteOffset, length / size);
   const made = make(dtypeName(t.dtype), data, [...t.dims]);
   // Where there is a Float16Array, onnxruntime-common 1.30 makes one, which its native part cannot read.
   if (t.dtype === DType.float16) Object.assign(made as object, { cpuData: data });
@@ -34,9 +35,9 @@ export function shapeOf(name: string, t: OrtTensor): { dtype: DType; dims: numbe
   return { dtype, dims: [...t.dims] };
 }
 
-/** A tensor from onnxruntime. */
+/** A tensor from onnxruntime, whose bytes it shares. */
 export function fromOrt(name: string, t: OrtTensor): Tensor {
   const { dtype, dims } = shapeOf(name, t);
   const data = t.data as unknown as ArrayBufferView;
-  return tensor(dtype, dims, new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice());
+  return tensor(dtype, dims, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
 }

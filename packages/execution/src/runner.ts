@@ -1,7 +1,6 @@
-import { type Cut, cutGraph, cutInput, exposeValues, type Program } from "@assay/program";
-import { DType, fromStored, type Tensor, toStored } from "@assay/tensor";
+import { cutGraph, exposeValues, type Program } from "@assay/program";
+import { AssayError, DType, dtypeSize, elementCount, type Tensor } from "@assay/tensor";
 import { checkInputs } from "./inputs.ts";
-import { storedTrace } from "./values.ts";
 import { OnnxWorker, type Tensors, type WorkerOptions } from "./worker.ts";
 
 /** Runs one compiled model. */
@@ -34,25 +33,29 @@ export function exposeTrace({ canonical, program }: RunnableModel): Uint8Array {
   );
 }
 
-/** What a replay gives instead of computing; none where onnxruntime-node cannot take a value (float16) as an input. */
-function cutsOf({ trace }: Program): Cut[] | undefined {
-  if (trace.some(({ dtype }) => dtype === DType.float16)) return undefined;
-  return [...new Map(trace.map(({ name, dtype, dims }) => [name, { name, dtype, dims }])).values()];
+/**
+ * Whether one run can compute every instruction on given operands: onnxruntime-node takes no float16 as an input, and a
+ * graph's value that several instructions write would be given once only.
+ */
+function canReplay({ trace }: Program): boolean {
+  const once = new Set(trace.map(({ name }) => name)).size === trace.length;
+  return once && trace.every(({ dtype }) => dtype !== DType.float16);
 }
 
 /** Runs a model in the pinned configuration, in a child process. */
 export class ModelRunner implements Runner {
   readonly #program: Program;
   readonly #worker: OnnxWorker;
-  readonly #cuts: readonly Cut[] | undefined;
+  readonly #canReplay: boolean;
 
   constructor(model: RunnableModel, options: WorkerOptions = {}) {
     this.#program = model.program;
     this.#worker = new OnnxWorker(options);
     this.#worker.register("run", model.canonical);
-    this.#worker.register("trace", exposeTrace(model));
-    this.#cuts = cutsOf(model.program);
-    if (this.#cuts) this.#worker.register("replay", cutGraph(model.canonical, this.#cuts));
+    const { trace } = model.program;
+    this.#worker.register("trace", exposeTrace(model), trace);
+    this.#canReplay = canReplay(model.program);
+    if (this.#canReplay) this.#worker.register("replay", cutGraph(model.canonical, trace), trace);
   }
 
   async run(inputs: Tensors): Promise<Record<string, Tensor>> {
@@ -66,26 +69,23 @@ export class ModelRunner implements Runner {
 
   async trace(inputs: Tensors): Promise<Uint8Array[]> {
     checkInputs(this.#program.inputs, inputs);
-    const computed = await this.#worker.run("trace", inputs, traceNames(this.#program));
-    return storedTrace(this.#program, { ...inputs, ...computed });
+    return this.#worker.trace("trace", inputs);
   }
 
   /**
-   * Stored bytes of every instruction's output, each computed on the operands that `trace` has: one run, whatever the
-   * trace. Undefined for programs with float16 values.
+   * The elements of a trace whose bytes are not what this machine computes on the operands that the trace itself has, by
+   * instruction: one run, whatever the trace. Undefined for a program that cannot be replayed. Throws `TRACE_SIZE`.
    */
-  async replay(inputs: Tensors, trace: readonly Uint8Array[]): Promise<Uint8Array[] | undefined> {
-    if (!this.#cuts) return undefined;
+  async replay(inputs: Tensors, trace: readonly Uint8Array[]): Promise<Uint32Array[] | undefined> {
+    if (!this.#canReplay) return undefined;
     checkInputs(this.#program.inputs, inputs);
-    const given: Record<string, Tensor> = {};
-    for (const [i, { name, dtype, dims, layout }] of this.#program.trace.entries())
-      given[cutInput(name)] = fromStored(trace[i]!, dtype, dims, layout);
-    const names = this.#cuts.map(({ name }) => name);
-    const differing = await this.#worker.runForDifferences("replay", { ...inputs, ...given }, names);
-    return this.#program.trace.map(({ name, layout }, i) => {
-      const computed = differing[name];
-      return computed ? toStored(computed, layout) : trace[i]!;
-    });
+    for (const [i, { dtype, dims }] of this.#program.trace.entries())
+      if (trace[i]?.length !== elementCount(dims) * dtypeSize(dtype))
+        throw new AssayError("TRACE_SIZE", `trace value ${i} has the wrong size`);
+    const differing = this.#program.trace.map(() => new Uint32Array());
+    for (const { index, elements } of await this.#worker.replay("replay", inputs, trace))
+      differing[index] = new Uint32Array(new Uint8Array(elements).buffer);
+    return differing;
   }
 
   /** Process id of the child, for watching it. */

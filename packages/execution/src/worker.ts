@@ -1,24 +1,47 @@
 import { type ChildProcess, fork } from "node:child_process";
-import type { ValueShape } from "@assay/program";
+import type { ValueShape, ValueSource } from "@assay/program";
 import { AssayError, type Tensor } from "@assay/tensor";
+import { Mailbox, type Parcel, type Region } from "./mailbox.ts";
 
 export type Tensors = Readonly<Record<string, Tensor>>;
 
 export type WorkerRequest =
   | { kind: "version" }
   | { kind: "canonicalise"; model: Uint8Array }
-  | { kind: "load"; session: string; model: Uint8Array }
-  | { kind: "run"; session: string; inputs: Tensors; outputs: string[]; read: Reading };
+  | { kind: "load"; session: string; model: Uint8Array; committed: readonly ValueSource[] }
+  | { kind: "run"; session: string; inputs: Tensors; outputs: string[]; read: "values" | "shapes" }
+  | { kind: "trace"; session: string; inputs: Tensors }
+  | { kind: "replay"; session: string; inputs: Tensors; trace: readonly Uint8Array[] };
 
-/**
- * What comes back of a run's outputs: all of them; their shapes only; or those that differ from the input that
- * `cutInput` names for them.
- */
-export type Reading = "values" | "shapes" | "differing";
+/** To the child: a request, or the id of a reply that has been taken out of the mailbox. */
+export type WorkerMessage = { id: number; request: Parcel } | { taken: number };
 
-export type WorkerReply = { id: number; value: unknown } | { id: number; error: string };
+export type WorkerReply = { id: number; value: Parcel } | { id: number; error: string };
+
+/** Elements of one value, ascending. */
+export interface ValueElements {
+  index: number;
+  /** uint32, little-endian. */
+  elements: Uint8Array;
+}
+
+/** The child's file descriptors of the mailboxes for requests and for replies. */
+export const MAILBOX_FDS = [4, 5] as const;
+
+interface Model {
+  readonly bytes: Uint8Array;
+  readonly committed: readonly ValueSource[];
+}
+
+/** A process and the mailboxes to and from it. */
+interface Running {
+  readonly child: ChildProcess;
+  readonly requests: Mailbox;
+  readonly replies: Mailbox;
+}
 
 interface Pending {
+  region: Region | undefined;
   resolve(value: unknown): void;
   reject(error: unknown): void;
   timer: NodeJS.Timeout | undefined;
@@ -35,9 +58,9 @@ export interface WorkerOptions {
  */
 export class OnnxWorker {
   readonly #options: WorkerOptions;
-  readonly #models = new Map<string, Uint8Array>();
+  readonly #models = new Map<string, Model>();
   readonly #pending = new Map<number, Pending>();
-  #child: ChildProcess | undefined;
+  #running: Running | undefined;
   #loaded = new Map<string, Promise<unknown>>();
   #lastWords = "";
   #nextId = 0;
@@ -47,9 +70,12 @@ export class OnnxWorker {
     this.#options = options;
   }
 
-  /** Names a model for {@link run}; it is loaded when first run, and again after a crash. Replaces an earlier one. */
-  register(session: string, model: Uint8Array): void {
-    this.#models.set(session, model);
+  /**
+   * Names a model to run, with the values that {@link trace} and {@link replay} are about; it is loaded when first run,
+   * and again after a crash. Replaces an earlier one.
+   */
+  register(session: string, model: Uint8Array, committed: readonly ValueSource[] = []): void {
+    this.#models.set(session, { bytes: model, committed });
     this.#loaded.delete(session);
   }
 
@@ -65,7 +91,8 @@ export class OnnxWorker {
 
   /** Runs a registered model and fetches the named values. */
   async run(session: string, inputs: Tensors, outputs: string[]): Promise<Record<string, Tensor>> {
-    return (await this.#run(session, inputs, outputs, "values")) as Record<string, Tensor>;
+    const read = "values";
+    return (await this.#run({ kind: "run", session, inputs, outputs, read })) as Record<string, Tensor>;
   }
 
   /** Runs a registered model for the shapes of the named values: their data stay in the child. */
@@ -74,23 +101,31 @@ export class OnnxWorker {
     inputs: Tensors,
     outputs: string[],
   ): Promise<Record<string, ValueShape>> {
-    return (await this.#run(session, inputs, outputs, "shapes")) as Record<string, ValueShape>;
+    const read = "shapes";
+    return (await this.#run({ kind: "run", session, inputs, outputs, read })) as Record<string, ValueShape>;
   }
 
-  /** Runs a registered cut graph; fetches the outputs that are not, byte for byte, what was given for them. */
-  async runForDifferences(
-    session: string,
-    inputs: Tensors,
-    outputs: string[],
-  ): Promise<Record<string, Tensor>> {
-    return (await this.#run(session, inputs, outputs, "differing")) as Record<string, Tensor>;
+  /** Runs a registered model for its committed values: stored bytes. */
+  async trace(session: string, inputs: Tensors): Promise<Uint8Array[]> {
+    return (await this.#run({ kind: "trace", session, inputs })) as Uint8Array[];
   }
 
-  async #run(session: string, inputs: Tensors, outputs: string[], read: Reading): Promise<unknown> {
+  /**
+   * Runs a registered cut graph on the committed values (stored bytes) of somebody's trace, and compares each of its
+   * results with that trace: values with elements whose bytes differ.
+   */
+  async replay(session: string, inputs: Tensors, trace: readonly Uint8Array[]): Promise<ValueElements[]> {
+    return (await this.#run({ kind: "replay", session, inputs, trace })) as ValueElements[];
+  }
+
+  async #run(request: Exclude<WorkerRequest, { kind: "version" | "canonicalise" }>): Promise<unknown> {
+    const { session } = request;
     const model = this.#models.get(session);
     if (!model) throw new AssayError("UNKNOWN_SESSION", `no model is registered as "${session}"`);
-    const child = this.#start();
-    const loading = this.#loaded.get(session) ?? this.#request({ kind: "load", session, model });
+    const { child } = this.#start();
+    const { bytes, committed } = model;
+    const loading =
+      this.#loaded.get(session) ?? this.#request({ kind: "load", session, model: bytes, committed });
     this.#loaded.set(session, loading);
     try {
       await loading;
@@ -98,15 +133,15 @@ export class OnnxWorker {
       if (this.#loaded.get(session) === loading) this.#loaded.delete(session);
       throw error;
     }
-    if (this.#child !== child)
+    if (this.#running?.child !== child)
       throw new AssayError("WORKER_CRASHED", "the onnxruntime process ended meanwhile");
-    return this.#request({ kind: "run", session, inputs, outputs, read });
+    return this.#request(request);
   }
 
   /** Ends the process. Requests under way are rejected. */
   async close(): Promise<void> {
     this.#closed = true;
-    const child = this.#child;
+    const child = this.#running?.child;
     if (!child) return;
     const gone = new Promise((resolve) => child.once("exit", resolve));
     child.kill("SIGKILL");
@@ -115,33 +150,35 @@ export class OnnxWorker {
 
   /** Process id of the child, if one is running. */
   get pid(): number | undefined {
-    return this.#child?.pid;
+    return this.#running?.child.pid;
   }
 
-  #start(): ChildProcess {
+  #start(): Running {
     if (this.#closed) throw new AssayError("WORKER_CLOSED", "the worker was closed");
-    if (this.#child) return this.#child;
+    if (this.#running) return this.#running;
+    const [requests, replies] = [Mailbox.create(), Mailbox.create()];
     const child = fork(new URL("./child.ts", import.meta.url), {
       serialization: "advanced",
       execArgv: ["--disable-warning=ExperimentalWarning"],
-      stdio: ["ignore", "ignore", "pipe", "ipc"],
+      stdio: ["ignore", "ignore", "pipe", "ipc", requests.fd, replies.fd],
     });
-    this.#child = child;
+    this.#running = { child, requests, replies };
     this.#loaded = new Map();
     this.#lastWords = "";
     child.stderr!.on("data", (text: Buffer) => {
       this.#lastWords = (this.#lastWords + text.toString()).slice(-2000);
     });
-    child.on("message", (reply: WorkerReply) => this.#settle(reply));
+    child.on("message", (reply: WorkerReply) => this.#settle(child, reply));
     child.on("error", (cause) => this.#gone(child, `could not be started: ${cause.message}`));
     child.on("exit", (code, signal) => this.#gone(child, `ended with ${signal ?? `exit code ${code}`}`));
-    return child;
+    return this.#running;
   }
 
   #request(request: WorkerRequest): Promise<unknown> {
-    const child = this.#start();
+    const { child, requests } = this.#start();
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
+      const parcel = requests.put(request);
       const { timeoutMs } = this.#options;
       const timer =
         timeoutMs === undefined
@@ -152,8 +189,8 @@ export class OnnxWorker {
               );
               child.kill("SIGKILL");
             }, timeoutMs);
-      this.#pending.set(id, { resolve, reject, timer });
-      child.send({ id, request }, (error) => {
+      this.#pending.set(id, { region: parcel.region, resolve, reject, timer });
+      child.send({ id, request: parcel } satisfies WorkerMessage, (error) => {
         if (error) this.#gone(child, error.message);
       });
     });
@@ -163,18 +200,26 @@ export class OnnxWorker {
     const pending = this.#pending.get(id);
     this.#pending.delete(id);
     clearTimeout(pending?.timer);
+    this.#running?.requests.free(pending?.region);
     return pending;
   }
 
-  #settle(reply: WorkerReply): void {
+  #settle(child: ChildProcess, reply: WorkerReply): void {
     const pending = this.#take(reply.id);
     if ("error" in reply) pending?.reject(new AssayError("ONNXRUNTIME", reply.error));
-    else pending?.resolve(reply.value);
+    else if (this.#running?.child === child) {
+      const { value } = reply;
+      pending?.resolve(this.#running.replies.take(value));
+      if (value.region) child.send({ taken: reply.id } satisfies WorkerMessage, () => undefined);
+    }
   }
 
   #gone(child: ChildProcess, how: string): void {
-    if (this.#child !== child) return;
-    this.#child = undefined;
+    if (this.#running?.child !== child) return;
+    const { requests, replies } = this.#running;
+    this.#running = undefined;
+    requests.close();
+    replies.close();
     const words = this.#lastWords.trim();
     const error = new AssayError("WORKER_CRASHED", `the onnxruntime process ${how}${words && `: ${words}`}`);
     for (const id of [...this.#pending.keys()]) this.#take(id)!.reject(error);

@@ -11,9 +11,9 @@ export interface Backend {
   /** Every trace value, by instruction. */
   trace(inputs: StoredValues): Promise<Uint8Array[]>;
   /**
-   * Every trace value, computed on the operands that another trace has; undefined where that cannot be done. A backend
-   * that only claims needs none.
+   * The elements of a trace whose bytes are not what this backend computes on that trace's own operands, by instruction,
+   * ascending; undefined where that cannot be found out. A backend that only claims needs none.
    */
-  replay?(inputs: StoredValues, trace: StoredValues): Promise<Uint8Array[] | undefined>;
+  replay?(inputs: StoredValues, trace: StoredValues): Promise<Uint32Array[] | undefined>;
   close(): Promise<void>;
 }

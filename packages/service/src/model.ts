@@ -94,7 +94,7 @@ export class ModelBackend implements Backend {
     return this.#runner.trace(this.#tensors(inputs));
   }
 
-  replay(inputs: StoredValues, trace: StoredValues): Promise<Uint8Array[] | undefined> {
+  replay(inputs: StoredValues, trace: StoredValues): Promise<Uint32Array[] | undefined> {
     return this.#runner.replay(this.#tensors(inputs), trace);
   }
 

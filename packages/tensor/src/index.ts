@@ -10,7 +10,7 @@ export {
   isSignedDtype,
 } from "./dtype.ts";
 export { elementCount, float32Tensor, float32Values, type Tensor, tensor } from "./tensor.ts";
-export { fromStored, type Layout, rowMajor, storedDims, toStored } from "./layout.ts";
+export { fromStored, type Layout, rowMajor, storedDims, storedIndices, toStored } from "./layout.ts";
 export { rootFromPath, rootFromRuns, type RunOpening, verifyPath, verifyRuns } from "./opening.ts";
 export {
   chunkPages,

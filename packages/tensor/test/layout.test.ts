@@ -7,6 +7,7 @@ import {
   fromStored,
   type Layout,
   storedDims,
+  storedIndices,
   tensor,
   toStored,
 } from "@assay/tensor";
@@ -50,6 +51,37 @@ describe("layout", () => {
         expect(fromStored(stored, dtype, layout.factors, layout).data).toEqual(data);
       }),
     );
+  });
+
+  it("says where elements are stored", () => {
+    fc.assert(
+      fc.property(layouts, (layout) => {
+        const count = elementCount(layout.factors);
+        const numbers = Uint32Array.from({ length: count }, (_, i) => i);
+        const bytes = toStored(tensor(DType.uint32, layout.factors, new Uint8Array(numbers.buffer)), layout);
+        const stored = [...new Uint32Array(bytes.slice().buffer)];
+        for (const [index, element] of stored.entries())
+          expect([...storedIndices(layout, [element])]).toEqual([index]);
+        const some = stored.flatMap((element, index) => (index % 3 === 0 ? [element] : []));
+        expect([...storedIndices(layout, some)]).toEqual(some.map((_, i) => 3 * i));
+      }),
+    );
+  });
+
+  it("moves planes larger than a tile", () => {
+    for (const dims of [
+      [3, 17, 35],
+      [2, 16, 33],
+      [1, 40, 1, 50],
+    ]) {
+      const layout: Layout = { factors: dims, order: [0, ...dims.keys()].slice(1).reverse() };
+      const data = new Uint8Array(Uint16Array.from({ length: elementCount(dims) }, (_, i) => i).buffer);
+      const stored = toStored(tensor(DType.uint16, dims, data), layout);
+      expect(stored).toEqual(storedByDefinition(data, 2, layout));
+      const room = new Uint8Array(data.length);
+      expect(fromStored(stored, DType.uint16, dims, layout, room).data).toBe(room);
+      expect(room).toEqual(data);
+    }
   });
 
   it("keeps the bits of signalling NaNs", () => {
