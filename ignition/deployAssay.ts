@@ -43,6 +43,6 @@ export function deployAssay(m: IgnitionModuleBuilder, token: ArgumentType) {
   const callbackGasCap = m.getParameter("callbackGasCap", 2_000_000);
   const market = m.contract("InferenceMarket", [modelRegistry, stakeManager, terms, callbackGasCap]);
   const referee = m.contract("Referee", [market, verifier]);
-  m.call(stakeManager, "wire", [market, referee]);
+  m.call(stakeManager, "wire", [[{ market, referee }]]);
   return { ...kernels, verifier, modelRegistry, stakeManager, market, referee };
 }

@@ -19,8 +19,8 @@ describe("ignition module Assay", () => {
     const refereeContract = await read("Referee", referee.address);
     const same = (actual: unknown, expected: string) =>
       expect(String(actual).toLowerCase()).toBe(expected.toLowerCase());
-    same(await stakes.read.market!([]), market.address);
-    same(await stakes.read.referee!([]), referee.address);
+    same(await stakes.read.refereeOf!([market.address]), referee.address);
+    same(await stakes.read.marketOf!([referee.address]), market.address);
     same(await stakes.read.token!([]), token.address);
     same(await refereeContract.read.verifier!([]), verifier.address);
     same(await refereeContract.read.modelRegistry!([]), modelRegistry.address);
@@ -28,7 +28,9 @@ describe("ignition module Assay", () => {
     expect(terms.collateral).toBe(100n * unit);
     const life = (await marketContract.read.longestClaimLife!([])) as bigint;
     expect((await stakes.read.withdrawalDelay!([])) as bigint).toBeGreaterThan(life);
-    await expect(stakes.write.wire!([market.address, referee.address])).rejects.toThrow("AlreadyWired");
+    await expect(
+      stakes.write.wire!([[{ market: market.address, referee: referee.address }]]),
+    ).rejects.toThrow("AlreadyWired");
     await connection.close();
   });
 });

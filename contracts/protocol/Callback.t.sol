@@ -5,6 +5,7 @@ import {HostileConsumer, Mood} from "../../test/solidity/protocol/HostileConsume
 import {ProtocolFixture} from "../../test/solidity/protocol/ProtocolFixture.sol";
 import {vm} from "../../test/solidity/protocol/Vm.sol";
 import {Phase} from "./ClaimLife.sol";
+import {IClaimBook} from "./IClaimBook.sol";
 import {IInferenceMarket, RequestParams, RequestStatus} from "./IInferenceMarket.sol";
 import {InferenceConsumer} from "./InferenceConsumer.sol";
 
@@ -101,9 +102,7 @@ contract CallbackTest is ProtocolFixture {
         bytes32 claimId = market.requestOf(requestId).claimId;
         require(
             keccak256(consumer.reentered()) ==
-                keccak256(
-                    abi.encodeWithSelector(IInferenceMarket.WrongPhase.selector, claimId, Phase.Finalised)
-                ),
+                keccak256(abi.encodeWithSelector(IClaimBook.WrongPhase.selector, claimId, Phase.Finalised)),
             "reentered"
         );
     }
@@ -137,7 +136,7 @@ contract CallbackTest is ProtocolFixture {
         HostileConsumer consumer = new HostileConsumer(address(market), Mood.Calm);
         (, bytes32 claimId) = _requestFor(address(consumer));
         vm.prank(anyone);
-        (bool ok, ) = address(market).call{gas: gas_}(abi.encodeCall(IInferenceMarket.finalise, (claimId)));
+        (bool ok, ) = address(market).call{gas: gas_}(abi.encodeCall(IClaimBook.finalise, (claimId)));
         _checkPhase(claimId, ok ? Phase.Finalised : Phase.Finalisable);
         // A few hundred gas go on the way from the call to the measurement.
         if (ok) require(consumer.given() > CALLBACK_GAS - 1_000, "under-gassed");
@@ -148,7 +147,7 @@ contract CallbackTest is ProtocolFixture {
         HostileConsumer consumer = new HostileConsumer(address(market), Mood.Calm);
         (, bytes32 claimId) = _requestFor(address(consumer));
         (bool ok, bytes memory error_) = address(market).call{gas: CALLBACK_GAS + 20_000}(
-            abi.encodeCall(IInferenceMarket.finalise, (claimId))
+            abi.encodeCall(IClaimBook.finalise, (claimId))
         );
         require(!ok && bytes4(error_) == IInferenceMarket.InsufficientCallbackGas.selector, "error");
         _checkPhase(claimId, Phase.Finalisable);

@@ -33,7 +33,7 @@ struct ClaimState {
     bytes32 traceRoot; // meaningful once proofEnd is set
     address executor;
     Settlement settlement;
-    uint16 termsId; // see IInferenceMarket.termsById
+    uint16 termsId; // see IClaimBook.termsById
     uint64 challengeEnd;
     address firstChallenger; // 0: unchallenged
     uint64 revealEnd; // 0: no reveal was ever owed

@@ -5,6 +5,7 @@ import {Verdict} from "../kernels/IKernel.sol";
 import {ProtocolFixture} from "../../test/solidity/protocol/ProtocolFixture.sol";
 import {vm} from "../../test/solidity/protocol/Vm.sol";
 import {ClaimLife, ClaimState, Phase, Settlement} from "./ClaimLife.sol";
+import {IClaimBook} from "./IClaimBook.sol";
 import {Claim, IInferenceMarket} from "./IInferenceMarket.sol";
 import {IReferee} from "./IReferee.sol";
 import {IStakeManager} from "./IStakeManager.sol";
@@ -45,8 +46,8 @@ contract DeadlinesTest is ProtocolFixture {
         _reverts(
             address(market),
             executor,
-            abi.encodeCall(IInferenceMarket.finalise, (claimId)),
-            abi.encodeWithSelector(IInferenceMarket.WrongPhase.selector, claimId, Phase.Open)
+            abi.encodeCall(IClaimBook.finalise, (claimId)),
+            abi.encodeWithSelector(IClaimBook.WrongPhase.selector, claimId, Phase.Open)
         );
         _pass(1);
         _reverts(
@@ -77,7 +78,7 @@ contract DeadlinesTest is ProtocolFixture {
             prover,
             abi.encodeCall(IReferee.challenge, (claimId)),
             abi.encodeWithSelector(
-                IInferenceMarket.ChallengeWindowOver.selector,
+                IClaimBook.ChallengeWindowOver.selector,
                 claimId,
                 challengeEnd,
                 challengeEnd
@@ -137,8 +138,8 @@ contract DeadlinesTest is ProtocolFixture {
         _reverts(
             address(market),
             executor,
-            abi.encodeCall(IInferenceMarket.finalise, (claimId)),
-            abi.encodeWithSelector(IInferenceMarket.WrongPhase.selector, claimId, Phase.Provable)
+            abi.encodeCall(IClaimBook.finalise, (claimId)),
+            abi.encodeWithSelector(IClaimBook.WrongPhase.selector, claimId, Phase.Provable)
         );
         verifier.setVerdict(Verdict.Fraudulent);
         vm.prank(prover);

@@ -152,7 +152,7 @@ interface IReferee {
         uint64 element
     ) external view returns (uint64 done, bytes32 stateHash);
 
-    /// @notice The market whose claims are judged.
+    /// @notice The market (an IClaimBook) whose claims are judged.
     function market() external view returns (address);
 
     /// @notice The market's StakeManager, which takes the bonds.

@@ -19,6 +19,12 @@ struct Totals {
     uint256 payouts;
 }
 
+/// @notice A market and the referee of its claims.
+struct Wiring {
+    address market; // an IClaimBook
+    address referee;
+}
+
 /// @title The only holder of tokens, and the ledger of whose they are
 /// @notice INVARIANT I1: token.balanceOf(this) = accounted() (tokens sent here past the entry points only add to the left).
 /// @dev One ERC-20 token, fixed at construction. Transfers must move exactly the amount: tokens that take a fee are
@@ -26,7 +32,7 @@ struct Totals {
 ///      the market and the referee, which pull from msg.sender) and only leaves in `withdraw` and `claimPayout`, so that
 ///      no settlement depends on a transfer. Requesters, executors and challengers approve this contract.
 interface IStakeManager {
-    /// @notice Market and referee are named, for good.
+    /// @notice A market and its referee are named, for good.
     event Wired(address indexed market, address indexed referee);
     /// @notice `amount` was added to the free stake.
     event Deposited(address indexed executor, uint256 amount);
@@ -95,8 +101,9 @@ interface IStakeManager {
 
     // --- deployer, once ---
 
-    /// @notice Names the only contracts that may move balances; only the deployer, only once, checks the withdrawal delay.
-    function wire(address market, address referee) external;
+    /// @notice Names the only contracts that may move balances; only the deployer, only once for all of them, checks the
+    ///         withdrawal delay against each.
+    function wire(Wiring[] calldata pairs) external;
 
     // --- market ---
 
@@ -144,11 +151,11 @@ interface IStakeManager {
     /// @notice Seconds between requesting and making a withdrawal.
     function withdrawalDelay() external view returns (uint256);
 
-    /// @notice Who may lock, unlock, slash and move escrow; 0 until wired.
-    function market() external view returns (address);
+    /// @notice The referee of a market, which may lock, unlock, slash and move escrow; 0 for any other address.
+    function refereeOf(address market) external view returns (address);
 
-    /// @notice Who may take and return bonds; 0 until wired.
-    function referee() external view returns (address);
+    /// @notice The market of a referee, which may take and return bonds; 0 for any other address.
+    function marketOf(address referee) external view returns (address);
 
     /// @notice Balances of one account.
     function accountOf(address account) external view returns (Account memory);

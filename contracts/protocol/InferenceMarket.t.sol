@@ -5,6 +5,7 @@ import {ContractWallet} from "../../test/solidity/protocol/ContractWallet.sol";
 import {ProtocolFixture} from "../../test/solidity/protocol/ProtocolFixture.sol";
 import {vm} from "../../test/solidity/protocol/Vm.sol";
 import {Phase} from "./ClaimLife.sol";
+import {IClaimBook} from "./IClaimBook.sol";
 import {Claim, IInferenceMarket, RequestParams, RequestStatus} from "./IInferenceMarket.sol";
 import {IModelRegistry} from "./IModelRegistry.sol";
 import {IStakeManager} from "./IStakeManager.sol";
@@ -328,7 +329,7 @@ contract InferenceMarketTest is ProtocolFixture {
         );
         claim = _claim(requestId, 0);
         claim.executor = address(0);
-        _refusedClaim(claim, new bytes(65), abi.encodeWithSelector(IInferenceMarket.ZeroAddress.selector));
+        _refusedClaim(claim, new bytes(65), abi.encodeWithSelector(IClaimBook.ZeroAddress.selector));
     }
 
     function test_postClaim_notDesignated_reverts() public {

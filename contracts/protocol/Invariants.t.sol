@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {ProtocolHandler} from "../../test/solidity/protocol/ProtocolHandler.sol";
+import {IClaimBook} from "./IClaimBook.sol";
 import {IInferenceMarket} from "./IInferenceMarket.sol";
 import {IReferee} from "./IReferee.sol";
 
@@ -57,7 +58,7 @@ contract InvariantsTest {
         bytes4[12] memory selectors = [
             IInferenceMarket.request.selector,
             IInferenceMarket.postClaim.selector,
-            IInferenceMarket.finalise.selector,
+            IClaimBook.finalise.selector,
             IInferenceMarket.expire.selector,
             IReferee.challenge.selector,
             IReferee.revealTrace.selector,

@@ -7,7 +7,7 @@ import {Dtype} from "../program/Dtype.sol";
 import {Segment} from "../proof/AccessMap.sol";
 import {ElementProof, IVerifier, Roots} from "../proof/IVerifier.sol";
 import {ClaimState, Phase} from "./ClaimLife.sol";
-import {IInferenceMarket, Request} from "./IInferenceMarket.sol";
+import {IClaimBook} from "./IClaimBook.sol";
 import {IModelRegistry, ProgramRecord} from "./IModelRegistry.sol";
 import {IReferee, OutputProof} from "./IReferee.sol";
 import {IStakeManager} from "./IStakeManager.sol";
@@ -50,22 +50,22 @@ contract Referee is IReferee, ReentrancyGuardTransient {
         if (market_ == address(0) || verifier_ == address(0)) revert ZeroAddress();
         market = market_;
         verifier = verifier_;
-        stakeManager = IInferenceMarket(market_).stakeManager();
-        modelRegistry = IInferenceMarket(market_).modelRegistry();
+        stakeManager = IClaimBook(market_).stakeManager();
+        modelRegistry = IClaimBook(market_).modelRegistry();
     }
 
     /// @inheritdoc IReferee
     function challenge(bytes32 claimId) external nonReentrant {
-        (uint256 bond, uint64 revealEnd) = IInferenceMarket(market).recordChallenge(claimId, msg.sender);
+        (uint256 bond, uint64 revealEnd) = IClaimBook(market).recordChallenge(claimId, msg.sender);
         emit Challenged(claimId, msg.sender, bond, revealEnd);
         IStakeManager(stakeManager).takeBond(claimId, msg.sender, bond);
     }
 
     /// @inheritdoc IReferee
     function revealTrace(bytes32 claimId, bytes32 traceRoot, string calldata uri) external nonReentrant {
-        ClaimState memory claim = IInferenceMarket(market).claimOf(claimId);
+        ClaimState memory claim = IClaimBook(market).claimOf(claimId);
         if (msg.sender != claim.executor) revert NotExecutor(claimId, msg.sender);
-        uint64 proofEnd = IInferenceMarket(market).recordTrace(claimId, traceRoot);
+        uint64 proofEnd = IClaimBook(market).recordTrace(claimId, traceRoot);
         emit TraceRevealed(claimId, msg.sender, traceRoot, uri, proofEnd);
     }
 
@@ -82,7 +82,7 @@ contract Referee is IReferee, ReentrancyGuardTransient {
     function proveElement(bytes32 claimId, bytes32 salt, ElementProof calldata proof) external nonReentrant {
         ClaimState memory claim = _requirePhase(claimId, Phase.Provable);
         _requireCommitted(claimId, salt, keccak256(abi.encode(proof)));
-        Judgement memory judgement = IVerifier(verifier).judge(_rootsOf(claim), proof);
+        Judgement memory judgement = IVerifier(verifier).judge(_rootsOf(claimId, claim.traceRoot), proof);
         _settle(claimId, msg.sender, proof, judgement);
     }
 
@@ -107,7 +107,7 @@ contract Referee is IReferee, ReentrancyGuardTransient {
                 revert StateMismatch(progress.stateHash, keccak256(state));
         }
         (bytes memory next, bool complete, Judgement memory judgement) = IVerifier(verifier).fold(
-            _rootsOf(claim),
+            _rootsOf(claimId, claim.traceRoot),
             proof,
             segment,
             state
@@ -126,7 +126,7 @@ contract Referee is IReferee, ReentrancyGuardTransient {
     function proveOutput(bytes32 claimId, bytes32 salt, OutputProof calldata proof) external nonReentrant {
         ClaimState memory claim = _requirePhase(claimId, Phase.Provable);
         _requireCommitted(claimId, salt, keccak256(abi.encode(proof)));
-        bytes32 programRoot = IInferenceMarket(market).requestOf(claim.requestId).programRoot;
+        (bytes32 programRoot, ) = IClaimBook(market).subjectOf(claimId);
         ProgramRecord memory program = IModelRegistry(modelRegistry).programs(programRoot);
         if (proof.output >= program.outputCount) revert UnknownOutput(proof.output, program.outputCount);
         uint32 instruction = IModelRegistry(modelRegistry).outputsOf(programRoot)[proof.output].index;
@@ -154,22 +154,22 @@ contract Referee is IReferee, ReentrancyGuardTransient {
             proof.claimedRoot,
             proof.tracedRoot
         );
-        IInferenceMarket(market).settleSlashed(claimId, msg.sender);
+        IClaimBook(market).settleSlashed(claimId, msg.sender);
     }
 
     /// @inheritdoc IReferee
     function settleUnrevealed(bytes32 claimId) external nonReentrant {
-        IInferenceMarket(market).settleSlashed(claimId, address(0));
+        IClaimBook(market).settleSlashed(claimId, address(0));
     }
 
     /// @inheritdoc IReferee
     function settleImprecise(bytes32 claimId) external nonReentrant {
-        IInferenceMarket(market).settleVoided(claimId);
+        IClaimBook(market).settleVoided(claimId);
     }
 
     /// @inheritdoc IReferee
     function reclaimBond(bytes32 claimId, address challenger) external nonReentrant {
-        Phase phase = IInferenceMarket(market).phaseOf(claimId);
+        Phase phase = IClaimBook(market).phaseOf(claimId);
         if (phase == Phase.Unknown) revert UnknownClaim(claimId);
         if (phase != Phase.Slashed && phase != Phase.Voided) revert WrongPhase(claimId, phase);
         uint256 amount = IStakeManager(stakeManager).returnBond(claimId, challenger);
@@ -223,8 +223,8 @@ contract Referee is IReferee, ReentrancyGuardTransient {
             judgement.integrity,
             judgement.scale
         );
-        if (judgement.verdict == Verdict.Fraudulent) IInferenceMarket(market).settleSlashed(claimId, prover);
-        else IInferenceMarket(market).recordImprecision(claimId, prover);
+        if (judgement.verdict == Verdict.Fraudulent) IClaimBook(market).settleSlashed(claimId, prover);
+        else IClaimBook(market).recordImprecision(claimId, prover);
     }
 
     /// @dev The earlier commitment comes first: whoever copies a first step can only have committed after it.
@@ -234,7 +234,7 @@ contract Referee is IReferee, ReentrancyGuardTransient {
         // It ends with the first of them: whoever comes with ever earlier commitments cannot renew it.
         uint48 until = precedence.until;
         if (until == 0) {
-            uint256 proofWindow = IInferenceMarket(market).termsById(termsId).proofWindow;
+            uint256 proofWindow = IClaimBook(market).termsById(termsId).proofWindow;
             until = uint48(block.timestamp + proofWindow / PRECEDENCE_SHARE);
         }
         _precedence[key] = Precedence(msg.sender, uint48(since), until);
@@ -247,8 +247,8 @@ contract Referee is IReferee, ReentrancyGuardTransient {
     }
 
     function _requirePhase(bytes32 claimId, Phase expected) private view returns (ClaimState memory claim) {
-        claim = IInferenceMarket(market).claimOf(claimId);
-        Phase phase = IInferenceMarket(market).phaseOf(claimId);
+        claim = IClaimBook(market).claimOf(claimId);
+        Phase phase = IClaimBook(market).phaseOf(claimId);
         if (phase != expected) revert WrongPhase(claimId, phase);
     }
 
@@ -265,19 +265,18 @@ contract Referee is IReferee, ReentrancyGuardTransient {
         if (since >= block.timestamp) revert CommitmentTooYoung(since, block.timestamp);
     }
 
-    function _rootsOf(ClaimState memory claim) private view returns (Roots memory) {
-        // The market accepts only claims of the request's program and input.
-        Request memory req = IInferenceMarket(market).requestOf(claim.requestId);
-        ProgramRecord memory program = IModelRegistry(modelRegistry).programs(req.programRoot);
+    function _rootsOf(bytes32 claimId, bytes32 traceRoot) private view returns (Roots memory) {
+        (bytes32 programRoot, bytes32 inputRoot) = IClaimBook(market).subjectOf(claimId);
+        ProgramRecord memory program = IModelRegistry(modelRegistry).programs(programRoot);
         return
             Roots({
                 instructionsRoot: program.instructionsRoot,
                 instructionCount: program.instructionCount,
                 constantsRoot: program.constantsRoot,
                 constantCount: program.constantCount,
-                inputRoot: req.inputRoot,
+                inputRoot: inputRoot,
                 inputCount: program.inputCount,
-                traceRoot: claim.traceRoot
+                traceRoot: traceRoot
             });
     }
 

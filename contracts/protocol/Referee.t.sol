@@ -7,7 +7,7 @@ import {ProtocolFixture} from "../../test/solidity/protocol/ProtocolFixture.sol"
 import {VerifierDouble} from "../../test/solidity/protocol/VerifierDouble.sol";
 import {vm} from "../../test/solidity/protocol/Vm.sol";
 import {Phase} from "./ClaimLife.sol";
-import {IInferenceMarket} from "./IInferenceMarket.sol";
+import {IClaimBook} from "./IClaimBook.sol";
 import {IReferee, OutputProof} from "./IReferee.sol";
 import {IStakeManager} from "./IStakeManager.sol";
 import {Referee} from "./Referee.sol";
@@ -322,23 +322,13 @@ contract RefereeTest is ProtocolFixture {
 
     function test_recordsAndSettlements_notReferee_revert() public {
         _provable();
-        bytes memory refused = abi.encodeWithSelector(IInferenceMarket.NotReferee.selector, prover);
+        bytes memory refused = abi.encodeWithSelector(IClaimBook.NotReferee.selector, prover);
         address target = address(market);
-        _reverts(
-            target,
-            prover,
-            abi.encodeCall(IInferenceMarket.recordChallenge, (claimId, prover)),
-            refused
-        );
-        _reverts(target, prover, abi.encodeCall(IInferenceMarket.recordTrace, (claimId, "t")), refused);
-        _reverts(
-            target,
-            prover,
-            abi.encodeCall(IInferenceMarket.recordImprecision, (claimId, prover)),
-            refused
-        );
-        _reverts(target, prover, abi.encodeCall(IInferenceMarket.settleSlashed, (claimId, prover)), refused);
-        _reverts(target, prover, abi.encodeCall(IInferenceMarket.settleVoided, (claimId)), refused);
+        _reverts(target, prover, abi.encodeCall(IClaimBook.recordChallenge, (claimId, prover)), refused);
+        _reverts(target, prover, abi.encodeCall(IClaimBook.recordTrace, (claimId, "t")), refused);
+        _reverts(target, prover, abi.encodeCall(IClaimBook.recordImprecision, (claimId, prover)), refused);
+        _reverts(target, prover, abi.encodeCall(IClaimBook.settleSlashed, (claimId, prover)), refused);
+        _reverts(target, prover, abi.encodeCall(IClaimBook.settleVoided, (claimId)), refused);
     }
 
     function test_constructor_zeroAddress_reverts() public {

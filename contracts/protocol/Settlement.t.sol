@@ -6,6 +6,7 @@ import {Roots} from "../proof/IVerifier.sol";
 import {ProtocolFixture} from "../../test/solidity/protocol/ProtocolFixture.sol";
 import {vm} from "../../test/solidity/protocol/Vm.sol";
 import {Phase} from "./ClaimLife.sol";
+import {IClaimBook} from "./IClaimBook.sol";
 import {IInferenceMarket, Request, RequestParams, RequestStatus} from "./IInferenceMarket.sol";
 import {IReferee, OutputProof} from "./IReferee.sol";
 import {IStakeManager} from "./IStakeManager.sol";
@@ -138,8 +139,8 @@ contract SettlementTest is ProtocolFixture {
         _reverts(
             address(market),
             executor,
-            abi.encodeCall(IInferenceMarket.finalise, (claimId)),
-            abi.encodeWithSelector(IInferenceMarket.WrongPhase.selector, claimId, Phase.Voidable)
+            abi.encodeCall(IClaimBook.finalise, (claimId)),
+            abi.encodeWithSelector(IClaimBook.WrongPhase.selector, claimId, Phase.Voidable)
         );
         vm.prank(anyone);
         referee.settleImprecise(claimId);
@@ -170,7 +171,7 @@ contract SettlementTest is ProtocolFixture {
             address(referee),
             challenger,
             abi.encodeCall(IReferee.proveElement, (claimId, SALT, _elementProof())),
-            abi.encodeWithSelector(IInferenceMarket.AlreadyImprecise.selector, claimId, anyone)
+            abi.encodeWithSelector(IClaimBook.AlreadyImprecise.selector, claimId, anyone)
         );
         verifier.setVerdict(Verdict.Fraudulent);
         vm.prank(challenger);
@@ -212,7 +213,7 @@ contract SettlementTest is ProtocolFixture {
         );
         _reverts(address(referee), prover, abi.encodeCall(IReferee.settleUnrevealed, (claimId)), wrongPhase);
         _reverts(address(referee), prover, abi.encodeCall(IReferee.settleImprecise, (claimId)), wrongPhase);
-        _reverts(address(market), executor, abi.encodeCall(IInferenceMarket.finalise, (claimId)), wrongPhase);
+        _reverts(address(market), executor, abi.encodeCall(IClaimBook.finalise, (claimId)), wrongPhase);
         _reverts(address(referee), challenger, abi.encodeCall(IReferee.challenge, (claimId)), wrongPhase);
         _reverts(
             address(market),
@@ -243,7 +244,7 @@ contract SettlementTest is ProtocolFixture {
     function test_settlement_unknownClaim_reverts() public {
         bytes32 claimId = "nothing";
         bytes memory unknown = abi.encodeWithSelector(IReferee.UnknownClaim.selector, claimId);
-        _reverts(address(market), anyone, abi.encodeCall(IInferenceMarket.finalise, (claimId)), unknown);
+        _reverts(address(market), anyone, abi.encodeCall(IClaimBook.finalise, (claimId)), unknown);
         _reverts(address(referee), anyone, abi.encodeCall(IReferee.challenge, (claimId)), unknown);
         _reverts(address(referee), anyone, abi.encodeCall(IReferee.revealTrace, (claimId, 0, "")), unknown);
         _reverts(address(referee), anyone, abi.encodeCall(IReferee.commitProof, (claimId, 0)), unknown);

@@ -4,9 +4,9 @@ pragma solidity ^0.8.28;
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
-import {IInferenceMarket} from "./IInferenceMarket.sol";
+import {IClaimBook} from "./IClaimBook.sol";
 import {IReferee} from "./IReferee.sol";
-import {Account, IStakeManager, Totals} from "./IStakeManager.sol";
+import {Account, IStakeManager, Totals, Wiring} from "./IStakeManager.sol";
 
 /// @title StakeManager
 /// @notice See IStakeManager, which is the specification.
@@ -24,10 +24,11 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
     uint256 public immutable withdrawalDelay;
     address private immutable _deployer;
 
+    bool private _wired;
     /// @inheritdoc IStakeManager
-    address public market;
+    mapping(address market => address) public refereeOf;
     /// @inheritdoc IStakeManager
-    address public referee;
+    mapping(address referee => address) public marketOf;
 
     Totals private _totals;
     mapping(address account => Account) private _accounts;
@@ -39,17 +40,17 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
     mapping(bytes32 claimId => mapping(address challenger => uint256)) public bondOf;
 
     modifier onlyMarket() {
-        if (msg.sender != market) revert NotMarket(msg.sender);
+        if (refereeOf[msg.sender] == address(0)) revert NotMarket(msg.sender);
         _;
     }
 
     modifier onlyReferee() {
-        if (msg.sender != referee) revert NotReferee(msg.sender);
+        if (marketOf[msg.sender] == address(0)) revert NotReferee(msg.sender);
         _;
     }
 
     /// @param token_ the one ERC-20 for stakes, fees and bonds
-    /// @param withdrawalDelay_ seconds; checked against the longest life of a claim when the market is wired
+    /// @param withdrawalDelay_ seconds; checked against the longest life of a claim when the markets are wired
     constructor(address token_, uint256 withdrawalDelay_) {
         if (token_ == address(0)) revert ZeroAddress();
         token = token_;
@@ -58,19 +59,12 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IStakeManager
-    function wire(address market_, address referee_) external {
+    function wire(Wiring[] calldata pairs) external {
         if (msg.sender != _deployer) revert NotDeployer(msg.sender);
-        if (market != address(0)) revert AlreadyWired();
-        if (market_ == address(0) || referee_ == address(0)) revert ZeroAddress();
-        if (IInferenceMarket(market_).stakeManager() != address(this)) revert WiredElsewhere(market_);
-        if (IReferee(referee_).stakeManager() != address(this)) revert WiredElsewhere(referee_);
-        if (IReferee(referee_).market() != market_) revert WiredElsewhere(referee_);
-        // Stake in withdrawal backs no claim, so this is a second fence around locked stake.
-        uint256 longest = IInferenceMarket(market_).longestClaimLife();
-        if (withdrawalDelay <= longest) revert WithdrawalDelayTooShort(withdrawalDelay, longest);
-        market = market_;
-        referee = referee_;
-        emit Wired(market_, referee_);
+        if (_wired) revert AlreadyWired();
+        if (pairs.length == 0) revert ZeroAddress();
+        _wired = true;
+        for (uint256 i; i < pairs.length; ++i) _wire(pairs[i].market, pairs[i].referee);
     }
 
     // --- anyone ---
@@ -237,6 +231,22 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
     /// @inheritdoc IStakeManager
     function accounted() external view returns (uint256) {
         return _totals.stake + _totals.locked + _totals.escrow + _totals.bonds + _totals.payouts;
+    }
+
+    // --- wiring ---
+
+    function _wire(address market, address referee) private {
+        if (market == address(0) || referee == address(0)) revert ZeroAddress();
+        if (refereeOf[market] != address(0)) revert AlreadyWired();
+        if (IClaimBook(market).stakeManager() != address(this)) revert WiredElsewhere(market);
+        if (IReferee(referee).stakeManager() != address(this)) revert WiredElsewhere(referee);
+        if (IReferee(referee).market() != market) revert WiredElsewhere(referee);
+        // Stake in withdrawal backs no claim, so this is a second fence around locked stake.
+        uint256 longest = IClaimBook(market).longestClaimLife();
+        if (withdrawalDelay <= longest) revert WithdrawalDelayTooShort(withdrawalDelay, longest);
+        refereeOf[market] = referee;
+        marketOf[referee] = market;
+        emit Wired(market, referee);
     }
 
     // --- ledger ---

@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {ProtocolFixture} from "../../test/solidity/protocol/ProtocolFixture.sol";
 import {vm} from "../../test/solidity/protocol/Vm.sol";
 import {InferenceMarket} from "./InferenceMarket.sol";
-import {Account, IStakeManager} from "./IStakeManager.sol";
+import {Account, IStakeManager, Wiring} from "./IStakeManager.sol";
 import {Referee} from "./Referee.sol";
 import {StakeManager} from "./StakeManager.sol";
 
@@ -152,14 +152,14 @@ contract StakeManagerTest is ProtocolFixture {
 
     function _wire(StakeManager target, address market_, address referee_, bytes memory expected) private {
         (bool ok, bytes memory error_) = address(target).call(
-            abi.encodeCall(IStakeManager.wire, (market_, referee_))
+            abi.encodeCall(IStakeManager.wire, (_pairs(market_, referee_)))
         );
         require(!ok && keccak256(error_) == keccak256(expected), "wrong outcome of wire");
-        require(target.market() == address(0), "wired");
+        require(target.refereeOf(market_) == address(0) && target.marketOf(referee_) == address(0), "wired");
     }
 
     function test_wire_twiceOrByAnother_reverts() public {
-        bytes memory call_ = abi.encodeCall(IStakeManager.wire, (address(market), address(referee)));
+        bytes memory call_ = abi.encodeCall(IStakeManager.wire, (_pairs(address(market), address(referee))));
         _refused(anyone, call_, abi.encodeWithSelector(IStakeManager.NotDeployer.selector, anyone));
         _refused(address(this), call_, abi.encodeWithSelector(IStakeManager.AlreadyWired.selector));
     }
@@ -193,7 +193,17 @@ contract StakeManagerTest is ProtocolFixture {
             address(referee),
             abi.encodeWithSelector(IStakeManager.ZeroAddress.selector)
         );
-        fresh.wire(address(secondMarket), address(secondReferee));
+        // Several at once; each referee moves bonds, each market the rest.
+        Wiring[] memory both = new Wiring[](2);
+        Referee freshReferee = new Referee(address(freshMarket), address(verifier));
+        both[0] = Wiring(address(freshMarket), address(freshReferee));
+        both[1] = both[0];
+        vm.expectRevert(abi.encodeWithSelector(IStakeManager.AlreadyWired.selector));
+        fresh.wire(both);
+        both[1] = Wiring(address(secondMarket), address(secondReferee));
+        fresh.wire(both);
+        require(fresh.refereeOf(address(secondMarket)) == address(secondReferee), "second referee");
+        require(fresh.marketOf(address(freshReferee)) == address(freshMarket), "first market");
     }
 
     function test_wire_withdrawalDelayNotAboveLongestLife_reverts() public {

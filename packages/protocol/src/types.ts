@@ -50,7 +50,7 @@ export const phaseName = (value: number): Phase => phases[value]!;
 export const requestStatusName = (value: number): RequestStatus => statuses[value]!;
 export const settlementName = (value: number): Settlement => settlements[value]!;
 
-/** The executor's statement; see `Claim` in contracts/protocol/IInferenceMarket.sol. */
+/** The executor's statement; see `Claim` in contracts/protocol/IClaimBook.sol. */
 export interface Claim {
   requestId: Hash;
   programRoot: Hash;

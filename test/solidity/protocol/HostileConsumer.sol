@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {IInferenceMarket, RequestParams} from "../../../contracts/protocol/IInferenceMarket.sol";
+import {IClaimBook} from "../../../contracts/protocol/IClaimBook.sol";
+import {RequestParams} from "../../../contracts/protocol/IInferenceMarket.sol";
+
 import {InferenceConsumer} from "../../../contracts/protocol/InferenceConsumer.sol";
 
 enum Mood {
@@ -50,7 +52,7 @@ contract HostileConsumer is InferenceConsumer {
             }
         }
         if (_mood == Mood.Reenter) {
-            (, reentered) = address(market).call(abi.encodeCall(IInferenceMarket.finalise, (claimId)));
+            (, reentered) = address(market).call(abi.encodeCall(IClaimBook.finalise, (claimId)));
         }
         if (_mood == Mood.AskAgain) askedAgain = market.request(_next);
         given = gasAtEntry;

@@ -7,7 +7,7 @@ import {ElementProof, Opening} from "../../../contracts/proof/IVerifier.sol";
 import {Phase} from "../../../contracts/protocol/ClaimLife.sol";
 import {Claim, RequestParams} from "../../../contracts/protocol/IInferenceMarket.sol";
 import {OutputProof} from "../../../contracts/protocol/IReferee.sol";
-import {Account} from "../../../contracts/protocol/IStakeManager.sol";
+import {Account, Wiring} from "../../../contracts/protocol/IStakeManager.sol";
 import {InferenceMarket} from "../../../contracts/protocol/InferenceMarket.sol";
 import {ModelRegistry} from "../../../contracts/protocol/ModelRegistry.sol";
 import {Referee} from "../../../contracts/protocol/Referee.sol";
@@ -71,7 +71,7 @@ abstract contract ProtocolFixture {
         market = new InferenceMarket(address(registry), address(stakes), _terms(), 1_000_000);
         verifier = new VerifierDouble();
         referee = new Referee(address(market), address(verifier));
-        stakes.wire(address(market), address(referee));
+        stakes.wire(_pairs(address(market), address(referee)));
 
         programRoot = registry.publishProgram(abi.encode(_header()));
         vm.prank(modelOwner);
@@ -89,6 +89,11 @@ abstract contract ProtocolFixture {
 
     function _terms() internal pure returns (Terms memory) {
         return Terms(COLLATERAL, BOND, VOID_CAP, 4_000, 3_000, CHALLENGE_WINDOW, REVEAL_WINDOW, PROOF_WINDOW);
+    }
+
+    function _pairs(address market_, address referee_) internal pure returns (Wiring[] memory pairs) {
+        pairs = new Wiring[](1);
+        pairs[0] = Wiring(market_, referee_);
     }
 
     function _fund(address account) internal {

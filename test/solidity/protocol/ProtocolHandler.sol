@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {Verdict} from "../../../contracts/kernels/IKernel.sol";
 import {Phase} from "../../../contracts/protocol/ClaimLife.sol";
+import {IClaimBook} from "../../../contracts/protocol/IClaimBook.sol";
 import {Claim, IInferenceMarket, RequestParams} from "../../../contracts/protocol/IInferenceMarket.sol";
 import {IReferee} from "../../../contracts/protocol/IReferee.sol";
 import {Account, IStakeManager} from "../../../contracts/protocol/IStakeManager.sol";
@@ -112,7 +113,7 @@ contract ProtocolHandler is IProtocolMoves, ProtocolFixture {
     }
 
     function finalise(uint256 who, uint256 which) external {
-        _onClaim(who, which, address(market), IInferenceMarket.finalise.selector, "");
+        _onClaim(who, which, address(market), IClaimBook.finalise.selector, "");
     }
 
     function expire(uint256 who, uint256 which) external {

@@ -8,6 +8,7 @@ interface Vm {
     function sign(uint256 privateKey, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
     function addr(uint256 privateKey) external pure returns (address);
     function chainId(uint256 id) external;
+    function expectRevert(bytes calldata data) external;
     function assume(bool condition) external pure;
 }
 

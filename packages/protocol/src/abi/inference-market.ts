@@ -359,6 +359,16 @@ export const inferenceMarketAbi = [
     type: "function",
   },
   {
+    inputs: [{ name: "claimId", type: "bytes32" }],
+    name: "subjectOf",
+    outputs: [
+      { name: "programRoot", type: "bytes32" },
+      { name: "inputRoot", type: "bytes32" },
+    ],
+    stateMutability: "view",
+    type: "function",
+  },
+  {
     inputs: [],
     name: "terms",
     outputs: [

@@ -206,8 +206,8 @@ export const stakeManagerAbi = [
     type: "function",
   },
   {
-    inputs: [],
-    name: "market",
+    inputs: [{ name: "referee", type: "address" }],
+    name: "marketOf",
     outputs: [{ name: "", type: "address" }],
     stateMutability: "view",
     type: "function",
@@ -224,8 +224,8 @@ export const stakeManagerAbi = [
     type: "function",
   },
   {
-    inputs: [],
-    name: "referee",
+    inputs: [{ name: "market", type: "address" }],
+    name: "refereeOf",
     outputs: [{ name: "", type: "address" }],
     stateMutability: "view",
     type: "function",
@@ -321,8 +321,14 @@ export const stakeManagerAbi = [
   },
   {
     inputs: [
-      { name: "market", type: "address" },
-      { name: "referee", type: "address" },
+      {
+        components: [
+          { name: "market", type: "address" },
+          { name: "referee", type: "address" },
+        ],
+        name: "pairs",
+        type: "tuple[]",
+      },
     ],
     name: "wire",
     outputs: [],
