@@ -1,5 +1,5 @@
 import { randomInputs, type Tensors } from "@assay/execution";
-import { type InputShapes, Origin, type Program, readTensorFile } from "@assay/program";
+import { type InputShapes, type Program, readTensorFile, tableSizes } from "@assay/program";
 import { DType, elementCount, float32Tensor, tensor } from "@assay/tensor";
 import {
   digitInputs,
@@ -73,7 +73,7 @@ function sentences(program: Program): Tensors[] {
     Object.fromEntries(
       program.inputs.map((port, i) => {
         const noise = randomInputs([{ ...port, dtype: DType.float32 }], 100 * seed + i + 1)[port.name]!;
-        const size = vocabulary(program, i);
+        const size = tableSizes(program).get(i);
         const ids = Array.from(new Float32Array(noise.data.slice().buffer), (x) =>
           size === undefined ? 1 : Math.floor(((x + 1) / 2) * size),
         );
@@ -82,16 +82,4 @@ function sentences(program: Program): Tensors[] {
       }),
     ),
   );
-}
-
-/** Rows of the table that an input looks up; undefined where it looks up none. */
-function vocabulary({ instructions }: Program, input: number): number | undefined {
-  for (const { operands } of instructions) {
-    const number = operands.findIndex(({ origin, index }) => origin === Origin.Input && index === input);
-    const found = operands
-      .flatMap(({ axes }) => axes)
-      .find(({ lookup }) => lookup === number + 1 && lookup > 0);
-    if (found) return found.size;
-  }
-  return undefined;
 }

@@ -20,7 +20,7 @@ import {
   ModelRunner,
   OnnxWorker,
   PINNED_CONFIGURATION,
-  randomInputs,
+  sampleInputs,
   storedInputs,
   type Tensors,
 } from "@assay/execution";
@@ -81,7 +81,7 @@ async function spoil(
 async function measure({ name, path, shapes }: ModelFile): Promise<AuditCost> {
   const model = await compileModel(await readFile(path), { shapes });
   const { program } = model;
-  const tensors: Record<string, Tensor> = randomInputs(program.inputs, 1);
+  const tensors: Record<string, Tensor> = sampleInputs(program, 1);
   const inputs = storedInputs(program, tensors);
   const constants = model.constants.trees.map(({ stored }) => stored);
   const runner = new ModelRunner(model);

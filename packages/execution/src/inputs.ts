@@ -1,4 +1,5 @@
 import { AssayError, DType, dtypeName, elementCount, float32Values, type Tensor } from "@assay/tensor";
+import { type Program, tableSizes } from "@assay/program";
 import type { Tensors } from "./worker.ts";
 
 /** What a model asks of one input. */
@@ -6,6 +7,8 @@ export interface InputSpec {
   readonly name: string;
   readonly dtype: DType;
   readonly dims: readonly number[];
+  /** Random integers are below this; default: 0 and 1. */
+  readonly below?: number | undefined;
 }
 
 /** Throws `MISSING_INPUT`, `UNKNOWN_INPUT`, `INPUT_DTYPE`, `INPUT_SHAPE`, `INPUT_BOOL` or `INPUT_NAN` for what cannot be run. */
@@ -52,7 +55,16 @@ function generator(seed: number): () => number {
   };
 }
 
-/** Random inputs: floats in [-1, 1), integers from `least` to 1 (0 and 1 index almost any table). */
+/** Random inputs of a program; those that index a table are drawn over all of it. */
+export function sampleInputs(program: Program, seed: number): Record<string, Tensor> {
+  const sizes = tableSizes(program);
+  return randomInputs(
+    program.inputs.map((port, i) => ({ ...port, below: sizes.get(i) })),
+    seed,
+  );
+}
+
+/** Random inputs: floats in [-1, 1), integers as their spec says or from `least` to 1 (which index almost any table). */
 export function randomInputs(
   specs: readonly InputSpec[],
   seed: number,
@@ -60,9 +72,9 @@ export function randomInputs(
 ): Record<string, Tensor> {
   const next = generator(seed);
   return Object.fromEntries(
-    specs.map(({ name, dtype, dims }) => {
+    specs.map(({ name, dtype, dims, below }) => {
       const count = elementCount(dims);
-      const bit = () => (next() < 0.5 ? least : 1);
+      const bit = () => (below ? Math.floor(next() * below) : next() < 0.5 ? least : 1);
       const fill = <T>(make: () => T) => Array.from({ length: count }, make);
       const data = {
         [DType.float32]: () => Float32Array.from(fill(() => next() * 2 - 1)),
@@ -76,7 +88,7 @@ export function randomInputs(
         [DType.uint16]: () => Uint16Array.from(fill(bit)),
         [DType.int8]: () => Int8Array.from(fill(bit)),
         [DType.uint8]: () => Uint8Array.from(fill(bit)),
-        [DType.bool]: () => Uint8Array.from(fill(bit)),
+        [DType.bool]: () => Uint8Array.from(fill(() => (next() < 0.5 ? least : 1))),
       }[dtype]();
       return [name, { dtype, dims, data: new Uint8Array(data.buffer) }];
     }),

@@ -1,4 +1,4 @@
-import { float32Tensor, float32Values, tensorRoot } from "@assay/tensor";
+import { DType, float32Tensor, float32Values, tensorRoot } from "@assay/tensor";
 import { afterAll, describe, expect, it } from "vitest";
 import { buildOnnx } from "../../program/test/onnx-builder.ts";
 import {
@@ -11,6 +11,7 @@ import {
   outputsOfTrace,
   PINNED_CONFIGURATION,
   randomInputs,
+  sampleInputs,
   storedOutputs,
 } from "../src/index.ts";
 import { WasmRunner } from "../src/wasm.ts";
@@ -167,6 +168,29 @@ describe("models that cannot be compiled", () => {
     expect(await codeOf(discoverShapes(canonical, worker))).toBe("DATA_DEPENDENT_SHAPE");
     await worker.close();
   });
+});
+
+it("random inputs that index tables are drawn over all of the smallest", async () => {
+  const { program } = await compileModel(
+    buildOnnx({
+      inputs: { ids: [1, 400], plain: [400] },
+      dtypes: { ids: DType.int32, plain: DType.int64 },
+      constants: { words: { dims: [50, 3] }, few: { dims: [40, 3] } },
+      nodes: [
+        ["Cast", ["ids"], ["wide"], { to: DType.int64 }],
+        ["Gather", ["words", "wide"], ["a"]],
+        ["Gather", ["few", "ids"], ["b"]],
+        ["Add", ["a", "b"], ["c"]],
+        ["Cast", ["plain"], ["d"], { to: DType.float32 }],
+      ],
+      outputs: ["c", "d"],
+    }),
+  );
+  const { ids, plain } = sampleInputs(program, 1);
+  const drawn = new Int32Array(ids!.data.buffer);
+  expect(Math.min(...drawn)).toBe(0);
+  expect(Math.max(...drawn)).toBe(39);
+  expect(new Set(new BigInt64Array(plain!.data.buffer))).toEqual(new Set([0n, 1n]));
 });
 
 it("random inputs repeat with their seed and differ between seeds", () => {

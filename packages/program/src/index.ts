@@ -51,6 +51,7 @@ export {
   type Segment,
   wholeBox,
 } from "./accessmap.ts";
+export { tableSizes } from "./tables.ts";
 export {
   buildElementProof,
   buildOutputProof,

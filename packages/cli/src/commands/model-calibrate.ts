@@ -1,7 +1,7 @@
 import { readdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
-import { randomInputs, type Tensors } from "@assay/execution";
+import { sampleInputs, type Tensors } from "@assay/execution";
 import type { Program } from "@assay/program";
 import { AssayError } from "@assay/tensor";
 import { sha256, toHex } from "viem";
@@ -95,7 +95,7 @@ async function runCalibrate(path: string, options: Options): Promise<void> {
 async function samplesOf(program: Program, options: Options): Promise<Tensors[]> {
   const { samples: path } = options;
   if (path === undefined)
-    return Array.from({ length: options.count }, (_, i) => randomInputs(program.inputs, options.seed + i));
+    return Array.from({ length: options.count }, (_, i) => sampleInputs(program, options.seed + i));
   const isFolder = await stat(path).then(
     (found) => found.isDirectory(),
     () => false,

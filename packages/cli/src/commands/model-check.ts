@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { randomInputs } from "@assay/execution";
+import { sampleInputs } from "@assay/execution";
 import { UnsupportedModelError } from "@assay/program";
 import { AssayError } from "@assay/tensor";
 import { type LoadedModel, loadModelFile } from "../compiled-model.ts";
@@ -56,7 +56,7 @@ async function runCheck(path: string, options: Options): Promise<void> {
       if (models.length > 1) progress(describeShapes(model.shapes));
       const inputs =
         options.inputs === undefined
-          ? randomInputs(model.program.inputs, options.seed)
+          ? sampleInputs(model.program, options.seed)
           : await readInputs(options.inputs, model.program.inputs);
       const report = await checkModel({
         model,
