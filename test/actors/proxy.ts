@@ -9,6 +9,8 @@ export interface Proxy {
   url: string;
   /** Decides for each request, by its JSON-RPC method or path. Default: everything passes. */
   decide(what: string): Fault;
+  /** Changes what the node answers: a node that lies. */
+  rewrite?: (what: string, answer: string) => string;
   /** How often each fault was done. */
   done: Record<Fault, number>;
   close(): Promise<void>;
@@ -23,7 +25,8 @@ export async function openProxy(target: () => string): Promise<Proxy> {
     for await (const part of request) parts.push(part as Buffer);
     const body = Buffer.concat(parts);
     const path = request.url ?? "/";
-    const fault = proxy.decide(body.length > 0 ? methodOf(body) : path);
+    const what = body.length > 0 ? methodOf(body) : path;
+    const fault = proxy.decide(what);
     proxy.done[fault]++;
     if (fault === "drop") return void response.destroy();
     if (fault === "refuse") return void response.writeHead(500).end("no");
@@ -34,7 +37,8 @@ export async function openProxy(target: () => string): Promise<Proxy> {
         ? { method: "POST", body, headers: { "content-type": "application/json" } }
         : { method: request.method ?? "GET" },
     );
-    const bytes = Buffer.from(await answer.arrayBuffer());
+    const honest = Buffer.from(await answer.arrayBuffer());
+    const bytes = proxy.rewrite === undefined ? honest : Buffer.from(proxy.rewrite(what, honest.toString()));
     if (fault === "drop answer") return void response.destroy();
     response
       .writeHead(answer.status, { "content-type": answer.headers.get("content-type") ?? "" })

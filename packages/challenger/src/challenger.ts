@@ -1,17 +1,25 @@
+import { randomBytes } from "node:crypto";
+import { balanceOf, getTerms } from "@assay/protocol";
 import {
+  type Alerts,
   Chain,
   defaultLogger,
   followEvents,
   JobRunner,
   loadModels,
+  type Logger,
   ModelBackend,
+  type Operations,
   pause,
+  readNote,
   Serial,
+  startOperations,
   type Store,
   storeJournal,
+  writeNote,
 } from "@assay/service";
 import { AssayError } from "@assay/tensor";
-import type { Hex } from "viem";
+import { type Hex, toHex } from "viem";
 import type { ChallengerOptions, Checker, DisputeOptions } from "./options.ts";
 import {
   addCase,
@@ -23,10 +31,13 @@ import {
   openChallengerStore,
   reopenCases,
 } from "./state.ts";
+import { Policy } from "./policy.ts";
 import { step, type StepContext } from "./steps.ts";
 
 /** A running challenger. */
 export interface Challenger {
+  /** Address of metrics and health, where a port was given. */
+  readonly metricsUrl: string | undefined;
   /** Claims by state. */
   status(): Promise<Partial<Record<CaseState, number>>>;
   /** What has become of a claim. */
@@ -42,20 +53,29 @@ interface Session {
   close(): Promise<void>;
 }
 
-async function openSession(options: DisputeOptions, store: Store, sample: () => boolean): Promise<Session> {
+/** What a watching challenger has and a single dispute has not. */
+interface Watch {
+  policy: Policy;
+  operations?: (chain: Chain, log: Logger) => Promise<Operations>;
+}
+
+async function openSession(options: DisputeOptions, store: Store, watch: Watch): Promise<Session> {
   const log = (options.log ?? defaultLogger("challenger")).child({ challenger: options.account.address });
   const chain = new Chain({ ...options, log });
   const checkers = new Map<Hex, Checker>();
   const abort = new AbortController();
   const backendOf = options.backend ?? ((model) => new ModelBackend(model));
+  let operations: Operations | undefined;
   const close = async () => {
     abort.abort();
+    await operations?.stop();
     await Promise.all([...checkers.values()].map(({ backend }) => backend.close()));
     await store.close();
   };
   try {
     await chain.connect();
     await chain.sender.useJournal(storeJournal(store));
+    operations = await watch.operations?.(chain, log);
     for (const [root, model] of await loadModels(options.models, chain)) {
       checkers.set(root, { model, backend: backendOf(model) });
       log.info({ programRoot: root }, "watching program");
@@ -70,11 +90,13 @@ async function openSession(options: DisputeOptions, store: Store, sample: () => 
     checkers,
     second: ({ model }) => backendOf(model),
     crossCheck: options.crossCheck ?? true,
-    sample,
+    policy: watch.policy,
     maxBonds: options.maxBonds,
+    maxBondsPerDay: (options as ChallengerOptions).maxBondsPerDay,
     bonding: new Serial(),
     collectPayouts: options.collectPayouts ?? true,
     traceUri: options.traceUri ?? (() => undefined),
+    operations,
     log,
     signal: abort.signal,
   };
@@ -92,24 +114,42 @@ async function openSession(options: DisputeOptions, store: Store, sample: () => 
  * });
  */
 export async function startChallenger(options: ChallengerOptions): Promise<Challenger> {
-  const sampling = options.sampling ?? 0;
-  if (!(sampling >= 0 && sampling <= 1))
-    throw new AssayError("OPTION_INVALID", `sampling must be between 0 and 1, not ${sampling}`);
+  const { sampling = 0, checkRate = 1, checkFrom } = options;
+  for (const [name, share] of Object.entries({ sampling, checkRate }))
+    if (!(share >= 0 && share <= 1))
+      throw new AssayError("OPTION_INVALID", `${name} must be between 0 and 1, not ${share}`);
   const store = await openChallengerStore(options.dataDir);
-  const session = await openSession(options, store, () => Math.random() < sampling);
+  const seed = options.seed ?? (await ownSeed(store));
+  const session = await openSession(options, store, {
+    policy: new Policy({ seed, sampling, checkRate, ...(checkFrom !== undefined && { checkFrom }) }),
+    operations: (chain, log) =>
+      startOperations({
+        ...options,
+        service: "challenger",
+        chain,
+        log,
+        jobs: () => countCases(store),
+        check: (alerts) => checkTokens(chain, alerts),
+      }),
+  });
   const { context } = session;
-  const { log } = context;
-  const jobs = new JobRunner(log, options.pollInterval ?? 1000);
+  const { log, chain, operations } = context;
+  const jobs = new JobRunner(log, options.pollInterval ?? 1000, operations?.failed);
   const loop = runLoop(context, jobs, options);
-  log.info({ sampling }, "challenger started");
+  log.info({ sampling, checkRate, checkFrom: checkFrom?.toString() }, "challenger started");
+  operations?.ready(true);
   let stopped: Promise<void> | undefined;
   return {
+    metricsUrl: operations?.url,
     status: () => countCases(store),
     caseOf: (claimId) => caseOf(store, claimId),
     stop() {
       stopped ??= (async () => {
         session.abort();
         await loop;
+        // A transaction that takes longer than this is in the journal, for the next start to go on with.
+        await Promise.race([jobs.idle(), pause(STOP_MS)]);
+        chain.sender.stop();
         await jobs.idle();
         await session.close();
         log.info("challenger stopped");
@@ -117,6 +157,31 @@ export async function startChallenger(options: ChallengerOptions): Promise<Chall
       return stopped;
     },
   };
+}
+
+/** Milliseconds that a stop waits for transactions. */
+const STOP_MS = 20_000;
+
+/** An alert when no further bond could be paid. */
+async function checkTokens(chain: Chain, alerts: Alerts): Promise<void> {
+  const { deployment } = chain;
+  const [{ challengeBond }, balance] = await Promise.all([
+    getTerms(chain.client, { deployment }),
+    balanceOf(chain.client, { deployment, account: chain.self }),
+  ]);
+  alerts.set("low_tokens", balance < challengeBond, "the account's tokens do not cover another bond", {
+    balance: balance.toString(),
+    bond: challengeBond.toString(),
+  });
+}
+
+/** The seed of a data folder, made at its first start. */
+async function ownSeed(store: Store): Promise<Hex> {
+  const known = await readNote(store, "seed");
+  if (known !== undefined) return known as Hex;
+  const seed = toHex(randomBytes(32));
+  await writeNote(store, "seed", seed);
+  return seed;
 }
 
 async function runLoop(context: StepContext, jobs: JobRunner, options: ChallengerOptions): Promise<void> {
@@ -137,7 +202,7 @@ async function runLoop(context: StepContext, jobs: JobRunner, options: Challenge
     signal,
   });
   while (!signal.aborted) {
-    for (const item of await openCases(store))
+    for (const item of (context.operations?.monitor.usable ?? true) ? await openCases(store) : [])
       if (!signal.aborted) jobs.offer(item.claimId, () => step(context, item));
     await pause(pollInterval, signal);
   }
@@ -172,7 +237,9 @@ export async function disputeClaim(
   },
 ): Promise<DisputeResult> {
   const store = await openChallengerStore();
-  const session = await openSession(options, store, () => options.force ?? false);
+  const session = await openSession(options, store, {
+    policy: new Policy({ seed: "0x", sampling: options.force === true ? 1 : 0, checkRate: 1 }),
+  });
   const { context } = session;
   const { chain } = context;
   const interval = options.pollInterval ?? 1000;

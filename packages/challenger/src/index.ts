@@ -1,5 +1,6 @@
 export { audit, type AuditOptions, type AuditReport, type Finding, worstFinding } from "./audit.ts";
 export { type Challenger, disputeClaim, type DisputeResult, startChallenger } from "./challenger.ts";
+export { Policy, type PolicyOptions } from "./policy.ts";
 export { evaluate } from "./evaluate.ts";
 export { fetchTrace, type FetchTraceOptions } from "./fetch-trace.ts";
 export type { ChallengerOptions, DisputeOptions } from "./options.ts";

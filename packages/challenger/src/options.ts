@@ -1,10 +1,16 @@
 import type { Deployment } from "@assay/protocol";
-import type { Backend, Logger, Model, ModelSource } from "@assay/service";
+import type { Backend, Logger, Model, ModelSource, OperationsOptions } from "@assay/service";
 import type { Hex, LocalAccount } from "viem";
 
 export interface DisputeOptions {
   /** HTTP URL of the node. */
   rpc: string;
+  /** A node of somebody else's, for confirmation: what it does not say of a claim and its request too is not challenged. */
+  secondRpc?: string;
+  /** Most wei per gas to pay for what is not urgent. Default: no limit. */
+  maxFeePerGas?: bigint;
+  /** Milliseconds after which a transaction that is in no block is sent again for more. Default 60,000. */
+  stuckAfter?: number;
   deployment: Deployment;
   /** Pays bonds (from its token balance, approved for the StakeManager) and transactions; gets the bounty. */
   account: LocalAccount;
@@ -24,9 +30,17 @@ export interface DisputeOptions {
   backend?: (model: Model) => Backend;
 }
 
-export interface ChallengerOptions extends DisputeOptions {
+export interface ChallengerOptions extends DisputeOptions, OperationsOptions {
   /** Folder for state. One challenger process per folder. */
   dataDir: string;
+  /** Share of the claims to run again at all. Default 1: every one. */
+  checkRate?: number;
+  /** Claims whose request pays at least this fee are run again whatever `checkRate` says. */
+  checkFrom?: bigint;
+  /** Most token units to post in bonds within 24 hours, whatever becomes of them. Default: no limit. */
+  maxBondsPerDay?: bigint;
+  /** Makes the choice of claims one's own and unforeseeable. Default: random, kept in the data folder. */
+  seed?: Hex;
   /** Share of the claims with our own outputs whose trace to demand and audit all the same. Default 0. */
   sampling?: number;
   /** Blocks to stay behind the head. Default 0. */

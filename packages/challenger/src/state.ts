@@ -23,6 +23,7 @@ export interface Case {
   reason: string | null;
   /** Bond of ours in it, in token units; null: none. */
   bond: string | null;
+  bondedAt: Date | null;
   proofKind: Proof["kind"] | null;
   salt: Hex | null;
   /** ABI-encoded proof. */
@@ -50,10 +51,11 @@ const MIGRATIONS = [
     updated_at timestamptz not null default now()
   );
   create index dispute_state on dispute (state)`,
+  "alter table dispute add column bonded_at timestamptz",
 ];
 
 const COLUMNS = `claim_id as "claimId", request_id as "requestId", executor, program_root as "programRoot",
-  input_root as "inputRoot", output_root as "outputRoot", state, reason, bond, proof_kind as "proofKind", salt, proof,
+  input_root as "inputRoot", output_root as "outputRoot", state, reason, bond, bonded_at as "bondedAt", proof_kind as "proofKind", salt, proof,
   finding`;
 
 /** Without a folder: in memory, for one dispute from a script. */
@@ -108,10 +110,19 @@ export async function bondsOut(store: Queryable): Promise<bigint> {
   return BigInt(sum.rows[0]!.sum);
 }
 
+/** Sum of the bonds posted within the last 24 hours, in token units. */
+export async function bondsOfDay(store: Queryable): Promise<bigint> {
+  const sum = await store.query<{ sum: string }>(
+    `select coalesce(sum(bond::numeric), 0)::text as sum from dispute where bonded_at > now() - interval '1 day'`,
+  );
+  return BigInt(sum.rows[0]!.sum);
+}
+
 const FIELDS = {
   state: "state",
   reason: "reason",
   bond: "bond",
+  bondedAt: "bonded_at",
   proofKind: "proof_kind",
   salt: "salt",
   proof: "proof",

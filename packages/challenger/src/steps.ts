@@ -4,6 +4,8 @@ import {
   challenge as sendChallenge,
   commitProof,
   ContractError,
+  getClaim,
+  getHistory,
   type Phase,
   proveElement,
   proveInSteps,
@@ -22,6 +24,7 @@ import {
   inputsOf,
   isZero,
   type Logger,
+  type Operations,
   outputSizes,
   rootOf,
   type Serial,
@@ -37,7 +40,8 @@ import { checkClaim } from "./check.ts";
 import { fetchTrace } from "./fetch-trace.ts";
 import type { Checker } from "./options.ts";
 import { commitmentOf, decodeProof, elementProof, encodeProof, type Proof } from "./proofs.ts";
-import { bondsOut, type Case, type CaseState, updateCase } from "./state.ts";
+import type { Policy } from "./policy.ts";
+import { bondsOfDay, bondsOut, type Case, type CaseState, updateCase } from "./state.ts";
 
 export interface StepContext {
   chain: Chain;
@@ -46,13 +50,15 @@ export interface StepContext {
   /** A second, independent way to run a model. */
   second: (checker: Checker) => Backend;
   crossCheck: boolean;
-  /** Whether to demand the trace of a claim whose outputs are our own. */
-  sample: () => boolean;
+  policy: Policy;
   maxBonds: bigint | undefined;
+  maxBondsPerDay: bigint | undefined;
   /** One challenge at a time, so that no two count on the same rest of `maxBonds`. */
   bonding: Serial;
   collectPayouts: boolean;
   traceUri: (claimId: Hex) => string | undefined;
+  /** Absent in a single dispute. */
+  operations: Operations | undefined;
   log: Logger;
   signal: AbortSignal;
 }
@@ -129,15 +135,30 @@ async function check(context: StepContext, item: Case, checker: Checker, phase: 
   const { log } = context;
   if (phase === "Unrevealed") return settle(context, settleUnrevealed, item.claimId);
   if (phase === "Finalisable" || phase === "Voidable") return skip(context, item, "its windows are over");
+  if (context.operations?.monitor.accepting === false) return; // what the node says now is no reason to challenge
+  if (!(await isChosen(context, item)))
+    return set(context, item, { state: "skipped", reason: "not among the claims that are checked" });
   const inputs = await inputsOfCase(context, item, checker);
   const result = await checkClaim(checker, inputs, item.outputRoot, {
     crossCheck: context.crossCheck,
     second: () => context.second(checker),
     log,
   });
-  if (result === "unsure") return skip(context, item, "two runs of our own disagree");
+  if (result === "unsure") {
+    const details = { claimId: item.claimId, programRoot: item.programRoot };
+    context.operations?.alerts.event(
+      "own_runs_differ",
+      "two runs of our own disagree: check this machine",
+      details,
+    );
+    return skip(context, item, "two runs of our own disagree");
+  }
   const reason =
-    result === "different" ? "its outputs are not ours" : context.sample() ? "sampled" : undefined;
+    result === "different"
+      ? "its outputs are not ours"
+      : context.policy.audits(item.claimId)
+        ? "sampled"
+        : undefined;
   if (reason === undefined) {
     log.info("claim agrees with our own run");
     return set(context, item, { state: "agreed", reason: "its outputs are ours" });
@@ -146,8 +167,13 @@ async function check(context: StepContext, item: Case, checker: Checker, phase: 
   await set(context, item, { state: "suspect", reason });
 }
 
+async function isChosen({ chain, policy }: StepContext, item: Case): Promise<boolean> {
+  const fee = policy.byFee ? (await chain.request(item.requestId))?.fee : undefined;
+  return policy.checks(item.claimId, fee);
+}
+
 async function challenge(context: StepContext, item: Case): Promise<void> {
-  const { chain, store, log, maxBonds } = context;
+  const { chain, store, log, maxBonds, maxBondsPerDay, operations } = context;
   // Asked again: another challenge may have been sent while this one waited its turn.
   const phase = await chain.phase(item.claimId);
   if (phase === "Unknown" || phase === "Finalised" || phase === "Voided" || phase === "Slashed") return;
@@ -162,6 +188,20 @@ async function challenge(context: StepContext, item: Case): Promise<void> {
       throw new AssayError("BONDS_OUT", `its bond, ${challengeBond}, would exceed the limit on bonds now`, {
         hint: "tried again until its challenge window ends; other bonds may come back before",
       });
+    const spent = maxBondsPerDay === undefined ? 0n : await bondsOfDay(store);
+    const over = maxBondsPerDay !== undefined && spent + challengeBond > maxBondsPerDay;
+    const details = { spent: spent.toString(), limit: maxBondsPerDay?.toString() };
+    operations?.alerts.set(
+      "bond_limit",
+      over,
+      "bonds of the last 24 hours have reached their limit",
+      details,
+    );
+    if (over)
+      throw new AssayError("BONDS_OF_DAY", `its bond, ${challengeBond}, would exceed the limit of 24 hours`, {
+        hint: "tried again until its challenge window ends; raise maxBondsPerDay to challenge more",
+      });
+    await confirm(context, item);
     const transaction = await chain.send(sendChallenge, { claimId: item.claimId });
     log.warn({ transaction, bond: challengeBond.toString() }, "claim challenged");
   }
@@ -169,7 +209,44 @@ async function challenge(context: StepContext, item: Case): Promise<void> {
   if (phase === "Finalisable" || phase === "Voidable")
     return skip(context, item, "its windows were over before it could be challenged");
   const bond = await chain.bond(item.claimId);
-  await set(context, item, { state: "challenged", bond: bond === 0n ? null : bond.toString() });
+  const ours = bond === 0n ? { bond: null, bondedAt: null } : { bond: bond.toString(), bondedAt: new Date() };
+  await set(context, item, { state: "challenged", ...ours });
+}
+
+/** A bond is only put on what a second node says as well: a lying one could show us claims and inputs that are none. */
+async function confirm({ chain, operations }: StepContext, item: Case): Promise<void> {
+  if (chain.second === undefined) return;
+  const { deployment } = chain;
+  const [here, there] = await Promise.all(
+    [chain.client, chain.second].map(async (client) => {
+      const { claimId, requestId } = item;
+      const [claim, events] = await Promise.all([
+        getClaim(client, { deployment, claimId }),
+        getHistory(client, { deployment, id: requestId }),
+      ]);
+      const request = events.find(({ eventName }) => eventName === "InferenceRequested")?.args;
+      const { executor, outputRoot, challengeEnd, phase } = claim;
+      return JSON.stringify(
+        [claim.request.requestId, executor, outputRoot, challengeEnd, phase, request],
+        (_, value) => (typeof value === "bigint" ? value.toString() : (value as unknown)),
+      );
+    }),
+  );
+  const details = { claimId: item.claimId, here, there };
+  operations?.alerts.set(
+    "rpc_disagrees",
+    here !== there,
+    "two nodes tell different claims; not challenging",
+    details,
+  );
+  if (here !== there)
+    throw new AssayError(
+      "RPC_DISAGREES",
+      "the second node tells another claim or request: no bond is put on it",
+      {
+        hint: "tried again until its challenge window ends; find out which node is wrong",
+      },
+    );
 }
 
 async function settle(
@@ -195,6 +272,7 @@ async function pursue(context: StepContext, item: Case, checker: Checker, phase:
     if (item.state === "challenged") {
       const reason = "the proof window ended before anything was proven";
       log.error({ reason, bond: item.bond }, "dispute lost");
+      context.operations?.alerts.event("bond_lost", reason, { claimId: item.claimId, bond: item.bond });
       await set(context, item, { state: "unproven", reason });
     }
     return;
@@ -227,6 +305,13 @@ async function pursue(context: StepContext, item: Case, checker: Checker, phase:
   const proof = await findProof(context, item, checker, { inputs, own, trace, uri });
   if (proof === undefined) {
     const reason = "the audit found nothing wrong";
+    const details = { claimId: item.claimId, bond: item.bond };
+    if (item.bond !== null)
+      context.operations?.alerts.event(
+        "bond_lost",
+        "a challenge has come to nothing: its bond is lost",
+        details,
+      );
     log.warn({ reason, bond: item.bond }, "nothing to prove: the bond is lost");
     return set(context, item, { state: "unproven", reason });
   }
@@ -398,6 +483,13 @@ async function conclude(context: StepContext, item: Case, phase: Phase): Promise
   }
   const paid = context.collectPayouts ? await chain.collect() : undefined;
   log.info({ settlement, ...paid }, "claim settled");
+  context.operations?.settled.inc({ settlement });
+  if (phase === "Slashed")
+    context.operations?.alerts.event("slashed", "a claim that this challenger examined was slashed", {
+      claimId,
+      executor: item.executor,
+      ...paid,
+    });
   await set(context, item, {
     state: "settled",
     reason: phase === "Finalised" && item.reason !== null ? `${settlement}: ${item.reason}` : settlement,

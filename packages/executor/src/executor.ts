@@ -6,8 +6,10 @@ import {
   JobRunner,
   loadModels,
   ModelBackend,
+  type Operations,
   pause,
   readNote,
+  startOperations,
   type Store,
   storeJournal,
   writeNote,
@@ -25,6 +27,8 @@ import { TraceFiles } from "./trace-files.ts";
 export interface Executor {
   /** Address of its HTTP server. */
   readonly url: string;
+  /** Address of metrics and health, where a port was given. */
+  readonly metricsUrl: string | undefined;
   /** Jobs by state. */
   status(): Promise<Partial<Record<JobState, number>>>;
   /** Finishes the steps in progress and stops. What is not done goes on at the next start. */
@@ -51,7 +55,9 @@ export async function startExecutor(options: ExecutorOptions): Promise<Executor>
   const abort = new AbortController();
   const traces = new TraceFiles(options.dataDir);
   const server = createServer({ store, traces, backends, log });
+  let operations: Operations | undefined;
   const closeAll = async () => {
+    await operations?.stop();
     await server.close();
     await Promise.all([...backends.values()].map((backend) => backend.close()));
     await store.close();
@@ -59,6 +65,21 @@ export async function startExecutor(options: ExecutorOptions): Promise<Executor>
   try {
     await checkStore(store, chain);
     await chain.sender.useJournal(storeJournal(store));
+    operations = await startOperations({
+      ...options,
+      service: "executor",
+      chain,
+      log,
+      jobs: () => countJobs(store),
+      async check(alerts) {
+        const { collateral } = await getTerms(chain.client, { deployment: chain.deployment });
+        const { free } = await chain.stake();
+        alerts.set("low_stake", free < collateral, "the free stake does not cover another claim", {
+          free: free.toString(),
+          collateral: collateral.toString(),
+        });
+      },
+    });
     await checkStake(chain, store);
     for (const [root, model] of await loadModels(options.models, chain)) {
       backends.set(root, options.backend?.(model) ?? new ModelBackend(model));
@@ -83,19 +104,25 @@ export async function startExecutor(options: ExecutorOptions): Promise<Executor>
     minFee: options.minFee ?? 0n,
     minSeconds: BigInt(options.minSeconds ?? 10),
     collectPayouts: options.collectPayouts ?? true,
+    operations,
     log,
     signal: abort.signal,
   };
-  const jobs = new JobRunner(log, options.pollInterval ?? 1000);
+  const jobs = new JobRunner(log, options.pollInterval ?? 1000, operations.failed);
   const loop = runLoop(context, jobs, options);
+  operations.ready(true);
   let stopped: Promise<void> | undefined;
   return {
     url,
+    metricsUrl: operations.url,
     status: () => countJobs(store),
     stop() {
       stopped ??= (async () => {
         abort.abort();
         await loop;
+        // A transaction that takes longer than this is in the journal, for the next start to go on with.
+        await Promise.race([jobs.idle(), pause(STOP_MS)]);
+        chain.sender.stop();
         await jobs.idle();
         await closeAll();
         log.info("executor stopped");
@@ -104,6 +131,9 @@ export async function startExecutor(options: ExecutorOptions): Promise<Executor>
     },
   };
 }
+
+/** Milliseconds that a stop waits for transactions. */
+const STOP_MS = 20_000;
 
 async function runLoop(context: StepContext, jobs: JobRunner, options: ExecutorOptions): Promise<void> {
   const { chain, store, backends, log, signal } = context;
@@ -123,7 +153,7 @@ async function runLoop(context: StepContext, jobs: JobRunner, options: ExecutorO
     signal,
   });
   while (!signal.aborted) {
-    for (const job of await openJobs(store))
+    for (const job of context.operations.monitor.usable ? await openJobs(store) : [])
       if (!signal.aborted) jobs.offer(job.requestId, () => step(context, job));
     await pause(pollInterval, signal);
   }

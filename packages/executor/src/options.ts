@@ -1,5 +1,5 @@
 import type { Deployment } from "@assay/protocol";
-import type { Backend, Logger, Model, ModelSource } from "@assay/service";
+import type { Backend, Logger, Model, ModelSource, OperationsOptions } from "@assay/service";
 import type { LocalAccount } from "viem";
 
 /** How an executor computes: `run` makes the claim, `trace` its evidence. */
@@ -8,9 +8,15 @@ export interface ExecutorBackend extends Backend {
   reveals?(claimId: string): boolean;
 }
 
-export interface ExecutorOptions {
+export interface ExecutorOptions extends OperationsOptions {
   /** HTTP URL of the node. */
   rpc: string;
+  /** A node of somebody else's, for confirmation: a claim is taken for settled only if it says so too. */
+  secondRpc?: string;
+  /** Most wei per gas to pay for what is not urgent. Default: no limit. */
+  maxFeePerGas?: bigint;
+  /** Milliseconds after which a transaction that is in no block is sent again for more. Default 60,000. */
+  stuckAfter?: number;
   deployment: Deployment;
   /** Signs claims and pays for transactions; must have stake. */
   account: LocalAccount;

@@ -7,7 +7,9 @@ import {
   hasCode,
   inputSizes,
   join,
+  errorFields,
   type Logger,
+  type Operations,
   rootOf,
   type Store,
   tracedOutputs,
@@ -27,6 +29,7 @@ export interface StepContext {
   minFee: bigint;
   minSeconds: bigint;
   collectPayouts: boolean;
+  operations: Operations;
   log: Logger;
   signal: AbortSignal;
 }
@@ -42,9 +45,9 @@ export async function step(context: StepContext, job: Job): Promise<void> {
   if (backend === undefined) return; // the model is not served any more (or not yet again)
   switch (job.state) {
     case "seen":
-      return consider(inner, job);
+      return context.operations.monitor.accepting ? consider(inner, job) : undefined;
     case "running":
-      return run(inner, job, backend);
+      return context.operations.monitor.accepting ? run(inner, job, backend) : undefined;
     case "signed":
       return post(inner, job);
     case "posted":
@@ -83,7 +86,7 @@ async function run(context: StepContext, job: Job, backend: ExecutorBackend): Pr
   try {
     const inputs = checkedInputs(backend.program, job.inputRoot, await inputBytes(context, job, backend));
     const started = performance.now();
-    const outputs = await backend.run(inputs);
+    const outputs = await context.operations.timed("run", () => backend.run(inputs));
     const claim = claimOf(chain, job, rootOf(outputs));
     const { claimId, signature } = await chain.signClaim(claim);
     // From here on this is the one claim for the request, whatever happens before it is posted.
@@ -160,17 +163,23 @@ async function follow(context: StepContext, job: Job, backend: ExecutorBackend):
     case "Open":
       return;
     case "AwaitingReveal":
-      return reveal(context, job, backend);
+      await warnOfDeadline(context, claimId);
+      await reveal(context, job, backend);
+      context.operations.alerts.set("reveal_due", false, "the trace is revealed", { claimId });
+      return;
     case "Unrevealed":
       if (job.reason === null) {
         const reason = "the trace was not revealed in time";
         log.error({ reason }, "claim will be slashed");
         await updateJob(store, job.requestId, { reason });
       }
-      return;
+      // A node may err about the time. Where it does not, the transaction would revert and is not sent.
+      return reveal(context, job, backend).catch((error: unknown) => {
+        if (!hasCode(error, "WrongPhase")) throw error;
+      });
     case "Provable":
       if (job.state !== "revealed") await updateJob(store, job.requestId, { state: "revealed" });
-      return;
+      return keepTrace(context, job, backend);
     case "Finalisable":
     case "Voidable":
       try {
@@ -186,11 +195,51 @@ async function follow(context: StepContext, job: Job, backend: ExecutorBackend):
       const reason = phase.toLowerCase();
       const paid = context.collectPayouts ? await chain.collect() : undefined;
       log[phase === "Slashed" ? "error" : "info"]({ settlement: reason, ...paid }, "claim settled");
+      context.operations.settled.inc({ settlement: reason });
+      if (phase === "Slashed") {
+        const details = { claimId, ...(job.reason !== null && { reason: job.reason }) };
+        context.operations.alerts.event("slashed", "a claim of this executor was slashed", details);
+      }
       await updateJob(store, job.requestId, { state: "settled", reason });
       await context.traces.remove(claimId);
       return;
     }
   }
+}
+
+/** An alert when half of the reveal window has passed: something keeps the trace from being revealed. */
+async function warnOfDeadline({ chain, operations }: StepContext, claimId: Hex): Promise<void> {
+  const [claim, now] = await Promise.all([chain.claim(claimId), chain.now()]);
+  if (claim === undefined || claim.revealEnd === 0n) return;
+  const left = claim.revealEnd - now;
+  if (2n * left < BigInt(claim.terms.revealWindow))
+    operations.alerts.set(
+      "reveal_due",
+      true,
+      "a challenged claim's trace is not revealed yet; its stake is at risk",
+      {
+        claimId,
+        seconds: left.toString(),
+      },
+    );
+}
+
+function cannotStore(log: Logger) {
+  return (error: unknown) =>
+    log.error(errorFields(error), "cannot store what a claim's defence needs; going on");
+}
+
+/** Challengers may ask for a revealed trace as long as it can be disputed: one that is not on the disk is made again. */
+async function keepTrace(context: StepContext, job: Job, backend: ExecutorBackend): Promise<void> {
+  const { chain, traces, log } = context;
+  const claimId = job.claimId!;
+  if (backend.reveals?.(claimId) === false || (await traces.has(claimId))) return;
+  const inputs = checkedInputs(backend.program, job.inputRoot, job.inputs);
+  const trace = await context.operations.timed("trace", () => backend.trace(inputs));
+  const claim = await chain.claim(claimId);
+  if (claim?.traceRoot !== rootOf(trace))
+    log.error("the trace of another run is on the chain; it cannot be served");
+  else await traces.write(claimId, trace);
 }
 
 async function reveal(context: StepContext, job: Job, backend: ExecutorBackend): Promise<void> {
@@ -199,18 +248,19 @@ async function reveal(context: StepContext, job: Job, backend: ExecutorBackend):
   if (backend.reveals?.(claimId) === false) return;
   if (job.state === "posted") {
     log.warn("claim challenged; running again with every intermediate");
-    await updateJob(store, job.requestId, { state: "challenged" });
+    await updateJob(store, job.requestId, { state: "challenged" }).catch(cannotStore(log));
   }
   let { traceRoot } = job;
   if (traceRoot === null || !(await traces.has(claimId))) {
     const inputs = checkedInputs(backend.program, job.inputRoot, job.inputs);
-    const trace = await backend.trace(inputs);
+    const trace = await context.operations.timed("trace", () => backend.trace(inputs));
     // Withholding it would lose the same stake for certain, so a trace is revealed even then.
     if (Buffer.compare(join(tracedOutputs(backend.program, trace)), job.outputs!) !== 0)
       log.error("the traced run's outputs differ from the claimed ones: this claim can be proven wrong");
     traceRoot = rootOf(trace);
-    await traces.write(claimId, trace);
-    await updateJob(store, job.requestId, { traceRoot });
+    // Its root saves the stake, wherever the trace is: a full disk must not stand in the way. See `keepTrace`.
+    await traces.write(claimId, trace).catch(cannotStore(log));
+    await updateJob(store, job.requestId, { traceRoot }).catch(cannotStore(log));
   }
   const uri = context.publicUrl() + claimPath(claimId);
   const transaction = await chain.send(revealTrace, { claimId, traceRoot, uri });

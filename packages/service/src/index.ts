@@ -1,3 +1,4 @@
+export { type AlertMessage, type AlertName, Alerts } from "./alerts.ts";
 export type { Backend } from "./backend.ts";
 export { Chain, type ChainOptions, type ClaimSeen, hasCode, isZero, type RequestSeen } from "./chain.ts";
 export { followEvents, type FollowOptions, NOTE_SCHEMA, readNote, writeNote } from "./follow.ts";
@@ -6,6 +7,8 @@ export { inputsOf } from "./inputs.ts";
 export { type Journal, type Sent, storeJournal } from "./journal.ts";
 export { JobRunner, Serial } from "./jobs.ts";
 export { defaultLogger, errorFields, type Logger } from "./log.ts";
+export { Monitor, type NodeState } from "./monitor.ts";
+export { Operations, type OperationsOptions, type ServiceOperations, startOperations } from "./operations.ts";
 export { Sender, type SenderOptions } from "./sender.ts";
 export { openStore, type Queryable, type Store, type StoreOptions } from "./store.ts";
 export { loadModel, loadModels, type Model, ModelBackend, type ModelSource } from "./model.ts";

@@ -9,11 +9,13 @@ import { backoff } from "./time.ts";
 export class JobRunner {
   readonly #log: Logger;
   readonly #firstPause: number;
+  readonly #onFailure: ((error: unknown) => void) | undefined;
   readonly #running = new Map<string, Promise<void>>();
   readonly #failures = new Map<string, { count: number; notBefore: number }>();
 
-  constructor(log: Logger, firstPause = 500) {
+  constructor(log: Logger, firstPause = 500, onFailure?: (error: unknown) => void) {
     this.#log = log;
+    this.#onFailure = onFailure;
     this.#firstPause = firstPause;
   }
 
@@ -24,6 +26,7 @@ export class JobRunner {
       .then(
         () => void this.#failures.delete(id),
         (error: unknown) => {
+          this.#onFailure?.(error);
           const count = (this.#failures.get(id)?.count ?? 0) + 1;
           const wait = backoff(count, this.#firstPause);
           this.#failures.set(id, { count, notBefore: Date.now() + wait });
