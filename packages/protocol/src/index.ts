@@ -8,6 +8,23 @@ export {
 } from "./deployment.ts";
 export { claimId, claimTypedData, claimTypes, type SignedClaim } from "./claim.ts";
 export {
+  type Order,
+  type OrderDomain,
+  orderDomain,
+  orderHash,
+  orderTypedData,
+  orderTypes,
+  type Receipt,
+  receiptHash,
+  receiptTypedData,
+  receiptTypes,
+  type Voucher,
+  voucherHash,
+  voucherTypedData,
+  voucherTypes,
+} from "./orders.ts";
+export { isSignedBy, isValidSignature } from "./signatures.ts";
+export {
   type CommitmentParameters,
   elementCommitment,
   outputCommitment,
@@ -131,6 +148,25 @@ export {
   type SettleUnrevealedReturnType,
 } from "./actions/settle-unrevealed.ts";
 export { signClaim, type SignClaimParameters, type SignClaimReturnType } from "./actions/sign-claim.ts";
+export {
+  signOrder,
+  type SignOrderParameters,
+  type SignOrderReturnType,
+  signReceipt,
+  type SignReceiptParameters,
+  type SignReceiptReturnType,
+  signVoucher,
+  type SignVoucherParameters,
+  type SignVoucherReturnType,
+} from "./actions/sign-order.ts";
+export {
+  verifyOrder,
+  type VerifyOrderParameters,
+  verifyReceipt,
+  type VerifyReceiptParameters,
+  verifyVoucher,
+  type VerifyVoucherParameters,
+} from "./actions/verify-order.ts";
 export { stakeOf, type StakeOfParameters } from "./actions/stake-of.ts";
 export {
   watchEvents,
