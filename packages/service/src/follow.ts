@@ -1,7 +1,7 @@
 import { type AssayEvent, type Cursor, watchEvents } from "@assay/protocol";
 import type { Chain } from "./chain.ts";
 import { errorFields, type Logger } from "./log.ts";
-import type { Queryable, Store } from "./store.ts";
+import type { Queryable, Scriptable, Store } from "./store.ts";
 
 /** Table of {@link readNote}; part of each service's migrations. */
 export const NOTE_SCHEMA = "create table note (key text primary key, value text not null)";
@@ -12,9 +12,11 @@ export interface FollowOptions {
   confirmations: number;
   pollInterval: number;
   /** Stores what events mean, in the transaction that moves the cursor. Must bear to see an event twice. */
-  write(events: AssayEvent[], tx: Queryable): Promise<void>;
+  write(events: AssayEvent[], tx: Scriptable): Promise<void>;
   /** Takes up again what a reorg may have undone; open jobs see for themselves what the chain has become. */
-  reopen(tx: Queryable): Promise<void>;
+  reopen(tx: Scriptable): Promise<void>;
+  /** Called when something has been stored. */
+  written?(): void;
   log: Logger;
   signal: AbortSignal;
 }
@@ -42,6 +44,7 @@ export async function followEvents(options: FollowOptions): Promise<void> {
       else await options.reopen(tx);
       await writeNote(tx, "cursor", JSON.stringify(step.cursor));
     });
+    if (step.type === "reorg" || step.events.length > 0) options.written?.();
   }
 }
 

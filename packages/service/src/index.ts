@@ -1,5 +1,7 @@
 export { type AlertMessage, type AlertName, Alerts } from "./alerts.ts";
 export type { Backend } from "./backend.ts";
+export { folderPlace } from "./blob-folder.ts";
+export { type BlobPlace, BlobStore } from "./blobs.ts";
 export { Chain, type ChainOptions, type ClaimSeen, hasCode, isZero, type RequestSeen } from "./chain.ts";
 export { followEvents, type FollowOptions, NOTE_SCHEMA, readNote, writeNote } from "./follow.ts";
 export { fetchBytes, type FetchOptions } from "./fetch.ts";
@@ -9,9 +11,18 @@ export { JobRunner, Serial } from "./jobs.ts";
 export { defaultLogger, errorFields, type Logger } from "./log.ts";
 export { Monitor, type NodeState } from "./monitor.ts";
 export { Operations, type OperationsOptions, type ServiceOperations, startOperations } from "./operations.ts";
+export { type LineOptions, Queue, type Task, type WorkOptions, type Write } from "./queue.ts";
 export { Sender, type SenderOptions } from "./sender.ts";
-export { openStore, type Queryable, type Store, type StoreOptions } from "./store.ts";
+export {
+  notify,
+  openStore,
+  type Queryable,
+  type Scriptable,
+  type Store,
+  type StoreOptions,
+} from "./store.ts";
 export { loadModel, loadModels, type Model, ModelBackend, type ModelSource } from "./model.ts";
+export { runServiceLoop, type ServiceLoopOptions } from "./service-loop.ts";
 export { backoff, pause } from "./time.ts";
 export { type ClaimManifest, claimPath, type TensorEntry } from "./traces.ts";
 export {

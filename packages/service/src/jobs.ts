@@ -37,6 +37,18 @@ export class JobRunner {
     this.#running.set(id, running);
   }
 
+  /** Jobs that an offer would do nothing for: under way, or in their pause. */
+  busy(): string[] {
+    const now = Date.now();
+    const paused = [...this.#failures].filter(([, { notBefore }]) => notBefore > now).map(([id]) => id);
+    return [...new Set([...this.#running.keys(), ...paused])];
+  }
+
+  /** Steps under way. */
+  get running(): number {
+    return this.#running.size;
+  }
+
   /** Resolves once no step is running. */
   async idle(): Promise<void> {
     while (this.#running.size > 0) await Promise.all(this.#running.values());

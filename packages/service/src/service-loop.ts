@@ -1,0 +1,99 @@
+import type { AssayEvent } from "@assay/protocol";
+import type { Chain } from "./chain.ts";
+import { followEvents } from "./follow.ts";
+import { JobRunner } from "./jobs.ts";
+import { errorFields, type Logger } from "./log.ts";
+import type { Scriptable, Store } from "./store.ts";
+import { backoff, pause } from "./time.ts";
+
+export interface ServiceLoopOptions<Item> {
+  chain: Chain;
+  store: Store;
+  confirmations: number;
+  pollInterval: number;
+  /** Stores what events mean, in the transaction that moves the cursor. Must bear to see an event twice. */
+  write(events: AssayEvent[], tx: Scriptable): Promise<void>;
+  /** Takes up again what a reorg may have undone. */
+  reopen(tx: Scriptable): Promise<void>;
+  /** What there is to do at a time of the chain, but for the items named (those under way or to be tried again later). */
+  due(now: bigint, except: string[]): Promise<Item[]>;
+  idOf(item: Item): string;
+  /** Takes an item one step further; true: there is more to do at once. Throws what is worth another try. */
+  step(item: Item): Promise<boolean | void>;
+  /** Channel of the store on which others tell that there is something to do. */
+  channel?: string;
+  log: Logger;
+  signal: AbortSignal;
+}
+
+/** Steps under way at a time. */
+const MOST = 64;
+
+/**
+ * What executor and challenger do all day: follow the chain, and take each open item a step further when it is due,
+ * until `signal` aborts; the steps under way are then finished.
+ */
+export async function runServiceLoop<Item>(options: ServiceLoopOptions<Item>): Promise<void> {
+  const { chain, store, pollInterval, log, signal } = options;
+  const jobs = new JobRunner(log, pollInterval);
+  let wake = Promise.withResolvers<void>();
+  const silence = await (options.channel === undefined
+    ? undefined
+    : store.listen(options.channel, () => wake.resolve()));
+  const stop = () => wake.resolve();
+  signal.addEventListener("abort", stop, { once: true });
+  const following = persist(log, signal, () => followEvents({ ...options, written: () => wake.resolve() }));
+  const clock = new ChainClock(chain, pollInterval);
+  await persist(log, signal, async () => {
+    while (!signal.aborted) {
+      for (const item of await options.due(await clock.now(), jobs.busy())) {
+        if (signal.aborted || jobs.running >= MOST) break;
+        jobs.offer(options.idOf(item), async () => {
+          if ((await options.step(item)) === true) wake.resolve();
+        });
+      }
+      await Promise.race([wake.promise, pause(pollInterval, signal)]);
+      wake = Promise.withResolvers();
+    }
+  });
+  await following;
+  await jobs.idle();
+  signal.removeEventListener("abort", stop);
+  await silence?.();
+}
+
+/** Runs `body` again whenever it fails, until `signal` aborts. */
+async function persist(log: Logger, signal: AbortSignal, body: () => Promise<void>): Promise<void> {
+  for (let failures = 0; !signal.aborted;) {
+    const started = Date.now();
+    try {
+      await body();
+    } catch (error) {
+      if (Date.now() - started > 60_000) failures = 0;
+      const wait = backoff(++failures);
+      log.warn({ retryIn: wait, ...errorFields(error) }, "service loop failed; trying again");
+      await pause(wait, signal);
+    }
+  }
+}
+
+/** The chain's time, asked for once in a while. */
+class ChainClock {
+  readonly #chain: Chain;
+  readonly #interval: number;
+  #known = 0n;
+  #at = -Infinity;
+
+  constructor(chain: Chain, interval: number) {
+    this.#chain = chain;
+    this.#interval = interval;
+  }
+
+  async now(): Promise<bigint> {
+    if (performance.now() - this.#at >= this.#interval) {
+      this.#known = await this.#chain.now();
+      this.#at = performance.now();
+    }
+    return this.#known;
+  }
+}
