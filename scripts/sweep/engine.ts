@@ -17,6 +17,7 @@ export function versionOf(backend: Backend): string {
 export class Engine {
   readonly #ort: typeof native;
   readonly #session: native.InferenceSession;
+  #output: native.Tensor | undefined;
 
   private constructor(ort: typeof native, session: native.InferenceSession) {
     this.#ort = ort;
@@ -34,9 +35,13 @@ export class Engine {
     return new Engine(ort, session);
   }
 
+  /** Results of the native backend are overwritten by the next run. */
   async run(x: Float32Array): Promise<Float32Array> {
-    const { y } = await this.#session.run({ x0: new this.#ort.Tensor("float32", x, [x.length]) });
-    return y!.data as Float32Array;
+    const feeds = { x0: new this.#ort.Tensor("float32", x, [x.length]) };
+    if (this.#ort !== native) return (await this.#session.run(feeds)).y!.data as Float32Array;
+    this.#output ??= new this.#ort.Tensor("float32", new Float32Array(x.length), [x.length]);
+    await this.#session.run(feeds, { y: this.#output });
+    return this.#output.data as Float32Array;
   }
 
   close(): Promise<void> {

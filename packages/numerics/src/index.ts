@@ -27,3 +27,4 @@ export { reduction, ReductionOp } from "./reduction.ts";
 export { scalar } from "./scalar.ts";
 export { estimateScalar } from "./scalar-double.ts";
 export { type ScalarFunction, scalarFunctions, type ScalarName, ScalarOp } from "./scalar-functions.ts";
+export * as scalarReals from "./scalar-enclosure.ts";
