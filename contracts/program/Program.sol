@@ -68,6 +68,10 @@ struct Port {
     uint64[] factors;
     uint8[] order;
     uint32 index; // inputs: leaf of the input root; outputs: the instruction that writes it
+    // By how much a claimed float32 output may differ from the trace's, |claimed - traced| <= absolute +
+    // relative·|traced|, as float32 bits. Both 0, as for every input and any other type: bit for bit.
+    uint32 toleranceAbsolute;
+    uint32 toleranceRelative;
 }
 
 /// @notice What a program root commits to: programRoot = SHA-256(abi.encode(ProgramHeader)).

@@ -19,6 +19,8 @@ struct ProgramRecord {
 struct PortRecord {
     uint64 size; // bytes of the stored tensor
     uint32 index; // outputs: the instruction that writes it; inputs: its own number
+    uint32 toleranceAbsolute; // of outputs, see Port
+    uint32 toleranceRelative;
 }
 
 /// @notice A model: a name for programs, and who is paid for them.
@@ -79,6 +81,9 @@ interface IModelRegistry {
     error TensorTooLarge(uint256 elements);
     /// @notice `order` is no permutation of the factors.
     error PortOrderInvalid();
+    /// @notice A tolerance of an input, of an output that is no float32, one that is negative or not finite, or a relative
+    ///         one above 1.
+    error ToleranceInvalid(uint32 toleranceAbsolute, uint32 toleranceRelative);
 
     error ModelExists(bytes32 modelId);
     error UnknownModel(bytes32 modelId);

@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {Verdict} from "../kernels/IKernel.sol";
 import {Segment} from "../proof/AccessMap.sol";
-import {ElementProof} from "../proof/IVerifier.sol";
+import {ElementProof, Opening} from "../proof/IVerifier.sol";
 import {Phase} from "./ClaimLife.sol";
 
 /// @notice Shows that an output of the claim is not the value that its trace has for it.
@@ -14,6 +14,14 @@ struct OutputProof {
     bytes32[] claimedPath;
     bytes32 tracedRoot; // tensor root of the instruction that writes it in the trace root
     bytes32[] tracedPath;
+}
+
+/// @notice Shows one element of an output that has a tolerance, in the claim and in its trace.
+struct OutputElementProof {
+    uint32 output; // number of the program's output
+    uint64 element; // flat index in stored order
+    Opening claimed; // of the output; its path leads to the claim's output root
+    Opening traced; // of the value of the instruction that writes it; its path leads to the trace root
 }
 
 /// @title Disputes about claims
@@ -70,6 +78,17 @@ interface IReferee {
         bytes32 claimedRoot,
         bytes32 tracedRoot
     );
+    /// @notice An element of an output that has a tolerance was shown to differ from the trace by more.
+    /// @param claimed, traced bits of the element
+    event OutputElementJudged(
+        bytes32 indexed claimId,
+        address indexed prover,
+        Verdict verdict,
+        uint32 output,
+        uint64 element,
+        uint32 claimed,
+        uint32 traced
+    );
     /// @notice A bond in a voided or slashed claim became payable to its challenger.
     event BondReturned(bytes32 indexed claimId, address indexed challenger, uint256 amount);
 
@@ -95,6 +114,13 @@ interface IReferee {
     error RootMismatch(bytes32 expected, bytes32 actual);
     /// @notice The output is the trace's value: there is nothing to settle.
     error OutputMatches(uint32 output);
+    /// @notice The output has a tolerance: {proveOutputElement} shows where it is exceeded.
+    error OutputTolerant(uint32 output);
+    /// @notice The output has no tolerance: {proveOutput} shows that it differs.
+    error OutputExact(uint32 output);
+    error OutputElementOutOfRange(uint64 element, uint256 count);
+    /// @notice The element is within its tolerance: there is nothing to settle.
+    error OutputElementAcceptable(uint32 output, uint64 element);
 
     /// @notice Challenges a claim while now < challengeEnd; pulls the bond from the caller (who has approved the
     ///         StakeManager). The bond comes back unless the claim is finalised; then it is the executor's.
@@ -127,8 +153,12 @@ interface IReferee {
         bytes calldata state
     ) external;
 
-    /// @notice Proves that an output differs from the trace; the claim is slashed at once.
+    /// @notice Proves that an output without a tolerance differs from the trace; the claim is slashed at once.
     function proveOutput(bytes32 claimId, bytes32 salt, OutputProof calldata proof) external;
+
+    /// @notice Proves that one element of an output with a tolerance is further from the trace's. Up to 16 tolerances away
+    ///         the claim is void from proofEnd on, as for an imprecise element; beyond, it is slashed at once.
+    function proveOutputElement(bytes32 claimId, bytes32 salt, OutputElementProof calldata proof) external;
 
     /// @notice Slashes a challenged claim whose trace was not revealed by revealEnd; the first challenger gets the bounty.
     function settleUnrevealed(bytes32 claimId) external;

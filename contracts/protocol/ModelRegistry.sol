@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {Float32} from "../numerics/Float32.sol";
 import {Dtype} from "../program/Dtype.sol";
 import {Port, ProgramHeader} from "../program/Program.sol";
 import {IModelRegistry, Model, PortRecord, ProgramRecord} from "./IModelRegistry.sol";
@@ -53,12 +54,14 @@ contract ModelRegistry is IModelRegistry {
         for (uint256 i; i < h.inputs.length; ++i) {
             uint32 index = h.inputs[i].index;
             if (index != i) revert InputOutOfOrder(i, index);
-            _inputs[programRoot].push(PortRecord(_sizeOf(h.inputs[i]), index));
+            _requireTolerance(h.inputs[i], false);
+            _inputs[programRoot].push(_recordOf(h.inputs[i]));
         }
         for (uint256 i; i < h.outputs.length; ++i) {
             uint32 index = h.outputs[i].index;
             if (index >= h.instructionCount) revert OutputOutOfRange(i, index, h.instructionCount);
-            _outputs[programRoot].push(PortRecord(_sizeOf(h.outputs[i]), index));
+            _requireTolerance(h.outputs[i], h.outputs[i].dtype == Dtype.FLOAT32);
+            _outputs[programRoot].push(_recordOf(h.outputs[i]));
         }
         emit ProgramPublished(programRoot, msg.sender, header);
     }
@@ -156,6 +159,17 @@ contract ModelRegistry is IModelRegistry {
         address owner = _models[modelId].owner;
         if (owner == address(0)) revert UnknownModel(modelId);
         if (owner != msg.sender) revert NotModelOwner(modelId, msg.sender);
+    }
+
+    function _recordOf(Port memory port) private pure returns (PortRecord memory) {
+        return PortRecord(_sizeOf(port), port.index, port.toleranceAbsolute, port.toleranceRelative);
+    }
+
+    function _requireTolerance(Port memory port, bool allowed) private pure {
+        (uint32 absolute, uint32 relative) = (port.toleranceAbsolute, port.toleranceRelative);
+        // Bits of numbers that are not negative are in the order of the numbers.
+        if (absolute >= Float32.INFINITY || relative > Float32.ONE || (!allowed && absolute | relative != 0))
+            revert ToleranceInvalid(absolute, relative);
     }
 
     /// @dev Bytes of a port's stored tensor; checks that its layout holds exactly its elements.

@@ -114,6 +114,30 @@ contract ModelRegistryTest is ProtocolFixture {
         _refused(header, abi.encodeWithSelector(IModelRegistry.TensorTooLarge.selector, type(uint64).max));
     }
 
+    function test_publishProgram_tolerances_onlyOfFloat32Outputs() public {
+        ProgramHeader memory header = _header();
+        header.outputs[0].dtype = 1;
+        (header.outputs[0].toleranceAbsolute, header.outputs[0].toleranceRelative) = (0x7f7fffff, 0x3f800000);
+        bytes32 root = registry.publishProgram(abi.encode(header));
+        PortRecord memory output = registry.outputsOf(root)[0];
+        require(output.toleranceAbsolute == 0x7f7fffff && output.toleranceRelative == 0x3f800000, "tolerance");
+        header.outputs[0].toleranceRelative = 0x3f800001;
+        _refused(header, _toleranceInvalid(0x7f7fffff, 0x3f800001));
+        (header.outputs[0].toleranceAbsolute, header.outputs[0].toleranceRelative) = (0x7f800000, 0);
+        _refused(header, _toleranceInvalid(0x7f800000, 0));
+        (header.outputs[0].toleranceAbsolute, header.outputs[0].toleranceRelative) = (0x80000000, 0);
+        _refused(header, _toleranceInvalid(0x80000000, 0));
+        (header.outputs[0].dtype, header.outputs[0].toleranceAbsolute) = (6, 1);
+        _refused(header, _toleranceInvalid(1, 0));
+        header = _header();
+        header.inputs[0].toleranceRelative = 1;
+        _refused(header, _toleranceInvalid(0, 1));
+    }
+
+    function _toleranceInvalid(uint32 absolute, uint32 relative) private pure returns (bytes memory) {
+        return abi.encodeWithSelector(IModelRegistry.ToleranceInvalid.selector, absolute, relative);
+    }
+
     function test_publishProgram_zeroConstantsRoot_isAccepted() public {
         // One constant whose 32 bytes are zero: its tensor root, and the root over it, are 0.
         ProgramHeader memory header = _header();

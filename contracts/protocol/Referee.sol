@@ -3,13 +3,15 @@ pragma solidity ^0.8.28;
 
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {Judgement, Verdict} from "../kernels/IKernel.sol";
+import {OutputTolerance} from "../numerics/OutputTolerance.sol";
 import {Dtype} from "../program/Dtype.sol";
-import {Segment} from "../proof/AccessMap.sol";
-import {ElementProof, IVerifier, Roots} from "../proof/IVerifier.sol";
+import {AccessMap, Segment} from "../proof/AccessMap.sol";
+import {ElementProof, IVerifier, Opening, Roots} from "../proof/IVerifier.sol";
+import {OpenedChunks, TensorProof} from "../proof/TensorProof.sol";
 import {ClaimState, Phase} from "./ClaimLife.sol";
 import {IClaimBook} from "./IClaimBook.sol";
-import {IModelRegistry, ProgramRecord} from "./IModelRegistry.sol";
-import {IReferee, OutputProof} from "./IReferee.sol";
+import {IModelRegistry, PortRecord, ProgramRecord} from "./IModelRegistry.sol";
+import {IReferee, OutputElementProof, OutputProof} from "./IReferee.sol";
 import {IStakeManager} from "./IStakeManager.sol";
 import {TensorTree} from "./TensorTree.sol";
 
@@ -129,7 +131,9 @@ contract Referee is IReferee, ReentrancyGuardTransient {
         (bytes32 programRoot, ) = IClaimBook(market).subjectOf(claimId);
         ProgramRecord memory program = IModelRegistry(modelRegistry).programs(programRoot);
         if (proof.output >= program.outputCount) revert UnknownOutput(proof.output, program.outputCount);
-        uint32 instruction = IModelRegistry(modelRegistry).outputsOf(programRoot)[proof.output].index;
+        PortRecord memory port = IModelRegistry(modelRegistry).outputsOf(programRoot)[proof.output];
+        if (_isTolerant(port)) revert OutputTolerant(proof.output);
+        uint32 instruction = port.index;
         _requireLeaf(
             claim.outputRoot,
             program.outputCount,
@@ -155,6 +159,48 @@ contract Referee is IReferee, ReentrancyGuardTransient {
             proof.tracedRoot
         );
         IClaimBook(market).settleSlashed(claimId, msg.sender);
+    }
+
+    /// @inheritdoc IReferee
+    function proveOutputElement(
+        bytes32 claimId,
+        bytes32 salt,
+        OutputElementProof calldata proof
+    ) external nonReentrant {
+        ClaimState memory claim = _requirePhase(claimId, Phase.Provable);
+        _requireCommitted(claimId, salt, keccak256(abi.encode(proof)));
+        (bytes32 programRoot, ) = IClaimBook(market).subjectOf(claimId);
+        ProgramRecord memory program = IModelRegistry(modelRegistry).programs(programRoot);
+        if (proof.output >= program.outputCount) revert UnknownOutput(proof.output, program.outputCount);
+        PortRecord memory port = IModelRegistry(modelRegistry).outputsOf(programRoot)[proof.output];
+        if (!_isTolerant(port)) revert OutputExact(proof.output);
+        (uint32 claimed, bytes32 root) = _elementOf(proof.claimed, port.size, proof.element);
+        TensorProof.requireLeaf(
+            claim.outputRoot,
+            program.outputCount,
+            proof.output,
+            root,
+            proof.claimed.path
+        );
+        uint32 traced;
+        (traced, root) = _elementOf(proof.traced, port.size, proof.element);
+        TensorProof.requireLeaf(
+            claim.traceRoot,
+            program.instructionCount,
+            port.index,
+            root,
+            proof.traced.path
+        );
+        Verdict verdict = OutputTolerance.judge(
+            claimed,
+            traced,
+            port.toleranceAbsolute,
+            port.toleranceRelative
+        );
+        // INVARIANT I7
+        if (verdict == Verdict.Acceptable) revert OutputElementAcceptable(proof.output, proof.element);
+        emit OutputElementJudged(claimId, msg.sender, verdict, proof.output, proof.element, claimed, traced);
+        _conclude(claimId, msg.sender, verdict);
     }
 
     /// @inheritdoc IReferee
@@ -223,7 +269,12 @@ contract Referee is IReferee, ReentrancyGuardTransient {
             judgement.integrity,
             judgement.scale
         );
-        if (judgement.verdict == Verdict.Fraudulent) IClaimBook(market).settleSlashed(claimId, prover);
+        _conclude(claimId, prover, judgement.verdict);
+    }
+
+    /// @param verdict Fraudulent or Imprecise
+    function _conclude(bytes32 claimId, address prover, Verdict verdict) private {
+        if (verdict == Verdict.Fraudulent) IClaimBook(market).settleSlashed(claimId, prover);
         else IClaimBook(market).recordImprecision(claimId, prover);
     }
 
@@ -291,6 +342,21 @@ contract Referee is IReferee, ReentrancyGuardTransient {
         if (path.length != depth) revert PathLengthMismatch(path.length, depth);
         bytes32 actual = TensorTree.climb(leaf, index, path);
         if (actual != root) revert RootMismatch(root, actual);
+    }
+
+    /// @dev Bits of a float32 element that an opening shows, and the tensor root that it leads to.
+    function _elementOf(
+        Opening calldata opening,
+        uint256 size,
+        uint64 element
+    ) private view returns (uint32, bytes32) {
+        if (element >= size / 4) revert OutputElementOutOfRange(element, size / 4);
+        (bytes32 root, OpenedChunks memory opened) = TensorProof.open(opening, (size + 31) / 32);
+        return (uint32(AccessMap.elementAt(opened, element, 4)), root);
+    }
+
+    function _isTolerant(PortRecord memory port) private pure returns (bool) {
+        return port.toleranceAbsolute | port.toleranceRelative != 0;
     }
 
     function _elementKey(bytes32 claimId, uint32 instruction, uint64 element) private pure returns (bytes32) {

@@ -10,6 +10,7 @@ import {
   proveElement,
   proveInSteps,
   proveOutput,
+  proveOutputElement,
   revealTrace,
   signClaim,
   stakeManagerAbi,
@@ -106,6 +107,8 @@ export async function send(
       return (await proveInSteps(client, { ...common, steps: proof.args })).receipt;
     case "output":
       return (await proveOutput(client, { ...common, proof: proof.args })).receipt;
+    case "outputElement":
+      return (await proveOutputElement(client, { ...common, proof: proof.args })).receipt;
   }
 }
 

@@ -3,6 +3,8 @@ import {
   type ElementProofArgs,
   elementCommitment,
   outputCommitment,
+  outputElementCommitment,
+  type OutputElementProofArgs,
   type OutputProofArgs,
   type ProofStepArgs,
   refereeAbi,
@@ -24,9 +26,16 @@ export type Proof =
   | { kind: "element"; args: ElementProofArgs }
   /** An element whose proof takes several transactions. */
   | { kind: "steps"; args: readonly ProofStepArgs[] }
-  | { kind: "output"; args: OutputProofArgs };
+  | { kind: "output"; args: OutputProofArgs }
+  /** An element of an output that has a tolerance. */
+  | { kind: "outputElement"; args: OutputElementProofArgs };
 
-const FUNCTIONS = { element: "proveElement", steps: "proveSegment", output: "proveOutput" } as const;
+const FUNCTIONS = {
+  element: "proveElement",
+  steps: "proveSegment",
+  output: "proveOutput",
+  outputElement: "proveOutputElement",
+} as const;
 
 function parameter(kind: Proof["kind"]): readonly [AbiParameter] {
   const { inputs } = getAbiItem({ abi: refereeAbi, name: FUNCTIONS[kind] }) as AbiFunction;
@@ -66,5 +75,7 @@ export function commitmentOf(claimId: Hex, prover: Address, salt: Hex, proof: Pr
       return segmentCommitment({ ...common, proof: args[0]!.proof });
     case "output":
       return outputCommitment({ ...common, proof: args });
+    case "outputElement":
+      return outputElementCommitment({ ...common, proof: args });
   }
 }

@@ -10,11 +10,12 @@ import {
   proveElement,
   proveInSteps,
   proveOutput,
+  proveOutputElement,
   reclaimBond,
   settleImprecise,
   settleUnrevealed,
 } from "@assay/protocol";
-import { buildOutputProof, CommittedTensors, instructionTree } from "@assay/program";
+import { buildOutputElementProof, buildOutputProof, CommittedTensors, instructionTree } from "@assay/program";
 import {
   type Backend,
   type Chain,
@@ -25,6 +26,7 @@ import {
   isZero,
   type Logger,
   type Operations,
+  outputFault,
   outputSizes,
   rootOf,
   type Serial,
@@ -142,6 +144,7 @@ async function check(context: StepContext, item: Case, checker: Checker, phase: 
   const result = await checkClaim(checker, inputs, item.outputRoot, {
     crossCheck: context.crossCheck,
     second: () => context.second(checker),
+    claimed: () => claimedOutputs(context, item, checker, undefined),
     log,
   });
   if (result === "unsure") {
@@ -350,20 +353,21 @@ async function findProof(
   const { log, signal } = context;
   const { program, constants } = checker.model;
   // Outputs that are not the trace's need no audit, and no trace but the roots.
-  if (rootOf(tracedOutputs(program, trace)) !== item.outputRoot) {
+  const traced = tracedOutputs(program, trace);
+  if (rootOf(traced) !== item.outputRoot) {
     const claimed = await claimedOutputs(context, item, checker, uri);
-    const output = claimed.findIndex(
-      (bytes, i) => Buffer.compare(bytes, trace[program.outputs[i]!.index]!) !== 0,
-    );
-    const finding = { kind: "output", output, name: program.outputs[output]!.name };
-    log.warn(finding, "a claimed output is not the trace's");
-    const args = buildOutputProof(
-      program,
-      new CommittedTensors(claimed),
-      new CommittedTensors(trace),
-      output,
-    );
-    return { proof: { kind: "output", args }, finding, imprecise: false };
+    const fault = outputFault(program, claimed, traced);
+    if (fault !== undefined) {
+      const { output, element, verdict } = fault;
+      const finding = { kind: "output", output, name: program.outputs[output]!.name, element };
+      log.warn(finding, "a claimed output is not the trace's");
+      const tensors = [new CommittedTensors(claimed), new CommittedTensors(trace)] as const;
+      const proof: Proof =
+        element === undefined
+          ? { kind: "output", args: buildOutputProof(program, ...tensors, output) }
+          : { kind: "outputElement", args: buildOutputElementProof(program, ...tensors, output, element) };
+      return { proof, finding, imprecise: verdict === Verdict.Imprecise };
+    }
   }
   const started = performance.now();
   const report = await audit({
@@ -469,6 +473,8 @@ function sendProof(chain: Chain, claimId: Hex, salt: Hex, { kind, args }: Proof)
       return chain.send(proveInSteps, { claimId, salt, steps: args });
     case "output":
       return chain.send(proveOutput, { claimId, salt, proof: args });
+    case "outputElement":
+      return chain.send(proveOutputElement, { claimId, salt, proof: args });
   }
 }
 

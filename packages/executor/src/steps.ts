@@ -10,7 +10,10 @@ import {
   errorFields,
   type Logger,
   type Operations,
+  outputFault,
+  outputSizes,
   rootOf,
+  split,
   type Store,
   tracedOutputs,
 } from "@assay/service";
@@ -255,7 +258,9 @@ async function reveal(context: StepContext, job: Job, backend: ExecutorBackend):
     const inputs = checkedInputs(backend.program, job.inputRoot, job.inputs);
     const trace = await context.operations.timed("trace", () => backend.trace(inputs));
     // Withholding it would lose the same stake for certain, so a trace is revealed even then.
-    if (Buffer.compare(join(tracedOutputs(backend.program, trace)), job.outputs!) !== 0)
+    const { program } = backend;
+    const claimed = split(job.outputs!, outputSizes(program))!;
+    if (outputFault(program, claimed, tracedOutputs(program, trace)) !== undefined)
       log.error("the traced run's outputs differ from the claimed ones: this claim can be proven wrong");
     traceRoot = rootOf(trace);
     // Its root saves the stake, wherever the trace is: a full disk must not stand in the way. See `keepTrace`.

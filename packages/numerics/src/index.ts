@@ -28,3 +28,5 @@ export { scalar } from "./scalar.ts";
 export { estimateScalar } from "./scalar-double.ts";
 export { type ScalarFunction, scalarFunctions, type ScalarName, ScalarOp } from "./scalar-functions.ts";
 export * as scalarReals from "./scalar-enclosure.ts";
+export { elements32 } from "./float32.ts";
+export { GROSS_TOLERANCES, judgeOutput } from "./output-tolerance.ts";

@@ -1,6 +1,6 @@
 import { AssayError, DType, elementCount } from "@assay/tensor";
 import { Family, NormalizationOp, ReductionOp } from "@assay/numerics";
-import { decode, encode, type ModelProto } from "./onnx/protobuf.ts";
+import { metadataEntries, withMetadata } from "./onnx/metadata.ts";
 import type { Instruction, Program } from "./types.ts";
 
 /** Integrity multipliers λ in 1/256, by the ONNX name of the value that the instruction writes. */
@@ -44,19 +44,8 @@ export function termsOfBand(instruction: Instruction): number {
 
 /** The calibration that a canonical graph carries; throws `CALIBRATION_MALFORMED`. */
 export function readCalibration(metadata: readonly { key: string; value: string }[]): Calibration {
-  const entries = metadata.filter(({ key }) => key === CALIBRATION_KEY);
-  if (entries.length === 0) return new Map();
-  if (entries.length > 1) throw malformed("the model's metadata holds it twice");
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(entries[0]!.value);
-  } catch {
-    throw malformed("it is no JSON");
-  }
-  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed))
-    throw malformed("it is no JSON object");
   return new Map(
-    Object.entries(parsed).map(([name, lambda]: [string, unknown]) => {
+    metadataEntries(metadata, CALIBRATION_KEY, malformed).map(([name, lambda]) => {
       if (typeof lambda !== "number" || !Number.isInteger(lambda) || lambda < 1 || lambda > MAX_LAMBDA)
         throw malformed(`the λ of "${name}" is no integer from 1 to ${MAX_LAMBDA}`);
       return [name, lambda] as const;
@@ -70,32 +59,9 @@ function malformed(reason: string): AssayError {
   });
 }
 
-/**
- * The model with a calibration in its metadata, in the place of any that it had; an empty one removes it. Entries are
- * in order of their keys: onnxruntime keeps none.
- */
+/** The model with a calibration in its metadata, in the place of any that it had; an empty one removes it. */
 export function writeCalibration(bytes: Uint8Array, calibration: Calibration): Uint8Array {
-  const model = decode("ModelProto", bytes);
-  model.metadataProps = model.metadataProps.filter(({ key }) => key !== CALIBRATION_KEY);
-  if (calibration.size > 0)
-    model.metadataProps.push({
-      key: CALIBRATION_KEY,
-      value: JSON.stringify(Object.fromEntries(calibration)),
-    });
-  sortMetadata(model);
-  return encode("ModelProto", model);
-}
-
-/** The model with its metadata in order of the keys: onnxruntime writes it in another order each time. */
-export function orderMetadata(bytes: Uint8Array): Uint8Array {
-  const model = decode("ModelProto", bytes);
-  if (model.metadataProps.length < 2) return bytes;
-  sortMetadata(model);
-  return encode("ModelProto", model);
-}
-
-function sortMetadata(model: ModelProto): void {
-  model.metadataProps.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+  return withMetadata(bytes, CALIBRATION_KEY, Object.fromEntries(calibration));
 }
 
 /**

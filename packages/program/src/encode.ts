@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { RootTree } from "@assay/tensor";
 import { encodeAbiParameters, hexToBytes, toHex } from "viem";
+import { toleranceBits } from "./tolerance.ts";
 import type { Instruction, Port, Program } from "./types.ts";
 
 /** ABI of `Instruction` in contracts/program/Program.sol. */
@@ -47,6 +48,8 @@ const PORT = [
   { name: "factors", type: "uint64[]" },
   { name: "order", type: "uint8[]" },
   { name: "index", type: "uint32" },
+  { name: "toleranceAbsolute", type: "uint32" },
+  { name: "toleranceRelative", type: "uint32" },
 ] as const;
 
 /** ABI of `ProgramHeader` in contracts/program/Program.sol. */
@@ -104,7 +107,8 @@ export function instructionTree(program: Program): RootTree {
   return new RootTree(program.instructions.map((instruction) => sha256(encodeInstruction(instruction))));
 }
 
-function port({ name, dtype, dims, layout, index }: Port) {
+function port({ name, dtype, dims, layout, index, tolerance }: Port) {
+  const { absolute, relative } = toleranceBits(tolerance);
   return {
     name,
     dtype,
@@ -112,6 +116,8 @@ function port({ name, dtype, dims, layout, index }: Port) {
     factors: layout.factors.map(BigInt),
     order: [...layout.order],
     index,
+    toleranceAbsolute: absolute,
+    toleranceRelative: relative,
   };
 }
 

@@ -5,6 +5,7 @@ export {
   Origin,
   type Port,
   type Program,
+  type Tolerance,
   type ValueSource,
 } from "./types.ts";
 export {
@@ -12,12 +13,19 @@ export {
   CALIBRATION_KEY,
   lambdaOf,
   MAX_LAMBDA,
-  orderMetadata,
   readCalibration,
   termsOfBand,
   withLambda,
   writeCalibration,
 } from "./calibration.ts";
+export { orderMetadata } from "./onnx/metadata.ts";
+export {
+  readTolerances,
+  TOLERANCE_KEY,
+  toleranceBits,
+  type Tolerances,
+  writeTolerances,
+} from "./tolerance.ts";
 export { DEFAULT_LAMBDA } from "./compile/params.ts";
 export { compile, staticReasons } from "./compile/compile.ts";
 export type { Shapes, ValueShape } from "./compile/graph.ts";
@@ -54,12 +62,14 @@ export {
 export { tableSizes } from "./tables.ts";
 export {
   buildElementProof,
+  buildOutputElementProof,
   buildOutputProof,
   buildProofSteps,
   type CommittedRun,
   CommittedTensors,
   type ElementProof,
   type Opening,
+  type OutputElementProof,
   type OutputProof,
   type ProofStep,
 } from "./prove.ts";

@@ -60,6 +60,14 @@ export interface OutputProof {
   tracedPath: Hex[];
 }
 
+/** `OutputElementProof` of contracts/protocol/IReferee.sol, as viem encodes it. */
+export interface OutputElementProof {
+  output: number;
+  element: bigint;
+  claimed: Opening;
+  traced: Opening;
+}
+
 function pathOf(tree: RootTree, leaf: number): Hex[] {
   return tree.path(leaf).map((node) => toHex(node));
 }
@@ -170,5 +178,29 @@ export function buildOutputProof(
     claimedPath: pathOf(outputs.tree, output),
     tracedRoot: toHex(trace.tree.leaf(port.index)),
     tracedPath: pathOf(trace.tree, port.index),
+  };
+}
+
+/**
+ * The proof that element `element` (flat index in stored order) of output `output`, which has a tolerance, is further
+ * from the trace's.
+ *
+ * @param outputs the tensors that the claim's output root commits to
+ */
+export function buildOutputElementProof(
+  program: Program,
+  outputs: CommittedTensors,
+  trace: CommittedTensors,
+  output: number,
+  element: number,
+): OutputElementProof {
+  const port = program.outputs[output];
+  if (port === undefined) throw new AssayError("OUTPUT_OUT_OF_RANGE", `the program has no output ${output}`);
+  const chunk = { first: Math.floor((element * dtypeSize(port.dtype)) / CHUNK), count: 1 };
+  return {
+    output,
+    element: BigInt(element),
+    claimed: open(outputs, output, [chunk]),
+    traced: open(trace, port.index, [chunk]),
   };
 }

@@ -50,6 +50,14 @@ export interface Port {
   layout: Layout;
   /** Inputs: leaf of the input root; outputs: the instruction that writes it. */
   index: number;
+  /** By how much a claimed float32 output may differ from the trace's; absent: bit for bit. */
+  tolerance?: Tolerance;
+}
+
+/** |claimed - traced| <= absolute + relative·|traced|; both are float32, not negative, and not both 0; relative <= 1. */
+export interface Tolerance {
+  absolute: number;
+  relative: number;
 }
 
 /** A value of the canonical graph that the program commits to: its ONNX name and commitment layout. */

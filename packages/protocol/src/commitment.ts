@@ -1,6 +1,6 @@
 import { type Abi, type AbiFunction, type Address, encodeAbiParameters, type Hash, keccak256 } from "viem";
 import { refereeAbi } from "./abi/referee.ts";
-import type { ElementProofArgs, OutputProofArgs } from "./types.ts";
+import type { ElementProofArgs, OutputElementProofArgs, OutputProofArgs } from "./types.ts";
 
 export interface CommitmentParameters<proof> {
   claimId: Hash;
@@ -12,7 +12,10 @@ export interface CommitmentParameters<proof> {
 }
 
 /** abi.encode of a proof struct, whose type is the third argument of `functionName`. */
-function encodeProof(functionName: "proveElement" | "proveOutput", proof: unknown): Hash {
+function encodeProof(
+  functionName: "proveElement" | "proveOutput" | "proveOutputElement",
+  proof: unknown,
+): Hash {
   const item = (refereeAbi as Abi).find(
     (candidate): candidate is AbiFunction => candidate.type === "function" && candidate.name === functionName,
   )!;
@@ -48,4 +51,9 @@ export function segmentCommitment(
 /** What `commitProof` needs before `proveOutput`. */
 export function outputCommitment(parameters: CommitmentParameters<OutputProofArgs>): Hash {
   return commitment(parameters, encodeProof("proveOutput", parameters.proof));
+}
+
+/** What `commitProof` needs before `proveOutputElement`. */
+export function outputElementCommitment(parameters: CommitmentParameters<OutputElementProofArgs>): Hash {
+  return commitment(parameters, encodeProof("proveOutputElement", parameters.proof));
 }

@@ -28,6 +28,7 @@ export {
   type CommitmentParameters,
   elementCommitment,
   outputCommitment,
+  outputElementCommitment,
   segmentCommitment,
 } from "./commitment.ts";
 export { portTensors, publishedProgram, type PublishedProgram, splitStored } from "./published-program.ts";
@@ -45,6 +46,7 @@ export {
   type Claim,
   type ElementProofArgs,
   type Model,
+  type OutputElementProofArgs,
   type OutputProofArgs,
   type SegmentArgs,
   type Phase,
@@ -115,6 +117,11 @@ export {
   type ProveOutputParameters,
   type ProveOutputReturnType,
 } from "./actions/prove-output.ts";
+export {
+  proveOutputElement,
+  type ProveOutputElementParameters,
+  type ProveOutputElementReturnType,
+} from "./actions/prove-output-element.ts";
 export {
   publishProgram,
   type PublishProgramParameters,

@@ -76,6 +76,8 @@ export type ElementProofArgs = Inputs<typeof refereeAbi, "proveElement">[2];
 export type SegmentArgs = Inputs<typeof refereeAbi, "proveSegment">[3];
 /** An output proof as the contracts take it. */
 export type OutputProofArgs = Inputs<typeof refereeAbi, "proveOutput">[2];
+/** A proof about one element of an output with a tolerance, as the contracts take it. */
+export type OutputElementProofArgs = Inputs<typeof refereeAbi, "proveOutputElement">[2];
 
 /** Bytes as callers have them. */
 export type Bytes = Hex | Uint8Array;

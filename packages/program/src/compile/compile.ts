@@ -4,6 +4,7 @@ import { expansionReasons } from "../expand/expand.ts";
 import { expansions } from "../expand/index.ts";
 import { type OnnxNode, nodeOf, operatorName, readModel } from "../onnx/model.ts";
 import { calibrated, readCalibration } from "../calibration.ts";
+import { readTolerances, tolerant } from "../tolerance.ts";
 import type { Port, Program } from "../types.ts";
 import { Emitter } from "./emit.ts";
 import { LoweringGraph, nameOf, type Shapes } from "./graph.ts";
@@ -18,7 +19,7 @@ import type { Source } from "./draft.ts";
  * dims, as a run showed them. Pure: the same bytes give the same program.
  *
  * Throws `UNSUPPORTED_MODEL` with every reason, `MALFORMED_ONNX`, `UNKNOWN_SHAPE`, `CALIBRATION_MALFORMED`,
- * `CALIBRATION_UNKNOWN`.
+ * `CALIBRATION_UNKNOWN`, `TOLERANCE_MALFORMED`, `TOLERANCE_UNKNOWN`.
  */
 export function compile(canonical: Uint8Array, shapes: Shapes): Program {
   const model = readModel(canonical);
@@ -64,11 +65,14 @@ export function compile(canonical: Uint8Array, shapes: Shapes): Program {
       const layout = emitter.sourceLayout(source);
       return { name: source.name, dtype: source.dtype, dims: [...source.dims], layout, index };
     }),
-    outputs: outputs.map(({ name, view }): Port => {
-      const dims = viewDims(view);
-      const index = emitter.instructionOf(view.source);
-      return { name, dtype: view.source.dtype, dims, layout: emitter.viewLayout(view), index };
-    }),
+    outputs: tolerant(
+      outputs.map(({ name, view }): Port => {
+        const dims = viewDims(view);
+        const index = emitter.instructionOf(view.source);
+        return { name, dtype: view.source.dtype, dims, layout: emitter.viewLayout(view), index };
+      }),
+      readTolerances(model.metadata),
+    ),
     instructions: calibrated(emitter, readCalibration(model.metadata)),
     trace: emitter.trace,
     constants: emitter.constants,

@@ -442,6 +442,23 @@ export const errorsAbi = [
       { name: "actual", type: "uint256" },
     ],
   },
+  {
+    type: "error",
+    name: "OutputElementAcceptable",
+    inputs: [
+      { name: "output", type: "uint32" },
+      { name: "element", type: "uint64" },
+    ],
+  },
+  {
+    type: "error",
+    name: "OutputElementOutOfRange",
+    inputs: [
+      { name: "element", type: "uint64" },
+      { name: "count", type: "uint256" },
+    ],
+  },
+  { type: "error", name: "OutputExact", inputs: [{ name: "output", type: "uint32" }] },
   { type: "error", name: "OutputMatches", inputs: [{ name: "output", type: "uint32" }] },
   {
     type: "error",
@@ -452,6 +469,7 @@ export const errorsAbi = [
       { name: "instructionCount", type: "uint32" },
     ],
   },
+  { type: "error", name: "OutputTolerant", inputs: [{ name: "output", type: "uint32" }] },
   { type: "error", name: "OutputTooLarge", inputs: [] },
   {
     type: "error",
@@ -554,6 +572,14 @@ export const errorsAbi = [
   },
   { type: "error", name: "StringTooLong", inputs: [{ name: "str", type: "string" }] },
   { type: "error", name: "TensorTooLarge", inputs: [{ name: "elements", type: "uint256" }] },
+  {
+    type: "error",
+    name: "ToleranceInvalid",
+    inputs: [
+      { name: "toleranceAbsolute", type: "uint32" },
+      { name: "toleranceRelative", type: "uint32" },
+    ],
+  },
   {
     type: "error",
     name: "TooManyPoints",

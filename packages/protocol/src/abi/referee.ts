@@ -45,6 +45,20 @@ export const refereeAbi = [
     inputs: [
       { indexed: true, name: "claimId", type: "bytes32" },
       { indexed: true, name: "prover", type: "address" },
+      { indexed: false, name: "verdict", type: "uint8" },
+      { indexed: false, name: "output", type: "uint32" },
+      { indexed: false, name: "element", type: "uint64" },
+      { indexed: false, name: "claimed", type: "uint32" },
+      { indexed: false, name: "traced", type: "uint32" },
+    ],
+    name: "OutputElementJudged",
+    type: "event",
+  },
+  {
+    anonymous: false,
+    inputs: [
+      { indexed: true, name: "claimId", type: "bytes32" },
+      { indexed: true, name: "prover", type: "address" },
       { indexed: false, name: "output", type: "uint32" },
       { indexed: false, name: "instruction", type: "uint32" },
       { indexed: false, name: "claimedRoot", type: "bytes32" },
@@ -225,6 +239,44 @@ export const refereeAbi = [
       },
     ],
     name: "proveOutput",
+    outputs: [],
+    stateMutability: "nonpayable",
+    type: "function",
+  },
+  {
+    inputs: [
+      { name: "claimId", type: "bytes32" },
+      { name: "salt", type: "bytes32" },
+      {
+        components: [
+          { name: "output", type: "uint32" },
+          { name: "element", type: "uint64" },
+          {
+            components: [
+              { name: "runs", type: "uint128[]" },
+              { name: "chunks", type: "bytes" },
+              { name: "nodes", type: "bytes" },
+              { name: "path", type: "bytes32[]" },
+            ],
+            name: "claimed",
+            type: "tuple",
+          },
+          {
+            components: [
+              { name: "runs", type: "uint128[]" },
+              { name: "chunks", type: "bytes" },
+              { name: "nodes", type: "bytes" },
+              { name: "path", type: "bytes32[]" },
+            ],
+            name: "traced",
+            type: "tuple",
+          },
+        ],
+        name: "proof",
+        type: "tuple",
+      },
+    ],
+    name: "proveOutputElement",
     outputs: [],
     stateMutability: "nonpayable",
     type: "function",
