@@ -120,7 +120,10 @@ contract ModelRegistryTest is ProtocolFixture {
         (header.outputs[0].toleranceAbsolute, header.outputs[0].toleranceRelative) = (0x7f7fffff, 0x3f800000);
         bytes32 root = registry.publishProgram(abi.encode(header));
         PortRecord memory output = registry.outputsOf(root)[0];
-        require(output.toleranceAbsolute == 0x7f7fffff && output.toleranceRelative == 0x3f800000, "tolerance");
+        require(
+            output.toleranceAbsolute == 0x7f7fffff && output.toleranceRelative == 0x3f800000,
+            "tolerance"
+        );
         header.outputs[0].toleranceRelative = 0x3f800001;
         _refused(header, _toleranceInvalid(0x7f7fffff, 0x3f800001));
         (header.outputs[0].toleranceAbsolute, header.outputs[0].toleranceRelative) = (0x7f800000, 0);

@@ -10,6 +10,7 @@ import { modelCalibrateCommand } from "./commands/model-calibrate.ts";
 import { modelCheckCommand } from "./commands/model-check.ts";
 import { modelCompileCommand } from "./commands/model-compile.ts";
 import { modelPublishCommand } from "./commands/model-publish.ts";
+import { modelTolerateCommand } from "./commands/model-tolerate.ts";
 import { modelVerifyCommand } from "./commands/model-verify.ts";
 import { payoutCommand } from "./commands/payout.ts";
 import { settleCommand } from "./commands/settle.ts";
@@ -29,6 +30,7 @@ export function assayCommand(): Command {
     modelCompileCommand(),
     modelCheckCommand(),
     modelCalibrateCommand(),
+    modelTolerateCommand(),
     modelPublishCommand(),
     modelVerifyCommand(),
   ])
