@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type ScalarFunction, scalarFunctions, type ScalarName } from "@assay/numerics";
 import { SCALAR_ATTRIBUTES } from "../packages/numerics/test/scalar-nodes.ts";
-import { bitsOf, random } from "../packages/numerics/test/samples.ts";
+import { bitsOf, random, valueOf } from "../packages/numerics/test/samples.ts";
 import { Comparer } from "../scripts/sweep/compare.ts";
 import { noFindings } from "../scripts/sweep/findings.ts";
 import { BLOCK, Model } from "../scripts/sweep/model.ts";
@@ -23,6 +23,7 @@ describe("the sweep's model", () => {
       const first = place - (place % BLOCK);
       for (const piece of model.block(first)) {
         if (piece.kind === "single") continue;
+        piece.fill();
         const few = new Set([piece.start, piece.end - 1, piece.start + (next() % (piece.end - piece.start))]);
         for (const i of few) {
           const exact = model.value(first + offsets[i]!);
@@ -37,6 +38,10 @@ describe("the sweep's model", () => {
               Math.abs(model.values[i]! - exact!),
               `${name} at ${first + offsets[i]!}`,
             ).toBeLessThanOrEqual(slack);
+            expect(Math.abs(exact! - piece.middle)).toBeLessThanOrEqual(piece.reach + slack);
+            expect(Math.abs(exact! - valueOf(first + offsets[i]!))).toBeLessThanOrEqual(
+              piece.fromIdentity + slack,
+            );
             expect(Math.abs(exact!)).toBeLessThanOrEqual(piece.greatest * (1 + 2 ** -40) + slack);
             expect(Math.abs(exact!)).toBeGreaterThanOrEqual(piece.least * (1 - 2 ** -40) - slack);
           }
@@ -53,6 +58,7 @@ describe("the sweep's model", () => {
     const first = bitsOf(0.75);
     const pieces = model.block(first);
     const bits = offsets.map((offset) => first + offset);
+    for (const piece of pieces) piece.fill();
     const y = Float32Array.from(model.values);
     const check = () => {
       for (const piece of pieces) compare.piece(piece, bits, y, 0);

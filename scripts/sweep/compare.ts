@@ -42,6 +42,7 @@ export class Comparer {
 
   /** Arguments that are NaN. */
   absent(bits: Uint32Array, y: Float32Array, from: number, to: number): void {
+    if (y[from] !== y[from] && uniform(y, from, to)) return;
     for (let i = from; i < to; i++) if (y[i] === y[i]) this.#judge(bits[i]!, y[i]!);
   }
 
@@ -52,6 +53,7 @@ export class Comparer {
       case "absent":
         return this.absent(bits, y, from, to);
       case "infinite":
+        if (y[from] === piece.infinity && uniform(y, from, to)) return;
         for (let i = from; i < to; i++) if (y[i] !== piece.infinity) this.#judge(bits[i]!, y[i]!);
         return;
       case "single":
@@ -95,6 +97,11 @@ export class Comparer {
   #finite(piece: Piece, bits: Uint32Array, y: Float32Array, base: number): void {
     const { values } = this.#model;
     let [constant, factor, rest] = this.#limits(piece);
+    const [from, to] = [base + piece.start, base + piece.end];
+    // whole pieces of one result, or of the arguments themselves
+    if (Math.abs(y[from]! - piece.middle) + piece.reach <= constant && uniform(y, from, to)) return;
+    if (piece.fromIdentity <= constant && equal(bits, from, to, y, from)) return;
+    piece.fill();
     for (let i = piece.start, { end } = piece; i < end; i++) {
       const f = values[i]!;
       const error = Math.abs(y[base + i]! - f);
@@ -199,3 +206,19 @@ export class Comparer {
     if (findings.examples.length < 20) findings.examples.push(`${this.#name}(${valueOf(bits)}) = ${y}`);
   }
 }
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array | Uint32Array) =>
+  Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength);
+
+/** Whether elements `from` to `to` of a have the bytes of those of b from `start` on. */
+function equal(
+  a: Float32Array | Uint32Array,
+  from: number,
+  to: number,
+  b: Float32Array,
+  start: number,
+): boolean {
+  return bytesOf(b).compare(bytesOf(a), 4 * from, 4 * to, 4 * start, 4 * (start + to - from)) === 0;
+}
+
+const uniform = (y: Float32Array, from: number, to: number): boolean => equal(y, from + 1, to, y, from);

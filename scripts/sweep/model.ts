@@ -33,11 +33,17 @@ export interface Piece {
   error: number;
   /** Of an infinite piece: the result. */
   infinity: number;
+  /** |f - middle| is at most `reach` (and `error`), |f - x| at most `fromIdentity`. */
+  middle: number;
+  reach: number;
+  fromIdentity: number;
+  /** Writes the model's values, if nobody has asked for them yet. */
+  fill(): void;
 }
 
 /** Values of one function, in float64 with a proven error, at blocks of consecutive float32 arguments. */
 export class Model {
-  /** f at the block's arguments, where a piece is finite. */
+  /** f at the block's arguments, where a piece is finite and has been filled. */
   readonly values: Float64Array;
   readonly #name: Exclude<ScalarName, "Pow">;
   readonly #fn: ScalarFunction;
@@ -123,6 +129,10 @@ export class Model {
       greatestC: 0,
       error: 0,
       infinity: 0,
+      middle: 0,
+      reach: Infinity,
+      fromIdentity: Infinity,
+      fill: nothing,
     };
   }
 
@@ -146,33 +156,40 @@ export class Model {
     const radius = region.radius(range, a, b);
     if ((to - from) / 2 > radius / 128) return undefined;
     const piece = this.#piece("finite", low, count);
-    const [middle, reach] =
+    const [middle, ...c] =
       radius === Infinity
-        ? this.#line(left, right, low, count, piece)
-        : this.#polynomial(first + low, low, count, piece);
-    piece.least = Math.max(0, Math.abs(middle) - reach);
-    piece.greatest = Math.abs(middle) + reach;
+        ? ([(left + right) / 2, 0, (right - left) / 2, 0, 0, 0, 0] as const)
+        : this.#interpolate(first + low, count);
+    piece.middle = middle;
+    piece.reach = total(c);
+    piece.fromIdentity = total([
+      middle - (ends[0] + ends[1]) / 2,
+      c[0],
+      c[1] - (ends[1] - ends[0]) / 2,
+      ...c.slice(2),
+    ]);
+    piece.fill = once(() => {
+      this.#evaluate(piece, middle, c, low, count);
+    });
+    piece.least = Math.max(0, Math.abs(middle) - piece.reach);
+    piece.greatest = Math.abs(middle) + piece.reach;
     [piece.leastC, piece.greatestC] = [this.c(from), this.c(to)];
-    const c = region.cancels?.(range) ? piece.greatestC : 0;
-    piece.error = ERROR * (piece.greatest + c) + FLOOR;
+    const cancelling = region.cancels?.(range) ? piece.greatestC : 0;
+    piece.error = ERROR * (piece.greatest + cancelling) + FLOOR;
     return piece;
   }
 
-  #line(left: number, right: number, low: number, count: number, piece: Piece): [number, number] {
-    const slope = (right - left) / (count - 1);
-    const { values } = this;
-    for (let i = piece.start; i < piece.end; i++) values[i] = left + slope * (this.#offsets[i]! - low);
-    return [(left + right) / 2, Math.abs(right - left) / 2];
-  }
-
-  /** Interpolates at (nearly) Chebyshev's nodes; returns the middle value and how far the values can be from it. */
-  #polynomial(first: number, low: number, count: number, piece: Piece): [number, number] {
+  /** A value at the middle and coefficients around it, from values at (nearly) Chebyshev's nodes. */
+  #interpolate(first: number, count: number): Polynomial {
     const { nodes, inverse } = interpolation(count);
     const at = nodes.map((node) => this.value(first + node)!);
     const middle = at[DEGREE >> 1]!;
-    const [c0, c1, c2, c3, c4, c5] = inverse.map((row) =>
-      row.reduce((sum, weight, i) => sum + weight * (at[i]! - middle), 0),
-    ) as [number, number, number, number, number, number];
+    const c = inverse.map((row) => row.reduce((sum, weight, i) => sum + weight * (at[i]! - middle), 0));
+    return [middle, ...c] as unknown as Polynomial;
+  }
+
+  #evaluate(piece: Piece, middle: number, c: Coefficients, low: number, count: number): void {
+    const [c0, c1, c2, c3, c4, c5] = c;
     const [half, scale] = [low + (count - 1) / 2, 2 / (count - 1)];
     const { values } = this;
     const offsets = this.#offsets;
@@ -180,8 +197,6 @@ export class Model {
       const s = (offsets[i]! - half) * scale;
       values[i] = middle + (c0 + s * (c1 + s * (c2 + s * (c3 + s * (c4 + s * c5)))));
     }
-    const reach = [c0, c1, c2, c3, c4, c5].reduce((sum, c) => sum + Math.abs(c), 0);
-    return [middle, reach];
   }
 
   /** sin(x0 + j·d) = sin x0·cos(j·d) + cos x0·sin(j·d), twice: for the high and low byte of the offset. */
@@ -199,24 +214,26 @@ export class Model {
     const [high, fine] = tables as [(typeof tables)[0], (typeof tables)[0]];
     const sign = first >= 0x80000000 ? -1 : 1;
     const [s0, c0] = circular(Math.abs(valueOf(first)));
-    const { values } = this;
-    const offsets = this.#offsets;
     const piece = this.#piece("finite", low, count);
     const [isSine, isCosine] = [this.#name === "Sin", this.#name === "Cos"];
-    let [last, s1, c1] = [-1, 0, 0];
-    for (let i = piece.start, { end } = piece; i < end; i++) {
-      const offset = offsets[i]!;
-      const top = offset >> 8;
-      if (top !== last) {
-        last = top;
-        s1 = s0 * high.cosine[top]! + c0 * high.sine[top]!;
-        c1 = c0 * high.cosine[top]! - s0 * high.sine[top]!;
+    piece.fill = once(() => {
+      const { values } = this;
+      const offsets = this.#offsets;
+      let [last, s1, c1] = [-1, 0, 0];
+      for (let i = piece.start, { end } = piece; i < end; i++) {
+        const offset = offsets[i]!;
+        const top = offset >> 8;
+        if (top !== last) {
+          last = top;
+          s1 = s0 * high.cosine[top]! + c0 * high.sine[top]!;
+          c1 = c0 * high.cosine[top]! - s0 * high.sine[top]!;
+        }
+        const [sj, cj] = [fine.sine[offset & 255]!, fine.cosine[offset & 255]!];
+        const sine = sign * (s1 * cj + c1 * sj);
+        const cosine = c1 * cj - s1 * sj;
+        values[i] = isSine ? sine : isCosine ? cosine : sine / cosine;
       }
-      const [sj, cj] = [fine.sine[offset & 255]!, fine.cosine[offset & 255]!];
-      const sine = sign * (s1 * cj + c1 * sj);
-      const cosine = c1 * cj - s1 * sj;
-      values[i] = isSine ? sine : isCosine ? cosine : sine / cosine;
-    }
+    });
     [piece.leastC, piece.greatestC] = [1, 1];
     piece.greatest = isSine || isCosine ? 1 : Infinity;
     piece.error = ANGLE_ERROR;
@@ -231,6 +248,18 @@ function circular(x: number): [number, number] {
     number,
     number,
   ];
+}
+
+type Coefficients = readonly [number, number, number, number, number, number];
+type Polynomial = readonly [middle: number, ...coefficients: Coefficients];
+const total = (c: readonly number[]): number => c.reduce((sum, one) => sum + Math.abs(one), 0);
+const nothing = (): void => undefined;
+function once(run: () => void): () => void {
+  let done = false;
+  return () => {
+    if (!done) run();
+    done = true;
+  };
 }
 
 interface Interpolation {

@@ -5,7 +5,7 @@ import { type Findings, noFindings } from "./findings.ts";
 /** What one backend returned so far. */
 export interface BackendState {
   version: string;
-  /** CPU seconds: its own runs and comparisons, and its share of the reference. */
+  /** CPU seconds of the sweep, shared equally between its backends. */
   seconds: number;
   findings: Findings;
 }
