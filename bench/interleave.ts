@@ -1,12 +1,14 @@
 /** One way to do the same work; the first arm of a comparison is what the others are compared with. */
 export interface Arm {
   readonly name: string;
+  /** How many inferences one run makes; times are of one. Default 1. */
+  readonly inferences?: number;
   run(): Promise<unknown>;
 }
 
 export interface ArmResult {
   readonly name: string;
-  /** Median time of one run. */
+  /** Median time of one inference. */
   readonly milliseconds: number;
   /** Median over rounds of this arm's time divided by the first arm's time in the same round. */
   readonly ratio: number;
@@ -36,8 +38,9 @@ export async function interleave(
     for (let turn = 0; turn < arms.length; turn++) {
       const index = (round + options.warmup + turn) % arms.length;
       const started = performance.now();
+      const { inferences = 1 } = arms[index]!;
       await arms[index]!.run();
-      if (round >= 0) times[index]!.push(performance.now() - started);
+      if (round >= 0) times[index]!.push((performance.now() - started) / inferences);
     }
   return arms.map(({ name }, index) => {
     const ratios = times[index]!.map((time, round) => time / times[0]![round]!);

@@ -1,6 +1,6 @@
 import { cutGraph, exposeValues, type Program } from "@assay/program";
 import { AssayError, DType, dtypeSize, elementCount, type Tensor } from "@assay/tensor";
-import { checkInputs } from "./inputs.ts";
+import { checkInputElements, checkInputs, checkInputTypes } from "./inputs.ts";
 import { OnnxWorker, type Tensors, type WorkerOptions } from "./worker.ts";
 
 /** Runs one compiled model. */
@@ -59,12 +59,17 @@ export class ModelRunner implements Runner {
   }
 
   async run(inputs: Tensors): Promise<Record<string, Tensor>> {
-    checkInputs(this.#program.inputs, inputs);
-    return this.#worker.run(
+    const { inputs: specs, outputs } = this.#program;
+    checkInputTypes(specs, inputs);
+    const running = this.#worker.run(
       "run",
       inputs,
-      this.#program.outputs.map(({ name }) => name),
+      outputs.map(({ name }) => name),
     );
+    // The other process computes meanwhile.
+    running.catch(() => undefined);
+    checkInputElements(specs, inputs);
+    return running;
   }
 
   async trace(inputs: Tensors): Promise<Uint8Array[]> {
