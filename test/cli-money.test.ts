@@ -1,9 +1,10 @@
 /** Commands that write, as processes against a node: stake in and out, the refund of an unanswered request, a family. */
 import { execFile } from "node:child_process";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { compileModel } from "@assay/execution";
 import { getEvents, stakeManagerAbi, stakeOf, writeDeployment } from "@assay/protocol";
 import { readContract } from "viem/actions";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -96,6 +97,23 @@ test("publish makes every shape of a model a version of one model, verify knows 
     assay(undefined, "model", "verify", path, ...given, "--model", modelId);
   expect(await verify(...shapes)).toMatchObject({ ok: true, programs });
   expect(await verify("--shape", "x=3,3")).toMatchObject({ error: { code: "UnknownProgram" } });
+
+  // The published artifact: right, changed, and of another model.
+  const artifact = join(scene.folder, "canonical.onnx");
+  await writeFile(artifact, (await compileModel(await readFile(path), { shapes: { x: [2, 3] } })).canonical);
+  const two = (...given: string[]) => verify("--shape", "x=2,3", ...given);
+  expect(await two("--artifact", artifact)).toMatchObject({ ok: true, artifactChecked: true });
+  expect(await two("--artifact", path)).toMatchObject({ error: { code: "ARTIFACT_DIFFERS" } });
+  // Another file of the same shapes: what differs is said, by the published header and by the artifact.
+  const other = join(scene.folder, "other-rows.onnx");
+  const values = [1, 2, 3, 4, 5, 6];
+  const changed = { inputs, constants: { w: { dims: [3, 2], values } } };
+  await writeFile(other, buildOnnx({ ...changed, nodes: [["MatMul", ["x", "w"], ["y"]]], outputs: ["y"] }));
+  const wrong = ["model", "verify", other, "--shape", "x=2,3", "--model", modelId, "--artifact", artifact];
+  const { error } = (await assay(undefined, ...wrong)) as { error: { code: string; message: string } };
+  expect(error.code).toBe("ROOT_DIFFERS");
+  expect(error.message).toMatch(/differs: constantsRoot is .*; the constants "w"/);
+  expect(error.message).not.toMatch(/instruction/);
 
   const ask = (rows: string) =>
     assay(REQUESTER, "infer", modelId, "--shape", `x=${rows}`, "--random", "1", "--timeout", "1");

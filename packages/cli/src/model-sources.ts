@@ -1,7 +1,9 @@
 import { readFile } from "node:fs/promises";
-import { type InputShapes, readModel } from "@assay/program";
-import { AssayError } from "@assay/tensor";
-import { type ShapeOptions, shapeFamily } from "./shape-family.ts";
+import { type InputShapes, pinInputs, readModel } from "@assay/program";
+import { AssayError, type DType } from "@assay/tensor";
+import type { ModelOptions } from "./options.ts";
+import { shapeFamily } from "./shape-family.ts";
+import { fromNumbers } from "./tensor-io.ts";
 
 /** The bytes of an ONNX file; throws `FILE_UNREADABLE`. */
 export async function readModelFile(path: string): Promise<Uint8Array> {
@@ -15,22 +17,39 @@ export async function readModelFile(path: string): Promise<Uint8Array> {
   }
 }
 
-/** ONNX files with those of the given shapes that each one's inputs need: one source for each program. */
+/** The model with the named inputs made constants; an input of open length is as long as its values. */
+export function pinned(onnx: Uint8Array, pins: Readonly<Record<string, number[]>>): Uint8Array {
+  const { inputs } = readModel(onnx);
+  const values = Object.entries(pins).map(([name, numbers]) => {
+    const port = inputs.find((input) => input.name === name);
+    if (!port) throw new AssayError("UNKNOWN_INPUT", `the model has no input "${name}"`);
+    const open = port.dims?.filter((dim) => dim === undefined).length ?? 1;
+    if (open > 1) throw new AssayError("INPUT_SHAPE", `input "${name}" leaves too many dimensions open`);
+    const known = (port.dims ?? []).reduce<number>((product, dim) => product * (dim ?? 1), 1);
+    const dims = (port.dims ?? [undefined]).map((dim) => dim ?? numbers.length / known);
+    return [name, fromNumbers({ name, dtype: port.dtype as DType, dims }, numbers)] as const;
+  });
+  return values.length === 0 ? onnx : pinInputs(onnx, Object.fromEntries(values));
+}
+
+/** ONNX files with those of the given shapes and pins that each one's inputs need: one source for each program. */
 export async function modelSources(
   paths: readonly string[],
-  shapes: ShapeOptions = {},
+  { shape = {}, pin = {} }: ModelOptions = {},
 ): Promise<{ onnx: Uint8Array; shapes: InputShapes }[]> {
   const used = new Set<string>();
   const sources = await Promise.all(
     paths.map(async (path) => {
       const onnx = await readModelFile(path);
       const names = readModel(onnx).inputs.map(({ name }) => name);
-      const own = Object.entries(shapes).filter(([name]) => names.includes(name));
-      for (const [name] of own) used.add(name);
-      return shapeFamily(Object.fromEntries(own)).map((each) => ({ onnx, shapes: each }));
+      const own = <T>(options: Readonly<Record<string, T>>) =>
+        Object.fromEntries(Object.entries(options).filter(([name]) => names.includes(name)));
+      for (const name of names) used.add(name);
+      const given = pinned(onnx, own(pin));
+      return shapeFamily(own(shape)).map((shapes) => ({ onnx: given, shapes }));
     }),
   );
-  for (const name of Object.keys(shapes))
+  for (const name of [...Object.keys(shape), ...Object.keys(pin)])
     if (!used.has(name)) throw new AssayError("UNKNOWN_INPUT", `no model has an input "${name}"`);
   return sources.flat();
 }

@@ -122,21 +122,19 @@ export interface ModelOptions {
   pin?: Record<string, number[]>;
 }
 
-export function withShapes(command: Command): Command {
-  return command.option(
-    "--shape <name=dims>",
-    "shape of an input that the model leaves open; given again for the same input, one more shape to serve",
-    shape,
-  );
-}
-
 /** --shape and --pin. */
 export function withModel(command: Command): Command {
-  return withShapes(command).option(
-    "--pin <name=values>",
-    "make an input a constant of the program, e.g. a setting that the model branches on",
-    pin,
-  );
+  return command
+    .option(
+      "--shape <name=dims>",
+      "shape of an input that the model leaves open; given again for the same input, one more shape to serve",
+      shape,
+    )
+    .option(
+      "--pin <name=values>",
+      "make an input a constant of the program, e.g. a setting that the model branches on",
+      pin,
+    );
 }
 
 /** Help ends with an example. */

@@ -1,12 +1,14 @@
 import { type Port, PROGRAM_HEADER_ABI } from "@assay/program";
 import { AssayError, type DType, dtypeSize, elementCount, fromStored, type Tensor } from "@assay/tensor";
-import { decodeAbiParameters, type Hash, sha256 } from "viem";
+import { decodeAbiParameters, type Hash, type Hex, sha256 } from "viem";
 import { getEvents } from "./actions/get-events.ts";
 import type { AssayClient } from "./client.ts";
 import type { Deployment } from "./deployment.ts";
 
 export interface PublishedProgram {
   programRoot: Hash;
+  /** abi.encode(ProgramHeader), which hashes to the program root. */
+  header: Hex;
   inputs: Port[];
   outputs: Port[];
 }
@@ -44,7 +46,7 @@ export async function publishedProgram(
           hint: "do not trust this server",
         });
       const [{ inputs, outputs }] = decodeAbiParameters([PROGRAM_HEADER_ABI], header);
-      return { programRoot, inputs: inputs.map(port), outputs: outputs.map(port) };
+      return { programRoot, header, inputs: inputs.map(port), outputs: outputs.map(port) };
     }
   throw new AssayError("UnknownProgram", `program ${programRoot} is not published`, {
     hint: "publish it with `assay model publish`",

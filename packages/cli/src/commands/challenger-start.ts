@@ -8,18 +8,17 @@ import {
   type AccountOptions,
   amount,
   type ChainOptions,
+  type ModelOptions,
   integer,
   withAccount,
   withChain,
   withExample,
-  withShapes,
+  withModel,
 } from "../options.ts";
-import type { ShapeOptions } from "../shape-family.ts";
 import { print, progress } from "../output.ts";
 import { untilStopped } from "../stop.ts";
 
-interface Options extends ChainOptions, AccountOptions {
-  shape?: ShapeOptions;
+interface Options extends ChainOptions, AccountOptions, ModelOptions {
   dataDir: string;
   sampling: number;
   maxBonds?: bigint;
@@ -47,13 +46,13 @@ export function challengerStartCommand(): Command {
     .option("--max-bonds <amount>", "most token units to have out in bonds; default: ten bonds", amount)
     .option("--confirmations <n>", "blocks to stay behind the head", integer(), 0);
   return withExample(
-    withShapes(withAccount(withChain(command))),
+    withModel(withAccount(withChain(command))),
     "assay challenger start models/digits/digits.onnx --shape pixels=1,1,8,8 --account 4",
   ).action(runStart);
 }
 
 async function runStart(paths: string[], options: Options): Promise<void> {
-  const models = await modelSources(paths, options.shape);
+  const models = await modelSources(paths, options);
   const { client, deployment, account } = await connectAccount(options);
   const { challengeBond } = await getTerms(client, { deployment });
   const maxBonds = options.maxBonds ?? 10n * challengeBond;

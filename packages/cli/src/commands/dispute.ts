@@ -8,19 +8,18 @@ import { modelSources } from "../model-sources.ts";
 import {
   type AccountOptions,
   type ChainOptions,
+  type ModelOptions,
   collect,
   hash,
   integer,
   withAccount,
   withChain,
   withExample,
-  withShapes,
+  withModel,
 } from "../options.ts";
-import type { ShapeOptions } from "../shape-family.ts";
 import { print, progress } from "../output.ts";
 
-interface Options extends ChainOptions, AccountOptions {
-  shape?: ShapeOptions;
+interface Options extends ChainOptions, AccountOptions, ModelOptions {
   model: string[];
   force?: boolean;
   timeout?: number;
@@ -36,13 +35,13 @@ export function disputeCommand(): Command {
     .option("--force", "challenge and audit the trace even when the outputs are right")
     .option("--timeout <seconds>", "give up waiting after this long; run it again to go on", integer(1));
   return withExample(
-    withShapes(withAccount(withChain(command))),
+    withModel(withAccount(withChain(command))),
     "assay dispute 0x12ab… --model models/digits/digits.onnx --shape pixels=1,1,8,8 --account 4",
   ).action(runDispute);
 }
 
 async function runDispute(claimId: Hash, options: Options): Promise<void> {
-  const models = await modelSources(options.model, options.shape);
+  const models = await modelSources(options.model, options);
   const { client, deployment, account } = await connectAccount(options);
   const [{ phase }, { challengeBond }] = await Promise.all([
     getClaim(client, { deployment, claimId }),

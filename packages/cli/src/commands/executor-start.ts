@@ -8,18 +8,17 @@ import {
   amount,
   amountOption,
   type ChainOptions,
+  type ModelOptions,
   integer,
   withAccount,
   withChain,
   withExample,
-  withShapes,
+  withModel,
 } from "../options.ts";
-import type { ShapeOptions } from "../shape-family.ts";
 import { print, progress } from "../output.ts";
 import { untilStopped } from "../stop.ts";
 
-interface Options extends ChainOptions, AccountOptions {
-  shape?: ShapeOptions;
+interface Options extends ChainOptions, AccountOptions, ModelOptions {
   dataDir: string;
   port: number;
   hostname: string;
@@ -41,13 +40,13 @@ export function executorStartCommand(): Command {
     .option("--stake <amount>", "deposit until the free stake is this much", amount)
     .option("--confirmations <n>", "blocks to stay behind the head", integer(), 0);
   return withExample(
-    withShapes(withAccount(withChain(command))),
+    withModel(withAccount(withChain(command))),
     "assay executor start models/digits/digits.onnx --shape pixels=1,1,8,8 --account 3",
   ).action(runStart);
 }
 
 async function runStart(paths: string[], options: Options): Promise<void> {
-  const models = await modelSources(paths, options.shape);
+  const models = await modelSources(paths, options);
   const { client, deployment, account } = await connectAccount(options);
   await ensureStake(client, deployment, account.address, options.stake);
   const executor = await startExecutor({
