@@ -1,0 +1,24 @@
+/**
+ * Default terms of a deployment: amounts in units of a token of 18 decimals, windows in seconds, shares in basis points
+ * of the collateral. The one place for them; docs/incentives.md says why they are what they are.
+ */
+const unit = 10n ** 18n;
+const hour = 3_600;
+
+export const DEFAULT_TERMS = {
+  collateral: 100n * unit,
+  challengeBond: 10n * unit,
+  voidCostCap: 5n * unit,
+  // Of a slashed collateral; the rest, 30 %, is burned. An executor that proves against itself loses at least what is
+  // neither bounty nor (when it is its own requester) compensation.
+  bountyBps: 4_000,
+  compensationBps: 3_000,
+  challengeWindow: hour,
+  revealWindow: hour,
+  proofWindow: 2 * hour,
+} as const;
+
+/** Seconds; must be longer than the three windows together. */
+export const DEFAULT_WITHDRAWAL_DELAY = 24 * hour;
+
+export const DEFAULT_CALLBACK_GAS_CAP = 2_000_000;
