@@ -1,7 +1,5 @@
 import type { ArgumentType, IgnitionModuleBuilder } from "@nomicfoundation/ignition-core";
-
-const unit = 10n ** 18n;
-const hour = 3_600;
+import { DEFAULT_CALLBACK_GAS_CAP, DEFAULT_TERMS, DEFAULT_WITHDRAWAL_DELAY } from "./defaultTerms.ts";
 
 /**
  * Kernels, verifier, registry, ledger, market and referee, wired once. Parameters (amounts in token units, times in
@@ -25,22 +23,20 @@ export function deployAssay(m: IgnitionModuleBuilder, token: ArgumentType) {
   const modelRegistry = m.contract("ModelRegistry");
 
   // Must be longer than the three windows together: `wire` checks it.
-  const withdrawalDelay = m.getParameter("withdrawalDelay", 24 * hour);
+  const withdrawalDelay = m.getParameter("withdrawalDelay", DEFAULT_WITHDRAWAL_DELAY);
   const stakeManager = m.contract("StakeManager", [token, withdrawalDelay]);
 
   const terms = {
-    collateral: m.getParameter("collateral", 100n * unit),
-    challengeBond: m.getParameter("challengeBond", 10n * unit),
-    voidCostCap: m.getParameter("voidCostCap", 5n * unit),
-    // Of a slashed collateral; the rest, 30 %, is burned. An executor that proves against itself loses at least what is
-    // neither bounty nor (when it is its own requester) compensation.
-    bountyBps: m.getParameter("bountyBps", 4_000),
-    compensationBps: m.getParameter("compensationBps", 3_000),
-    challengeWindow: m.getParameter("challengeWindow", hour),
-    revealWindow: m.getParameter("revealWindow", hour),
-    proofWindow: m.getParameter("proofWindow", 2 * hour),
+    collateral: m.getParameter("collateral", DEFAULT_TERMS.collateral),
+    challengeBond: m.getParameter("challengeBond", DEFAULT_TERMS.challengeBond),
+    voidCostCap: m.getParameter("voidCostCap", DEFAULT_TERMS.voidCostCap),
+    bountyBps: m.getParameter("bountyBps", DEFAULT_TERMS.bountyBps),
+    compensationBps: m.getParameter("compensationBps", DEFAULT_TERMS.compensationBps),
+    challengeWindow: m.getParameter("challengeWindow", DEFAULT_TERMS.challengeWindow),
+    revealWindow: m.getParameter("revealWindow", DEFAULT_TERMS.revealWindow),
+    proofWindow: m.getParameter("proofWindow", DEFAULT_TERMS.proofWindow),
   };
-  const callbackGasCap = m.getParameter("callbackGasCap", 2_000_000);
+  const callbackGasCap = m.getParameter("callbackGasCap", DEFAULT_CALLBACK_GAS_CAP);
   const market = m.contract("InferenceMarket", [modelRegistry, stakeManager, terms, callbackGasCap]);
   const referee = m.contract("Referee", [market, verifier]);
   m.call(stakeManager, "wire", [[{ market, referee }]]);

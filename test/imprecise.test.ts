@@ -75,8 +75,8 @@ async function reclaimAll({ claimId }: Posted) {
 }
 
 test.each([
-  [8n * unit, TERMS.voidCostCap],
-  [2n * unit, 2n * unit],
+  [12n * unit, TERMS.voidCostCap],
+  [2n * unit, unit],
 ])("with a fee of %s the claim is void and the prover gets %s", async (fee, cost) => {
   const { deployment, people } = scene;
   const { challenger, other } = people;

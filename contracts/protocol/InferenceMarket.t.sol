@@ -422,8 +422,19 @@ contract InferenceMarketTest is ProtocolFixture {
         terms.collateral = 9_999;
         _refusedTerms(terms, abi.encodeWithSelector(TermsLib.AmountTooSmall.selector, 9_999, 10_000));
         terms = _terms();
-        terms.challengeBond = 0;
-        _refusedTerms(terms, abi.encodeWithSelector(TermsLib.AmountTooSmall.selector, 0, 1));
+        terms.challengeBond = 19_999;
+        _refusedTerms(
+            terms,
+            abi.encodeWithSelector(TermsLib.BondOutOfRange.selector, 19_999, 20_000, BOUNTY)
+        );
+        terms.challengeBond = 400_001;
+        _refusedTerms(
+            terms,
+            abi.encodeWithSelector(TermsLib.BondOutOfRange.selector, 400_001, 20_000, BOUNTY)
+        );
+        terms = _terms();
+        terms.voidCostCap = 400_001;
+        _refusedTerms(terms, abi.encodeWithSelector(TermsLib.VoidCostAboveBounty.selector, 400_001, BOUNTY));
     }
 
     function test_constructor_callbackGasAboveHalfATransaction_reverts() public {
@@ -446,15 +457,16 @@ contract InferenceMarketTest is ProtocolFixture {
         terms.collateral = uint128(10_000 + (collateral % (type(uint128).max - 10_000)));
         terms.bountyBps = 1 + (bounty % 9_000);
         terms.compensationBps = compensation % uint16(9_001 - terms.bountyBps);
-        terms.voidCostCap = cap;
-        TermsLib.validate(terms);
         (uint256 bountyPaid, uint256 compensated, uint256 burned) = TermsLib.splitSlash(terms);
+        terms.challengeBond = uint128(bountyPaid);
+        terms.voidCostCap = uint128(cap % (bountyPaid + 1));
+        TermsLib.validate(terms);
         require(bountyPaid + compensated + burned == terms.collateral, "slash does not add up");
         // What colluders lose is at least the least burn, whatever the rounding.
         require(burned * 10_000 >= uint256(terms.collateral) * 1_000, "burn too small");
         require(bountyPaid != 0, "no bounty");
         (uint256 cost, uint256 refund) = TermsLib.splitVoid(terms, fee, royalty);
         require(cost + refund == uint256(fee) + royalty, "void does not add up");
-        require(cost <= cap && cost <= fee, "cost above cap or fee");
+        require(cost <= terms.voidCostCap && cost <= fee / 2, "cost above cap or half the fee");
     }
 }

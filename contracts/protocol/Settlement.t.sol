@@ -148,15 +148,15 @@ contract SettlementTest is ProtocolFixture {
         _checkMoney(FREE, 0, FEE - VOID_CAP + ROYALTY, BOND, VOID_CAP, 0, 0);
     }
 
-    function test_settleImprecise_smallFee_costIsTheFee() public {
+    function test_settleImprecise_smallFee_costIsHalfTheFee() public {
         RequestParams memory params = _requestParams();
-        params.fee = 100;
+        params.fee = 101;
         vm.prank(requester);
         bytes32 claimId = _post(_claim(market.request(params), _honestTrace()));
         _proveElement(claimId, prover, Verdict.Imprecise);
         _pass(PROOF_WINDOW);
         referee.settleImprecise(claimId);
-        _checkMoney(FREE, 0, ROYALTY, 0, 100, 0, 0);
+        _checkMoney(FREE, 0, 51 + ROYALTY, 0, 50, 0, 0);
     }
 
     /// @notice The escape that an instant void would open: proving something mild against oneself.

@@ -7,7 +7,7 @@ pragma solidity ^0.8.28;
 struct Terms {
     uint128 collateral; // the executor's stake locked for one claim
     uint128 challengeBond; // each challenger's bond
-    uint128 voidCostCap; // most that the prover of an imprecise element gets out of the fee
+    uint128 voidCostCap; // most that the prover of an imprecise element gets out of the fee, of which it gets at most half
     uint16 bountyBps; // of a slashed collateral: to the prover, or to the first challenger of an unrevealed trace
     uint16 compensationBps; // of a slashed collateral: to the requester
     uint32 challengeWindow;
@@ -16,12 +16,17 @@ struct Terms {
 }
 
 /// @title Range checks and the algebra of settlements, free of any state
+/// @dev Why these ranges: docs/incentives.md.
 library TermsLib {
     uint256 internal constant BPS = 10_000;
 
     /// @notice Least share of a slashed collateral that is burned, so that no set of colluding executor, requester and
     ///         challenger ever gets a whole collateral back.
     uint256 internal constant MIN_BURN_BPS = 1_000;
+
+    /// @notice A bond is at least this part of the bounty: challenging unseen then loses money while fewer than one in 21
+    ///         claims are wrong, deliberate errors included.
+    uint256 internal constant MAX_BOUNTY_PER_BOND = 20;
 
     /// @notice Windows outside these bounds are refused: too short cannot be answered, too long freezes funds.
     uint256 internal constant MIN_WINDOW = 1 minutes;
@@ -33,8 +38,12 @@ library TermsLib {
     error BurnTooSmall(uint256 burnBps, uint256 minBurnBps);
     /// @notice The bounty share is zero: nobody would challenge.
     error NoBounty();
-    /// @notice Collateral or bond is zero, or so small that a share of it rounds to nothing.
+    /// @notice The collateral is so small that a share of it rounds to nothing.
     error AmountTooSmall(uint256 amount, uint256 min);
+    /// @notice The bond is so small that challenging unseen would pay, or larger than what a challenger can gain.
+    error BondOutOfRange(uint256 bond, uint256 min, uint256 max);
+    /// @notice Proving an imprecise element would pay more than proving a fraudulent one.
+    error VoidCostAboveBounty(uint256 voidCostCap, uint256 bounty);
 
     /// @notice Reverts unless the terms are within range.
     function validate(Terms memory terms) internal pure {
@@ -43,10 +52,14 @@ library TermsLib {
         _validateWindow(terms.proofWindow);
         // With BPS units of collateral every nonzero share is at least one unit, the burn among them.
         if (terms.collateral < BPS) revert AmountTooSmall(terms.collateral, BPS);
-        if (terms.challengeBond == 0) revert AmountTooSmall(0, 1);
         if (terms.bountyBps == 0) revert NoBounty();
         uint256 shares = uint256(terms.bountyBps) + terms.compensationBps;
         if (shares + MIN_BURN_BPS > BPS) revert BurnTooSmall(shares > BPS ? 0 : BPS - shares, MIN_BURN_BPS);
+        (uint256 bounty, , ) = splitSlash(terms);
+        uint256 minBond = (bounty + MAX_BOUNTY_PER_BOND - 1) / MAX_BOUNTY_PER_BOND;
+        if (terms.challengeBond < minBond || terms.challengeBond > bounty)
+            revert BondOutOfRange(terms.challengeBond, minBond, bounty);
+        if (terms.voidCostCap > bounty) revert VoidCostAboveBounty(terms.voidCostCap, bounty);
     }
 
     /// @notice Seconds from posting to the last moment at which a claim is not yet ready to be settled. Worst case: the
@@ -66,12 +79,13 @@ library TermsLib {
     }
 
     /// @notice Splits the escrow of a void claim: the prover's cost comes out of the fee only, never out of the royalty.
+    /// @dev At most half the fee, so that an executor that has its own claim voided gives up as much as the requester.
     function splitVoid(
         Terms memory terms,
         uint256 fee,
         uint256 royalty
     ) internal pure returns (uint256 cost, uint256 refund) {
-        cost = fee < terms.voidCostCap ? fee : terms.voidCostCap;
+        cost = fee / 2 < terms.voidCostCap ? fee / 2 : terms.voidCostCap;
         refund = fee - cost + royalty;
     }
 
