@@ -81,6 +81,15 @@ export const errorsAbi = [
       { name: "challenger", type: "address" },
     ],
   },
+  {
+    type: "error",
+    name: "BondOutOfRange",
+    inputs: [
+      { name: "bond", type: "uint256" },
+      { name: "min", type: "uint256" },
+      { name: "max", type: "uint256" },
+    ],
+  },
   { type: "error", name: "BoxTooLarge", inputs: [] },
   {
     type: "error",
@@ -480,6 +489,24 @@ export const errorsAbi = [
     ],
   },
   { type: "error", name: "OutputsMissing", inputs: [] },
+  { type: "error", name: "PaddingNotZero", inputs: [{ name: "chunk", type: "bytes32" }] },
+  {
+    type: "error",
+    name: "PageLengthMismatch",
+    inputs: [
+      { name: "length", type: "uint256" },
+      { name: "expected", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
+    name: "PageOutOfRange",
+    inputs: [
+      { name: "height", type: "uint8" },
+      { name: "index", type: "uint64" },
+      { name: "chunks", type: "uint256" },
+    ],
+  },
   {
     type: "error",
     name: "ParamsLength",
@@ -663,6 +690,14 @@ export const errorsAbi = [
     inputs: [
       { name: "modelId", type: "bytes32" },
       { name: "programRoot", type: "bytes32" },
+    ],
+  },
+  {
+    type: "error",
+    name: "VoidCostAboveBounty",
+    inputs: [
+      { name: "voidCostCap", type: "uint256" },
+      { name: "bounty", type: "uint256" },
     ],
   },
   {
