@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { cutInput, type ValueSource } from "@assay/program";
 import { dtypeSize, fromStored, storedIndices, toStored } from "@assay/tensor";
 import * as ort from "onnxruntime-node";
-import { PINNED_CONFIGURATION } from "./configuration.ts";
+import { FAST_SESSION, PINNED_CONFIGURATION } from "./configuration.ts";
 import { fromOrt, shapeOf, toOrt } from "./ort-tensor.ts";
 import { Mailbox, type Region } from "./mailbox.ts";
 import {
@@ -107,10 +107,12 @@ async function answer(request: WorkerRequest): Promise<unknown> {
     case "canonicalise":
       return canonicalise(request.model);
     case "load": {
-      const { session: name, committed } = request;
+      const { session: name, committed, configuration } = request;
       const model = await ort.InferenceSession.create(
         new Uint8Array(request.model),
-        PINNED_CONFIGURATION.session,
+        configuration.engine === "pinned"
+          ? PINNED_CONFIGURATION.session
+          : { ...FAST_SESSION, intraOpNumThreads: configuration.threads },
       );
       await sessions.get(name)?.model.release();
       sessions.set(name, { model, committed, logical: [] });

@@ -1,6 +1,7 @@
 export { type CanonicalGraph, canonicalGraph, canonicalise } from "./canonicalise.ts";
 export { type CompiledModel, compileModel, type CompileOptions } from "./compile-model.ts";
 export { PINNED_CONFIGURATION } from "./configuration.ts";
+export { type FastOptions, FastRunner } from "./fast.ts";
 export { checkInputs, type InputSpec, randomInputs, sampleInputs } from "./inputs.ts";
 export { ModelRunner, type RunnableModel, type Runner } from "./runner.ts";
 export { discoverShapes, exposeAll, inputSpecs } from "./shapes.ts";

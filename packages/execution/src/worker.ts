@@ -8,7 +8,13 @@ export type Tensors = Readonly<Record<string, Tensor>>;
 export type WorkerRequest =
   | { kind: "version" }
   | { kind: "canonicalise"; model: Uint8Array }
-  | { kind: "load"; session: string; model: Uint8Array; committed: readonly ValueSource[] }
+  | {
+      kind: "load";
+      session: string;
+      model: Uint8Array;
+      committed: readonly ValueSource[];
+      configuration: Configuration;
+    }
   | { kind: "run"; session: string; inputs: Tensors; outputs: string[]; read: "values" | "shapes" }
   | { kind: "trace"; session: string; inputs: Tensors }
   | { kind: "replay"; session: string; inputs: Tensors; trace: readonly Uint8Array[] };
@@ -28,9 +34,13 @@ export interface ValueElements {
 /** The child's file descriptors of the mailboxes for requests and for replies. */
 export const MAILBOX_FDS = [4, 5] as const;
 
+/** How a model is run: in the configuration that claims are held to, or as fast as can be, on so many threads. */
+export type Configuration = { engine: "pinned" } | { engine: "fast"; threads: number };
+
 interface Model {
   readonly bytes: Uint8Array;
   readonly committed: readonly ValueSource[];
+  readonly configuration: Configuration;
 }
 
 /** A process and the mailboxes to and from it. */
@@ -74,8 +84,13 @@ export class OnnxWorker {
    * Names a model to run, with the values that {@link trace} and {@link replay} are about; it is loaded when first run,
    * and again after a crash. Replaces an earlier one.
    */
-  register(session: string, model: Uint8Array, committed: readonly ValueSource[] = []): void {
-    this.#models.set(session, { bytes: model, committed });
+  register(
+    session: string,
+    model: Uint8Array,
+    committed: readonly ValueSource[] = [],
+    configuration: Configuration = { engine: "pinned" },
+  ): void {
+    this.#models.set(session, { bytes: model, committed, configuration });
     this.#loaded.delete(session);
   }
 
@@ -123,9 +138,10 @@ export class OnnxWorker {
     const model = this.#models.get(session);
     if (!model) throw new AssayError("UNKNOWN_SESSION", `no model is registered as "${session}"`);
     const { child } = this.#start();
-    const { bytes, committed } = model;
+    const { bytes, committed, configuration } = model;
     const loading =
-      this.#loaded.get(session) ?? this.#request({ kind: "load", session, model: bytes, committed });
+      this.#loaded.get(session) ??
+      this.#request({ kind: "load", session, model: bytes, committed, configuration });
     this.#loaded.set(session, loading);
     try {
       await loading;

@@ -2,9 +2,12 @@ import { getTerms } from "@assay/protocol";
 import {
   Chain,
   defaultLogger,
+  FastBackend,
   followEvents,
   JobRunner,
   loadModels,
+  type Logger,
+  type Model,
   ModelBackend,
   type Operations,
   pause,
@@ -82,7 +85,7 @@ export async function startExecutor(options: ExecutorOptions): Promise<Executor>
     });
     await checkStake(chain, store);
     for (const [root, model] of await loadModels(options.models, chain)) {
-      backends.set(root, options.backend?.(model) ?? new ModelBackend(model));
+      backends.set(root, await backendOf(model, options, log));
       log.info({ programRoot: root, instructions: model.program.instructions.length }, "serving program");
     }
     const host = options.http.host ?? "127.0.0.1";
@@ -158,6 +161,11 @@ async function runLoop(context: StepContext, jobs: JobRunner, options: ExecutorO
     await pause(pollInterval, signal);
   }
   await following;
+}
+
+async function backendOf(model: Model, options: ExecutorOptions, log: Logger): Promise<ExecutorBackend> {
+  if (options.backend !== undefined) return options.backend(model);
+  return options.fast === true ? FastBackend.open(model, log) : new ModelBackend(model);
 }
 
 /** A data folder belongs to one account on one deployment. */

@@ -41,6 +41,11 @@ export interface ExecutorOptions extends OperationsOptions {
   /** Collect payouts once a claim is settled. Default true. */
   collectPayouts?: boolean;
   log?: Logger;
+  /**
+   * Answer with onnxruntime at its fastest (every optimisation, all cores, in batches) where all outputs of a program have
+   * tolerances. Default false: always the canonical run, which is within any tolerance.
+   */
+  fast?: boolean;
   /** What runs a model. Default: onnxruntime in a child process. */
   backend?: (model: Model) => ExecutorBackend;
 }

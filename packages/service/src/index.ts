@@ -23,6 +23,7 @@ export {
 } from "./store.ts";
 export { loadModel, loadModels, type Model, ModelBackend, type ModelSource } from "./model.ts";
 export { runServiceLoop, type ServiceLoopOptions } from "./service-loop.ts";
+export { allTolerant, FastBackend } from "./fast-backend.ts";
 export { isTolerant, outputFault, type OutputFault } from "./outputs.ts";
 export { backoff, pause } from "./time.ts";
 export { type ClaimManifest, claimPath, type TensorEntry } from "./traces.ts";

@@ -12,7 +12,7 @@ import { type Hex, sha256, toHex } from "viem";
 import type { Backend } from "./backend.ts";
 import type { Chain } from "./chain.ts";
 import { fetchBytes } from "./fetch.ts";
-import { inputSizes, type StoredValues } from "./values.ts";
+import type { StoredValues } from "./values.ts";
 
 /** Where a model's ONNX file is, and how to compile it. */
 export interface ModelSource extends CompileOptions {
@@ -25,6 +25,8 @@ export interface ModelSource extends CompileOptions {
 /** A model ready to be run, and to prove things about. */
 export interface Model extends CompiledModel {
   readonly programRoot: Hex;
+  /** The ONNX file that it was compiled from. */
+  readonly source?: Uint8Array;
 }
 
 const MAX_MODEL_BYTES = 2 ** 31;
@@ -52,8 +54,9 @@ async function readSource({ onnx, sha256: expected }: ModelSource): Promise<Uint
 /** Compiles a model from its ONNX file: the program root then names what will be run. */
 export async function loadModel(source: ModelSource): Promise<Model> {
   const { onnx: _onnx, sha256: _sha256, ...options } = source;
-  const compiled = await compileModel(await readSource(source), options);
-  return { ...compiled, programRoot: toHex(compiled.root) };
+  const bytes = await readSource(source);
+  const compiled = await compileModel(bytes, options);
+  return { ...compiled, programRoot: toHex(compiled.root), source: bytes };
 }
 
 /** Loads models and checks that the chain knows each one's program. By program root. */
@@ -103,13 +106,18 @@ export class ModelBackend implements Backend {
   }
 
   #tensors(inputs: StoredValues) {
-    if (inputs.length !== inputSizes(this.program).length)
-      throw new AssayError("MISSING_INPUT", `the program has ${this.program.inputs.length} inputs`);
-    return Object.fromEntries(
-      this.program.inputs.map(({ name, dtype, dims, layout }, i) => [
-        name,
-        fromStored(inputs[i]!, dtype, dims, layout),
-      ]),
-    );
+    return tensorsOf(this.program, inputs);
   }
+}
+
+/** A program's inputs as onnxruntime takes them. */
+export function tensorsOf(program: Program, inputs: StoredValues) {
+  if (inputs.length !== program.inputs.length)
+    throw new AssayError("MISSING_INPUT", `the program has ${program.inputs.length} inputs`);
+  return Object.fromEntries(
+    program.inputs.map(({ name, dtype, dims, layout }, i) => [
+      name,
+      fromStored(inputs[i]!, dtype, dims, layout),
+    ]),
+  );
 }

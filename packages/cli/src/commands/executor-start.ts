@@ -26,6 +26,7 @@ interface Options extends ChainOptions, AccountOptions, ModelOptions {
   minFee: bigint;
   stake?: bigint;
   confirmations: number;
+  fast: boolean;
 }
 
 export function executorStartCommand(): Command {
@@ -38,6 +39,11 @@ export function executorStartCommand(): Command {
     .option("--public-url <url>", "address under which challengers reach it")
     .addOption(amountOption("--min-fee <amount>", "least fee, in token units, for which to run a model", 0n))
     .option("--stake <amount>", "deposit until the free stake is this much", amount)
+    .option(
+      "--fast",
+      "answer at onnxruntime's best speed and in batches where all of a program's outputs have tolerances",
+      false,
+    )
     .option("--confirmations <n>", "blocks to stay behind the head", integer(), 0);
   return withExample(
     withModel(withAccount(withChain(command))),
@@ -62,6 +68,7 @@ async function runStart(paths: string[], options: Options): Promise<void> {
     },
     minFee: options.minFee,
     confirmations: options.confirmations,
+    fast: options.fast,
   });
   print(options.json, { executor: account.address, url: executor.url }, () => [
     `executor ${account.address} serves traces at ${executor.url}; Ctrl+C ends it`,

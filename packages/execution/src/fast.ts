@@ -1,0 +1,128 @@
+import { type Port, type Program, readModel } from "@assay/program";
+import { elementCount, type Tensor } from "@assay/tensor";
+import { checkInputs } from "./inputs.ts";
+import type { RunnableModel } from "./runner.ts";
+import { OnnxWorker, type Tensors, type WorkerOptions } from "./worker.ts";
+
+export interface FastOptions extends WorkerOptions {
+  /** Threads of one run; 0: one for each core. Default 0. */
+  threads?: number;
+  /** Most inferences that one run answers, where the model can take several. Default 16. */
+  maxBatch?: number;
+}
+
+interface Waiting {
+  readonly inputs: Tensors;
+  resolve(outputs: Record<string, Tensor>): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * Runs a model as fast as onnxruntime can, in a child process: every optimisation, all cores, and inferences that are
+ * asked for while one is running together in the next. Its outputs are near those of the canonical graph, not the same to
+ * the bit: for programs with tolerances.
+ */
+export class FastRunner {
+  readonly #program: Program;
+  readonly #worker: OnnxWorker;
+  readonly #maxBatch: number;
+  readonly #waiting: Waiting[] = [];
+  #running = false;
+  /** Whether the model takes several inferences along the first axis of every input and output. */
+  readonly batches: boolean;
+
+  /** @param source the ONNX file as published, with the axes that it leaves open; default: the canonical graph */
+  constructor(model: RunnableModel, source: Uint8Array | undefined, options: FastOptions = {}) {
+    const { threads = 0, maxBatch = 16, ...limits } = options;
+    this.#program = model.program;
+    this.batches = maxBatch > 1 && source !== undefined && takesBatches(model.program, source);
+    this.#maxBatch = this.batches ? maxBatch : 1;
+    this.#worker = new OnnxWorker(limits);
+    const graph = source !== undefined && hasPorts(model.program, source) ? source : model.canonical;
+    this.#worker.register("fast", graph, [], { engine: "fast", threads });
+  }
+
+  /** The model's outputs by name. */
+  run(inputs: Tensors): Promise<Record<string, Tensor>> {
+    checkInputs(this.#program.inputs, inputs);
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ inputs, resolve, reject });
+      void this.#drain();
+    });
+  }
+
+  /** The outputs of several inferences, computed in one run. */
+  async runTogether(batch: readonly Tensors[]): Promise<Record<string, Tensor>[]> {
+    const { inputs, outputs } = this.#program;
+    const joined = Object.fromEntries(inputs.map((port) => [port.name, concatenate(port, batch)]));
+    const results = await this.#worker.run(
+      "fast",
+      joined,
+      outputs.map(({ name }) => name),
+    );
+    const parts = outputs.map(
+      (port) => [port.name, divide(port, results[port.name]!, batch.length)] as const,
+    );
+    return batch.map((_, i) => Object.fromEntries(parts.map(([name, tensors]) => [name, tensors[i]!])));
+  }
+
+  close(): Promise<void> {
+    return this.#worker.close();
+  }
+
+  async #drain(): Promise<void> {
+    if (this.#running) return;
+    this.#running = true;
+    while (this.#waiting.length > 0) await this.#answer(this.#waiting.splice(0, this.#maxBatch));
+    this.#running = false;
+  }
+
+  async #answer(batch: readonly Waiting[]): Promise<void> {
+    try {
+      const results = await this.runTogether(batch.map(({ inputs }) => inputs));
+      for (const [i, { resolve }] of batch.entries()) resolve(results[i]!);
+    } catch (error) {
+      if (batch.length === 1) batch[0]!.reject(error);
+      // One of them may be what the model cannot take: the others must not fail with it.
+      else for (const each of batch) await this.#answer([each]);
+    }
+  }
+}
+
+function hasPorts({ inputs, outputs }: Program, source: Uint8Array): boolean {
+  const model = readModel(source);
+  const same = (ports: readonly Port[], names: readonly { name: string }[]) =>
+    ports.length === names.length && ports.every(({ name }, i) => names[i]!.name === name);
+  return same(inputs, model.inputs) && same(outputs, model.outputs);
+}
+
+function takesBatches(program: Program, source: Uint8Array): boolean {
+  const { inputs, outputs } = readModel(source);
+  // What an output without a declared shape does is seen when it is run.
+  const open = [...inputs, ...outputs].every(
+    ({ dims }) => dims === undefined || (dims.length > 0 && dims[0] === undefined),
+  );
+  return (
+    open &&
+    hasPorts(program, source) &&
+    [...program.inputs, ...program.outputs].every(({ dims }) => dims[0] === 1)
+  );
+}
+
+function concatenate({ name, dtype, dims }: Port, batch: readonly Tensors[]): Tensor {
+  if (batch.length === 1) return batch[0]![name]!;
+  const data = new Uint8Array(Buffer.concat(batch.map((inputs) => inputs[name]!.data)));
+  return { dtype, dims: [batch.length, ...dims.slice(1)], data };
+}
+
+function divide({ dtype, dims }: Port, joined: Tensor, count: number): Tensor[] {
+  if (count === 1) return [joined];
+  const size = joined.data.length / count;
+  if (joined.dims[0] !== count || elementCount(joined.dims) !== count * elementCount(dims))
+    throw new RangeError("the model does not keep the inferences of a batch apart");
+  return Array.from({ length: count }, (_, i) => ({
+    dtype,
+    dims: [...dims],
+    data: joined.data.slice(i * size, (i + 1) * size),
+  }));
+}
