@@ -7,4 +7,5 @@ export type { ChallengerOptions, DisputeOptions } from "./options.ts";
 export { commitmentOf, decodeProof, elementProof, encodeProof, type Proof } from "./proofs.ts";
 export { type Estimator, estimator } from "./estimate.ts";
 export { type OperandReader, operandReaders, unravel, type Values } from "./reader.ts";
+export { challengerSettings } from "./settings.ts";
 export type { Case, CaseState } from "./state.ts";

@@ -1,6 +1,8 @@
 import { AssayError } from "@assay/tensor";
 import { type Hex, isHex, type LocalAccount } from "viem";
 import { mnemonicToAccount, privateKeyToAccount } from "viem/accounts";
+import { externalSigner } from "./external-signer.ts";
+import { keystorePassword, readKeystore } from "./keystore.ts";
 import type { AccountOptions } from "./options.ts";
 
 /** Hardhat's well-known mnemonic: everybody has these keys, so they are refused outside of development chains. */
@@ -17,27 +19,47 @@ export function developmentAccount(addressIndex: number): LocalAccount {
 }
 
 /** The account that the options name. Messages never contain a key. */
-export function accountOf({ key, account }: AccountOptions, chainId: number): LocalAccount {
+export async function accountOf(options: AccountOptions, chainId: number): Promise<LocalAccount> {
+  const { key, account, keystore, signer, signerAddress } = options;
+  if ([key, account, keystore, signer].filter((each) => each !== undefined).length > 1)
+    throw new AssayError("ACCOUNT_AMBIGUOUS", "more than one of key, account, keystore and signer is given", {
+      hint: "a variable of the environment may be one of them: ASSAY_PRIVATE_KEY, ASSAY_KEYSTORE, ASSAY_SIGNER",
+    });
   if (account !== undefined) {
     if (chainId !== DEVELOPMENT_CHAIN)
       throw new AssayError(
         "DEVELOPMENT_ACCOUNT",
         `--account is for development chains, this is chain ${chainId}`,
         {
-          hint: "everybody knows the development keys; use ASSAY_PRIVATE_KEY",
+          hint: "everybody knows the development keys; use a keystore, a signer or ASSAY_PRIVATE_KEY",
         },
       );
     return developmentAccount(account);
   }
+  if (signer !== undefined) {
+    if (signerAddress === undefined)
+      throw new AssayError("ACCOUNT_MISSING", "an external signer needs the address of its account", {
+        hint: "give --signer-address",
+      });
+    return externalSigner(signer, signerAddress);
+  }
+  if (keystore !== undefined)
+    return privateKeyToAccount(await readKeystore(keystore, await keystorePassword(options.passwordFile)));
   if (key === undefined)
     throw new AssayError("ACCOUNT_MISSING", "this command needs an account to send from", {
-      hint: "set ASSAY_PRIVATE_KEY, or give --account N on a development chain",
+      hint: "give --keystore or --signer, set ASSAY_PRIVATE_KEY, or give --account N on a development chain",
     });
+  return privateKeyToAccount(privateKey(key));
+}
+
+/** A private key as it is written, checked. */
+export function privateKey(key: string): Hex {
   const hex = (key.startsWith("0x") ? key : `0x${key}`) as Hex;
   if (!isHex(hex) || hex.length !== 66)
     throw new AssayError("KEY_INVALID", "the private key is not 32 bytes in hex");
   try {
-    return privateKeyToAccount(hex);
+    privateKeyToAccount(hex);
+    return hex;
   } catch {
     throw new AssayError("KEY_INVALID", "the private key is not a valid secp256k1 key");
   }

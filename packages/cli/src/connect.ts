@@ -62,14 +62,14 @@ export async function connect(options: ChainOptions) {
 /** As {@link connect}, with an account to send from. */
 export async function connectAccount(options: ChainOptions & AccountOptions) {
   const { chain, deployment } = await connect(options);
-  const account = accountOf(options, chain.id);
+  const account = await accountOf(options, chain.id);
   return { client: clientFor(options.rpc, chain, account), chain, deployment, account };
 }
 
 /** An account on a chain without a deployment yet. */
 export async function connectToDeploy(options: { rpc: string } & AccountOptions) {
   const chain = await chainAt(options.rpc);
-  const account: LocalAccount = accountOf(options, chain.id);
+  const account: LocalAccount = await accountOf(options, chain.id);
   return { client: clientFor(options.rpc, chain, account), chain, account };
 }
 

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { type InputShapes, pinInputs, readModel } from "@assay/program";
 import { AssayError, type DType } from "@assay/tensor";
 import type { ModelOptions } from "./options.ts";
-import { shapeFamily } from "./shape-family.ts";
+import { type ShapeOptions, shapeFamily } from "./shape-family.ts";
 import { fromNumbers } from "./tensor-io.ts";
 
 /** The bytes of an ONNX file; throws `FILE_UNREADABLE`. */
@@ -52,4 +52,32 @@ export async function modelSources(
   for (const name of [...Object.keys(shape), ...Object.keys(pin)])
     if (!used.has(name)) throw new AssayError("UNKNOWN_INPUT", `no model has an input "${name}"`);
   return sources.flat();
+}
+
+/** A model of a settings file; a list of lists: several shapes to serve. */
+export interface ModelSetting {
+  onnx: string;
+  shapes?: Record<string, number[] | number[][]> | undefined;
+  pins?: Record<string, number[]> | undefined;
+}
+
+/** What a service runs: the files of the command line, or else those of its settings. */
+export async function modelsToServe(
+  paths: readonly string[],
+  options: ModelOptions,
+  settings: readonly ModelSetting[] = [],
+): Promise<{ onnx: Uint8Array; shapes: InputShapes }[]> {
+  if (paths.length > 0) return modelSources(paths, options);
+  if (settings.length === 0)
+    throw new AssayError("MODEL_MISSING", "there is no model to run", {
+      hint: "name ONNX files, or list `models` in the settings file",
+    });
+  const each = settings.map(({ onnx, shapes = {}, pins = {} }) => {
+    const lists = Object.entries(shapes).map(([name, dims]) => [
+      name,
+      typeof dims[0] === "number" ? [dims as number[]] : (dims as number[][]),
+    ]);
+    return modelSources([onnx], { shape: Object.fromEntries(lists) as ShapeOptions, pin: pins });
+  });
+  return (await Promise.all(each)).flat();
 }

@@ -15,6 +15,10 @@ export interface ChainOptions extends JsonOption {
 export interface AccountOptions {
   key?: string;
   account?: number;
+  keystore?: string;
+  passwordFile?: string;
+  signer?: string;
+  signerAddress?: Address;
 }
 
 export function integer(least = 0) {
@@ -99,7 +103,7 @@ export function withChain(command: Command): Command {
   return withJson(command);
 }
 
-/** --key and --account. */
+/** --key, --account, --keystore and --signer. */
 export function withAccount(command: Command): Command {
   command.addOption(
     new Option(
@@ -108,6 +112,27 @@ export function withAccount(command: Command): Command {
     )
       .env("ASSAY_PRIVATE_KEY")
       .conflicts("account"),
+  );
+  command.addOption(
+    new Option("--keystore <file>", "encrypted key to send with (Web3 Secret Storage v3)")
+      .env("ASSAY_KEYSTORE")
+      .conflicts(["account", "key"]),
+  );
+  command.addOption(
+    new Option("--password-file <file>", "its password; default: ASSAY_KEYSTORE_PASSWORD").env(
+      "ASSAY_PASSWORD_FILE",
+    ),
+  );
+  command.addOption(
+    new Option("--signer <url>", "external signer that holds the key (Web3Signer, Clef)")
+      .env("ASSAY_SIGNER")
+      .argParser(rpcUrl)
+      .conflicts(["account", "key", "keystore"]),
+  );
+  command.addOption(
+    new Option("--signer-address <address>", "its account to use")
+      .env("ASSAY_SIGNER_ADDRESS")
+      .argParser(address),
   );
   return command.option(
     "--account <n>",

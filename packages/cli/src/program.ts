@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { accountImportCommand, accountNewCommand } from "./commands/account.ts";
 import { challengerStartCommand } from "./commands/challenger-start.ts";
 import { chainCommand } from "./commands/chain.ts";
 import { claimShowCommand } from "./commands/claim-show.ts";
@@ -44,6 +45,8 @@ export function assayCommand(): Command {
   const stake = new Command("stake").description("an executor's stake");
   for (const sub of [stakeShowCommand(), stakeDepositCommand(), stakeWithdrawCommand()])
     stake.addCommand(sub);
+  const account = new Command("account").description("encrypted keys");
+  for (const sub of [accountNewCommand(), accountImportCommand()]) account.addCommand(sub);
   const top = [
     chainCommand(),
     deployCommand(),
@@ -55,6 +58,7 @@ export function assayCommand(): Command {
     disputeCommand(),
     settleCommand(),
     stake,
+    account,
     payoutCommand(),
   ];
   for (const sub of top) command.addCommand(sub);

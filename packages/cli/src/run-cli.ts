@@ -1,4 +1,5 @@
 import { CommanderError } from "commander";
+import { AssayError } from "@assay/tensor";
 import { reportError } from "./output.ts";
 import { assayCommand } from "./program.ts";
 
@@ -12,7 +13,7 @@ export async function runCli(args: readonly string[]): Promise<void> {
       process.exitCode = error.exitCode === 0 ? 0 : 2;
     } else {
       reportError(error, args.includes("--json"));
-      process.exitCode = 1;
+      process.exitCode = error instanceof AssayError && error.code === "CONFIG_INVALID" ? 2 : 1;
     }
   }
 }

@@ -45,6 +45,8 @@ describe("help", () => {
     ["stake", "deposit"],
     ["stake", "withdraw"],
     ["payout"],
+    ["account", "new"],
+    ["account", "import"],
   ];
   test.each(commands.map((words) => words.join(" ")))(
     "assay %s --help ends with an example",

@@ -13,6 +13,21 @@ export { Monitor, type NodeState } from "./monitor.ts";
 export { Operations, type OperationsOptions, type ServiceOperations, startOperations } from "./operations.ts";
 export { type LineOptions, Queue, type Task, type WorkOptions, type Write } from "./queue.ts";
 export { Sender, type SenderOptions } from "./sender.ts";
+export { accountSettings, chainSettings, modelSettings, operationsSettings } from "./common-settings.ts";
+export {
+  asPath,
+  defaultText,
+  flagOf,
+  kinds,
+  readSettingsFile,
+  resolveSettings,
+  type Setting,
+  type Settings,
+  type SettingSource,
+  settingsTable,
+  type SettingValues,
+  variableOf,
+} from "./settings.ts";
 export {
   notify,
   openStore,

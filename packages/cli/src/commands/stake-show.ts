@@ -22,7 +22,7 @@ export function stakeShowCommand(): Command {
 
 async function runShow(whose: Address | undefined, options: ChainOptions & AccountOptions): Promise<void> {
   const { client, chain, deployment } = await connect(options);
-  const account = whose ?? accountOf(options, chain.id).address;
+  const account = whose ?? (await accountOf(options, chain.id)).address;
   const [stake, balance] = await Promise.all([
     stakeOf(client, { deployment, account }),
     balanceOf(client, { deployment, account }),

@@ -1,0 +1,62 @@
+import {
+  accountSettings,
+  asPath,
+  chainSettings,
+  kinds,
+  modelSettings,
+  operationsSettings,
+  type Settings,
+} from "@assay/service";
+
+/** Settings of `assay executor start`: its flags, variables, keys and docs. */
+export const executorSettings = {
+  ...modelSettings,
+  dataDir: {
+    schema: kinds.text,
+    placeholder: "<folder>",
+    help: "state and traces; one executor per folder",
+    default: ".assay/executor",
+    relative: asPath,
+  },
+  port: {
+    schema: kinds.integer(0, 65_535),
+    placeholder: "<n>",
+    help: "port of the HTTP server that gives challengers the traces",
+    default: 8700,
+  },
+  hostname: {
+    schema: kinds.text,
+    placeholder: "<name>",
+    help: "address that it listens on",
+    default: "127.0.0.1",
+  },
+  publicUrl: { schema: kinds.url, placeholder: "<url>", help: "address under which challengers reach it" },
+  fast: {
+    schema: kinds.truth,
+    placeholder: "[true|false]",
+    help: "answer at onnxruntime's best speed and in batches where all of a program's outputs have tolerances",
+    default: false,
+  },
+  minFee: {
+    schema: kinds.amount,
+    placeholder: "<amount>",
+    help: "least fee, in token units, for which to run a model",
+    default: 0n,
+  },
+  minSeconds: {
+    schema: kinds.integer(),
+    placeholder: "<seconds>",
+    help: "requests with less time than this to their deadline are ignored",
+    default: 10,
+  },
+  stake: { schema: kinds.amount, placeholder: "<amount>", help: "deposit until the free stake is this much" },
+  collectPayouts: {
+    schema: kinds.truth,
+    placeholder: "[true|false]",
+    help: "collect what the ledger owes once a claim is settled",
+    default: true,
+  },
+  ...chainSettings,
+  ...accountSettings,
+  ...operationsSettings,
+} as const satisfies Settings;
