@@ -1,4 +1,12 @@
-import { Family, IntegerOp, NormalizationOp, OrderingOp, QuantisedOp, ReductionOp } from "@assay/numerics";
+import {
+  Family,
+  IndexedOp,
+  IntegerOp,
+  NormalizationOp,
+  OrderingOp,
+  QuantisedOp,
+  ReductionOp,
+} from "@assay/numerics";
 import { type Axis, type Instruction, Origin } from "@assay/program";
 import { DType, elementCount, rowMajor } from "@assay/tensor";
 import { axis, bytes, type GasCase, randomValues, words } from "./gas-cases.ts";
@@ -213,6 +221,45 @@ function transpose(rows: number, columns: number): GasCase {
   });
 }
 
+/** `k` updates of one row, all added to the same element: the dearest case. */
+function scatterAdd(k: number): GasCase {
+  const rows = 16;
+  const element = 5;
+  const selected = { size: rows, stride: 0, base: 0, divisor: Math.floor(2 ** 52 / rows), lookup: 1 };
+  return gasCase(`ScatterElements add ${k}`, {
+    family: Family.Indexed,
+    op: IndexedOp.Add,
+    dims: [rows],
+    reduction: [k],
+    operands: [
+      { values: new BigInt64Array(k).fill(BigInt(element)), axes: [axis(k, 1, [0, 1])], reduced: true },
+      {
+        values: randomValues(k, 31),
+        axes: [axis(k, 1, [0, 1]), { ...selected, coefficients: [-1, 0] }],
+        reduced: true,
+      },
+      { values: randomValues(rows, 32), axes: [axis(rows, 1, [1, 0])], reduced: false },
+    ],
+    element,
+    claim: floats(1e6),
+  });
+}
+
+/** The last of `k` running sums. */
+function cumSum(k: number): GasCase {
+  return gasCase(`CumSum ${k}`, {
+    family: Family.Indexed,
+    op: IndexedOp.Sum,
+    dims: [k],
+    reduction: [k],
+    operands: [
+      { values: randomValues(k, 33), axes: [{ ...axis(k, 1, [1, 1]), base: 1 - k }], reduced: true },
+    ],
+    element: k - 1,
+    claim: floats(1e6),
+  });
+}
+
 function integerAdd(length: number): GasCase {
   const operand = (seed: number) => ({
     values: Int32Array.from(randomValues(length, seed, 2 ** 30)),
@@ -247,6 +294,10 @@ export function familyCases(): GasCase[] {
     quantised("QLinearMatMul", QuantisedOp.Requantise, 1024),
     quantised("QLinearMatMul", QuantisedOp.Requantise, 14_336),
     integerAdd(1024),
+    scatterAdd(256),
+    scatterAdd(2780), // as many as the compiler allows
+    cumSum(1024),
+    cumSum(5301), // likewise
     // in steps
     layerNorm(100_000),
     reduce("Max", 100_000),
