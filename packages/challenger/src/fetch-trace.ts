@@ -10,6 +10,8 @@ export interface FetchTraceOptions {
   traceRoot: Hex;
   /** Values already at hand, by tensor root: what the executor's trace shares with ours need not be fetched. */
   own?: StoredValues;
+  /** Tensor roots of `own`, where they have been computed already. */
+  ownRoots?: readonly Uint8Array[];
   /** Milliseconds for each tensor. Default 60,000. */
   timeout?: number;
   signal?: AbortSignal;
@@ -36,7 +38,9 @@ export async function fetchTrace(options: FetchTraceOptions): Promise<Uint8Array
       `${uri} lists tensor roots that do not lead to trace root ${traceRoot}`,
     );
 
-  const own = new Map((options.own ?? []).map((bytes) => [toHex(tensorRoot(bytes)), bytes]));
+  const own = new Map(
+    (options.own ?? []).map((bytes, i) => [toHex(options.ownRoots?.[i] ?? tensorRoot(bytes)), bytes]),
+  );
   const trace: Uint8Array[] = [];
   for (const [index, root] of roots.entries()) {
     const size = sizes[index]!;
@@ -45,7 +49,7 @@ export async function fetchTrace(options: FetchTraceOptions): Promise<Uint8Array
       shared?.length === size
         ? shared
         : await fetchBytes(`${uri}/trace/${index}`, { limit: size, ...common });
-    if (bytes.length !== size || toHex(tensorRoot(bytes)) !== root)
+    if (bytes.length !== size || (bytes !== shared && toHex(tensorRoot(bytes)) !== root))
       throw new AssayError(
         "TRACE_MISMATCH",
         `${uri}/trace/${index} is not the tensor that the trace root commits to`,

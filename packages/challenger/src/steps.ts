@@ -35,7 +35,7 @@ import {
   type StoredValues,
   tracedOutputs,
 } from "@assay/service";
-import { AssayError } from "@assay/tensor";
+import { AssayError, RootTree, tensorRoot } from "@assay/tensor";
 import { type Hex, hexToBytes, toHex } from "viem";
 import { audit, worstFinding } from "./audit.ts";
 import { checkClaim } from "./check.ts";
@@ -285,8 +285,10 @@ async function pursue(context: StepContext, item: Case, checker: Checker, phase:
   const uri = await traceUri(context, item.claimId);
   const inputs = await inputsOfCase(context, item, checker);
   const own = await checker.backend.trace(inputs);
+  // Hashing a trace takes about as long as computing it.
+  const ownRoots = own.map(tensorRoot);
   let trace: StoredValues;
-  if (rootOf(own) === claim.traceRoot) trace = own;
+  if (toHex(new RootTree(ownRoots).root) === claim.traceRoot) trace = own;
   else if (uri === undefined)
     throw new AssayError("TRACE_UNREACHABLE", "nobody has said where the trace is", { hint: "set traceUri" });
   else
@@ -296,6 +298,7 @@ async function pursue(context: StepContext, item: Case, checker: Checker, phase:
         program: checker.model.program,
         traceRoot: claim.traceRoot,
         own,
+        ownRoots,
         signal: context.signal,
       });
     } catch (cause) {
