@@ -43,8 +43,11 @@ const KERNEL: Record<number, number> = {
 };
 const CHUNK_GAS = 850;
 const SIBLING_GAS = 1700;
-const ROW_GAS = 800;
-const SCATTERED_POINT_GAS = 1300; // for every axis that moves
+const ROW_GAS = 1500;
+const ROW_AXIS_GAS = 1100; // for every axis
+const SCATTERED_POINT_GAS = 1100;
+const SCATTERED_AXIS_GAS = 750; // for every axis that moves
+const LOOKUP_GAS = 2900; // for every axis to which each point adds an index of its own
 
 /** Indices are not known yet: a table is read as if it held zeros. */
 const zeros =
@@ -87,9 +90,11 @@ function gatherGas(instruction: Instruction, operand: Operand, points: number): 
     only!.coefficients[last] === 1 &&
     only!.stride === 1 &&
     only!.divisor === 1;
-  return (
-    (points / row) * ROW_GAS + (contiguous ? 0 : points * Math.max(1, moving.length) * SCATTERED_POINT_GAS)
-  );
+  const lookups = moving.filter(({ lookup }) => instruction.operands[lookup - 1]?.reduced).length;
+  const rows = (points / row) * (ROW_GAS + ROW_AXIS_GAS * operand.axes.length);
+  if (contiguous) return rows;
+  const point = SCATTERED_POINT_GAS + SCATTERED_AXIS_GAS * Math.max(1, moving.length) + LOOKUP_GAS * lookups;
+  return rows + points * point;
 }
 
 /** What proving one segment of an element takes. */
