@@ -17,6 +17,7 @@ import { payoutCommand } from "./commands/payout.ts";
 import { settleCommand } from "./commands/settle.ts";
 import { stakeDepositCommand } from "./commands/stake-deposit.ts";
 import { stakeShowCommand } from "./commands/stake-show.ts";
+import { statusCommand } from "./commands/status.ts";
 import { stakeWithdrawCommand } from "./commands/stake-withdraw.ts";
 
 /** The `assay` command with all its subcommands. */
@@ -58,6 +59,7 @@ export function assayCommand(): Command {
     disputeCommand(),
     settleCommand(),
     stake,
+    statusCommand(),
     account,
     payoutCommand(),
   ];

@@ -45,6 +45,7 @@ describe("help", () => {
     ["stake", "deposit"],
     ["stake", "withdraw"],
     ["payout"],
+    ["status"],
     ["account", "new"],
     ["account", "import"],
   ];

@@ -216,9 +216,10 @@ export function settingsTable(settings: Settings): string[] {
     setting.fileOnly ? "" : `\`${flagOf(key)} ${setting.placeholder}\``,
     setting.fileOnly ? "" : `\`${variableOf(key, setting)}\``,
     shown(setting.default),
-    setting.help.replaceAll("|", "\\|"),
+    setting.help,
   ]);
-  const all = [["key", "flag", "environment", "default", "what"], ...rows];
+  const header = ["key", "flag", "environment", "default", "what"];
+  const all = [header, ...rows.map((row) => row.map((cell) => cell.replaceAll("|", "\\|")))];
   const widths = all[0]!.map((_, column) => Math.max(3, ...all.map((row) => row[column]!.length)));
   const line = (row: string[]) =>
     `| ${row.map((cell, column) => cell.padEnd(widths[column]!)).join(" | ")} |`;

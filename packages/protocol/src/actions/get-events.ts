@@ -1,4 +1,4 @@
-import type { Hash } from "viem";
+import { formatLog, type Hash, type Log, numberToHex } from "viem";
 import { getLogs } from "viem/actions";
 import type { AssayClient } from "../client.ts";
 import type { Deployment } from "../deployment.ts";
@@ -41,20 +41,32 @@ export async function getEvents(
 }
 
 /**
- * The events that name a claim, or a request, in order.
+ * The events that name a claim, or a request, in order. Every event has the ids that it is about as topics, so that the node's
+ * index finds them, however long the history.
  *
  * @example
  * const history = await getHistory(client, { deployment, id: claimId });
  */
 export async function getHistory(
   client: AssayClient,
-  parameters: GetEventsParameters & { id: Hash },
+  { deployment, id, fromBlock = BigInt(deployment.block), toBlock }: GetEventsParameters & { id: Hash },
 ): Promise<AssayEvent[]> {
-  const id = parameters.id.toLowerCase();
-  const events = await getEvents(client, parameters);
-  return events.filter(({ args }) =>
-    Object.values(args as Record<string, unknown>).some(
-      (value) => typeof value === "string" && value.toLowerCase() === id,
-    ),
-  );
+  const filter = {
+    address: eventSources(deployment),
+    fromBlock: numberToHex(fromBlock),
+    toBlock: toBlock === undefined ? ("latest" as const) : numberToHex(toBlock),
+  };
+  const places = [[id], [null, id], [null, null, id]];
+  try {
+    const found = await Promise.all(
+      places.map((place) =>
+        client.request({ method: "eth_getLogs", params: [{ ...filter, topics: [null, ...place] }] }),
+      ),
+    );
+    const logs = new Map(found.flat().map((log) => [`${log.blockNumber}:${log.logIndex}`, formatLog(log)]));
+    const order = (log: Log) => Number(log.blockNumber) * 2 ** 20 + Number(log.logIndex);
+    return decodeEvents([...logs.values()].sort((a, b) => order(a) - order(b)));
+  } catch (error) {
+    throw toAssayError(error);
+  }
 }
