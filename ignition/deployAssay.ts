@@ -22,7 +22,7 @@ export function deployAssay(m: IgnitionModuleBuilder, token: ArgumentType) {
   const verifier = m.contract("Verifier", [Object.values(kernels)]);
   const modelRegistry = m.contract("ModelRegistry");
 
-  // Must be longer than the three windows together: `wire` checks it.
+  // Must be longer than the longest life of a claim: `wire` checks it.
   const withdrawalDelay = m.getParameter("withdrawalDelay", DEFAULT_WITHDRAWAL_DELAY);
   const stakeManager = m.contract("StakeManager", [token, withdrawalDelay]);
 
@@ -35,6 +35,9 @@ export function deployAssay(m: IgnitionModuleBuilder, token: ArgumentType) {
     challengeWindow: m.getParameter("challengeWindow", DEFAULT_TERMS.challengeWindow),
     revealWindow: m.getParameter("revealWindow", DEFAULT_TERMS.revealWindow),
     proofWindow: m.getParameter("proofWindow", DEFAULT_TERMS.proofWindow),
+    dataPrice: m.getParameter("dataPrice", DEFAULT_TERMS.dataPrice),
+    answerWindow: m.getParameter("answerWindow", DEFAULT_TERMS.answerWindow),
+    demandInterval: m.getParameter("demandInterval", DEFAULT_TERMS.demandInterval),
   };
   const callbackGasCap = m.getParameter("callbackGasCap", DEFAULT_CALLBACK_GAS_CAP);
   const market = m.contract("InferenceMarket", [modelRegistry, stakeManager, terms, callbackGasCap]);

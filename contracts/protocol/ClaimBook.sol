@@ -83,6 +83,33 @@ abstract contract ClaimBook is IClaimBook, EIP712, ReentrancyGuardTransient {
         );
         claim.traceRoot = traceRoot;
         claim.proofEnd = proofEnd;
+        // From here on it speaks of proofEnd.
+        if (claim.extended) claim.extended = false;
+    }
+
+    /// @inheritdoc IClaimBook
+    function recordDemand(
+        bytes32 claimId,
+        bool ofTrace
+    ) external onlyReferee nonReentrant returns (uint64 answerBy) {
+        ClaimState storage claim = _claims[claimId];
+        Phase phase = _phase(claimId, claim);
+        Terms memory t = _terms[claim.termsId];
+        uint64 demandEnd = claim.demandEndOf(phase, t);
+        if (demandEnd == 0 || (ofTrace && phase != Phase.Provable)) revert WrongPhase(claimId, phase);
+        if (block.timestamp >= demandEnd) revert DemandWindowOver(claimId, block.timestamp, demandEnd);
+        if (!claim.extended && phase != Phase.AwaitingReveal) {
+            claim.extended = true;
+            if (phase == Phase.Open) claim.challengeEnd += uint64(ClaimLife.challengeExtension(t));
+            else claim.proofEnd += uint64(ClaimLife.proofExtension(t));
+        }
+        ++claim.openDemands;
+        answerBy = uint64(block.timestamp + t.answerWindow);
+    }
+
+    /// @inheritdoc IClaimBook
+    function recordAnswer(bytes32 claimId) external onlyReferee nonReentrant {
+        --_requirePending(claimId).openDemands;
     }
 
     /// @inheritdoc IClaimBook
@@ -103,23 +130,12 @@ abstract contract ClaimBook is IClaimBook, EIP712, ReentrancyGuardTransient {
         } else {
             _requirePhase(claimId, claim, Phase.Provable);
         }
-        // INVARIANT I4: settled from here on.
-        claim.settlement = Settlement.Slashed;
-        address executor = claim.executor;
-        (uint256 bounty, uint256 compensation, uint256 burned) = _terms[claim.termsId].splitSlash();
-        (address requester, uint256 refund) = _onSlashed(claimId, claim);
-        emit ClaimSlashed(
-            claimId,
-            claim.requestId,
-            executor,
-            beneficiary,
-            bounty,
-            requester,
-            compensation,
-            refund,
-            burned
-        );
-        IStakeManager(stakeManager).slash(executor, beneficiary, bounty, requester, compensation, burned);
+        _slash(claimId, claim, beneficiary);
+    }
+
+    /// @inheritdoc IClaimBook
+    function settleWithheld(bytes32 claimId, address demander) external onlyReferee nonReentrant {
+        _slash(claimId, _requirePending(claimId), demander);
     }
 
     /// @inheritdoc IClaimBook
@@ -272,5 +288,30 @@ abstract contract ClaimBook is IClaimBook, EIP712, ReentrancyGuardTransient {
     function _requireClaim(bytes32 claimId) internal view returns (ClaimState storage claim) {
         claim = _claims[claimId];
         if (claim.settlement == Settlement.None) revert UnknownClaim(claimId);
+    }
+
+    function _requirePending(bytes32 claimId) internal view returns (ClaimState storage claim) {
+        claim = _requireClaim(claimId);
+        if (claim.settlement != Settlement.Pending) revert WrongPhase(claimId, _phase(claimId, claim));
+    }
+
+    function _slash(bytes32 claimId, ClaimState storage claim, address beneficiary) private {
+        // INVARIANT I4: settled from here on.
+        claim.settlement = Settlement.Slashed;
+        address executor = claim.executor;
+        (uint256 bounty, uint256 compensation, uint256 burned) = _terms[claim.termsId].splitSlash();
+        (address requester, uint256 refund) = _onSlashed(claimId, claim);
+        emit ClaimSlashed(
+            claimId,
+            claim.requestId,
+            executor,
+            beneficiary,
+            bounty,
+            requester,
+            compensation,
+            refund,
+            burned
+        );
+        IStakeManager(stakeManager).slash(executor, beneficiary, bounty, requester, compensation, burned);
     }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {Terms} from "./Terms.sol";
+
 /// @notice How a claim was settled.
 enum Settlement {
     None, // no such claim
@@ -19,6 +21,7 @@ enum Phase {
     Provable, // the trace is known; proofs may come
     Finalisable, // nothing was proven: to be finalised
     Voidable, // an imprecise element was proven and no fraudulent one: to be voided by `settleImprecise`
+    Withheld, // its windows are over and data demanded of it was never shown: to be slashed by `settleWithheld`
     Finalised,
     Voided,
     Slashed
@@ -37,8 +40,10 @@ struct ClaimState {
     uint64 challengeEnd;
     address firstChallenger; // 0: unchallenged
     uint64 revealEnd; // 0: no reveal was ever owed
+    bool extended; // challengeEnd (trace unknown) or proofEnd (trace known) was put off for demands of data
     address imprecisionProver; // 0: nothing imprecise was proven
     uint64 proofEnd; // 0: trace unknown
+    uint32 openDemands; // demands of data that are not answered
 }
 
 /// @title The one deadline classifier, shared by views and mutations
@@ -53,11 +58,42 @@ library ClaimLife {
         if (claim.settlement == Settlement.Slashed) return Phase.Slashed;
         if (claim.proofEnd != 0) {
             if (time < claim.proofEnd) return Phase.Provable;
+            // Demands end so long before the window that those still open then are overdue.
+            if (claim.openDemands != 0) return Phase.Withheld;
             return claim.imprecisionProver == address(0) ? Phase.Finalisable : Phase.Voidable;
         }
         if (claim.revealEnd != 0) return time < claim.revealEnd ? Phase.AwaitingReveal : Phase.Unrevealed;
         // INVARIANT I5: without a challenge nothing happens before the challenge window ends.
-        return time < claim.challengeEnd ? Phase.Open : Phase.Finalisable;
+        if (time < claim.challengeEnd) return Phase.Open;
+        return claim.openDemands == 0 ? Phase.Finalisable : Phase.Withheld;
+    }
+
+    /// @notice Until when data may be demanded of a claim in `phase`; 0: not in that phase.
+    /// @dev A fixed moment in every phase, whether demands have put off the end of the window or not. While a reveal is
+    ///      owed nothing need be put off: the proof window to come is longer than the answer window (TermsLib.validate).
+    function demandEndOf(
+        ClaimState memory claim,
+        Phase phase,
+        Terms memory terms
+    ) internal pure returns (uint64) {
+        if (phase == Phase.Open)
+            return claim.challengeEnd - (claim.extended ? uint64(challengeExtension(terms)) : 0);
+        if (phase == Phase.AwaitingReveal) return claim.revealEnd;
+        if (phase == Phase.Provable)
+            return claim.proofEnd - (claim.extended ? uint64(proofExtension(terms)) : 0);
+        return 0;
+    }
+
+    /// @notice By how much the first demand before a challenge puts challengeEnd off: the last answer, and as long again
+    ///         to run the model and to challenge.
+    function challengeExtension(Terms memory terms) internal pure returns (uint256) {
+        return 2 * uint256(terms.answerWindow);
+    }
+
+    /// @notice By how much the first demand of a claim whose trace is known puts proofEnd off: the last answer, and a whole
+    ///         proof window to prove with it.
+    function proofExtension(Terms memory terms) internal pure returns (uint256) {
+        return uint256(terms.answerWindow) + terms.proofWindow;
     }
 
     /// @notice End of the proof window of a trace that becomes known at `time`.

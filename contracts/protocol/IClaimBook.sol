@@ -22,7 +22,11 @@ struct Claim {
 ///         - A challenge of a lazy claim gives the executor revealWindow to reveal the trace root, else it is slashed.
 ///         - The trace known (eager: from t0), anyone may prove until proofEnd = max(challengeEnd, known + proofWindow);
 ///           then the claim is Finalisable, or Voidable when an imprecise element was proven.
-///         Worst case, a claim is ready to be settled challengeWindow + revealWindow + proofWindow after t0. Every
+///         - Data demanded of it (DataDemands.sol) puts challengeEnd off once, by 2 answerWindow, and proofEnd once, by
+///           answerWindow + proofWindow. Data may be demanded until the ends as they were before. A claim of which a
+///           demand is overdue can be slashed at once, and is Withheld, never Finalisable, at its end.
+///         Worst case, a claim is ready to be settled challengeWindow + revealWindow + 2 proofWindow + 3 answerWindow
+///         after t0. Every
 ///         settlement is permissionless (INVARIANT I8), happens once (INVARIANT I4) and moves no tokens: it credits
 ///         payouts that are pulled from the StakeManager.
 /// @dev How claims come in, and what their ends pay besides collateral and bonds, is the market's: InferenceMarket has
@@ -88,6 +92,8 @@ interface IClaimBook {
     /// @notice The challenge window is over (though proofs may still be).
     error ChallengeWindowOver(bytes32 claimId, uint256 time, uint256 challengeEnd);
     error AlreadyImprecise(bytes32 claimId, address prover);
+    /// @notice Data can no longer be demanded (though what was demanded may still be owed).
+    error DemandWindowOver(bytes32 claimId, uint256 time, uint256 demandEnd);
 
     // --- anyone ---
 
@@ -112,6 +118,19 @@ interface IClaimBook {
     /// @notice Records that an imprecise element of a Provable claim was proven. The claim stays Provable, so that its
     ///         executor cannot escape a slash by proving something milder itself; it is void from proofEnd on.
     function recordImprecision(bytes32 claimId, address prover) external;
+
+    /// @notice Records a demand of data of a claim in time; the first one before a challenge puts challengeEnd off, the
+    ///         first one with the trace known proofEnd, each once (ClaimLife.demandEndOf).
+    /// @param ofTrace only a known trace can be shown
+    /// @return answerBy the demand must be answered before it
+    function recordDemand(bytes32 claimId, bool ofTrace) external returns (uint64 answerBy);
+
+    /// @notice Records that a demand was answered in time.
+    function recordAnswer(bytes32 claimId) external;
+
+    /// @notice Slashes a claim, in whatever phase before its settlement, of which a demand is overdue (which the referee has
+    ///         checked); the bounty goes to the demander.
+    function settleWithheld(bytes32 claimId, address demander) external;
 
     /// @notice Slashes a Provable claim (bounty to `prover`), or an Unrevealed one (bounty to its first challenger,
     ///         `prover` is 0).

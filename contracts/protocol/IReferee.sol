@@ -5,6 +5,7 @@ import {Verdict} from "../kernels/IKernel.sol";
 import {Segment} from "../proof/AccessMap.sol";
 import {ElementProof, Opening} from "../proof/IVerifier.sol";
 import {Phase} from "./ClaimLife.sol";
+import {IDataDemands} from "./IDataDemands.sol";
 
 /// @notice Shows that an output of the claim is not the value that its trace has for it.
 /// @dev Tree depths come from the program, so a path has exactly that many nodes (leaf to root).
@@ -31,7 +32,7 @@ struct OutputElementProof {
 ///         the proof in a later second. The commitment binds prover and proof, so that copying either earns nothing.
 ///         A proof that shows nothing wrong reverts and changes nothing (INVARIANT I7).
 /// @dev Phases and deadlines are the market's (ClaimLife.sol); a call in the wrong phase reverts with its WrongPhase.
-interface IReferee {
+interface IReferee is IDataDemands {
     /// @notice A challenger bonded against a claim.
     /// @param revealEnd by when the executor owes the trace; 0 when the trace is known
     event Challenged(bytes32 indexed claimId, address indexed challenger, uint256 bond, uint64 revealEnd);

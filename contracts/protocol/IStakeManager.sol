@@ -134,11 +134,20 @@ interface IStakeManager {
 
     // --- referee ---
 
-    /// @notice Pulls a challenger's bond; one per claim and challenger.
+    /// @notice Pulls a challenger's bond, one per claim and challenger; or that of a demand of data, under the demand's id.
     function takeBond(bytes32 claimId, address challenger, uint256 amount) external;
 
     /// @notice One challenger's bond → its payouts.
     function returnBond(bytes32 claimId, address challenger) external returns (uint256 amount);
+
+    /// @notice The bond of a demand of data → payouts of who answered it, and the burn.
+    function spendBond(
+        bytes32 demandId,
+        address demander,
+        address answerer,
+        uint256 reward,
+        uint256 burned
+    ) external;
 
     // --- views ---
 

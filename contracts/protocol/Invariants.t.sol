@@ -53,7 +53,7 @@ contract InvariantsTest {
         handler.endEverything();
         // Undisturbed, a withdrawal takes longer than most histories.
         handler.requestWithdrawal(1, 1);
-        for (uint256 i; i < 4; ++i) handler.pass(2 hours - 1);
+        for (uint256 i; i < 6; ++i) handler.pass(2 hours - 1);
         handler.withdraw(1);
         bytes4[12] memory selectors = [
             IInferenceMarket.request.selector,

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {Judgement, Verdict} from "../kernels/IKernel.sol";
 import {OutputTolerance} from "../numerics/OutputTolerance.sol";
 import {Dtype} from "../program/Dtype.sol";
@@ -9,6 +8,7 @@ import {AccessMap, Segment} from "../proof/AccessMap.sol";
 import {ElementProof, IVerifier, Opening, Roots} from "../proof/IVerifier.sol";
 import {OpenedChunks, TensorProof} from "../proof/TensorProof.sol";
 import {ClaimState, Phase} from "./ClaimLife.sol";
+import {DataDemands} from "./DataDemands.sol";
 import {IClaimBook} from "./IClaimBook.sol";
 import {IModelRegistry, PortRecord, ProgramRecord} from "./IModelRegistry.sol";
 import {IReferee, OutputElementProof, OutputProof} from "./IReferee.sol";
@@ -17,7 +17,7 @@ import {TensorTree} from "./TensorTree.sol";
 
 /// @title Referee
 /// @notice See IReferee, which is the specification.
-contract Referee is IReferee, ReentrancyGuardTransient {
+contract Referee is IReferee, DataDemands {
     /// @dev A proof in several steps.
     struct Progress {
         bytes32 stateHash;
@@ -48,7 +48,7 @@ contract Referee is IReferee, ReentrancyGuardTransient {
     mapping(bytes32 elementKey => mapping(address prover => Progress)) private _progress;
     mapping(bytes32 elementKey => Precedence) private _precedence;
 
-    constructor(address market_, address verifier_) {
+    constructor(address market_, address verifier_) DataDemands(market_) {
         if (market_ == address(0) || verifier_ == address(0)) revert ZeroAddress();
         market = market_;
         verifier = verifier_;

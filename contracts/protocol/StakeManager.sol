@@ -206,14 +206,22 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
         bytes32 claimId,
         address challenger
     ) external onlyReferee nonReentrant returns (uint256 amount) {
-        amount = bondOf[claimId][challenger];
-        if (amount == 0) revert NoBond(claimId, challenger);
-        uint256 bonds = bondsOf[claimId];
-        if (bonds < amount) revert InsufficientBonds(claimId, bonds, amount);
-        bondOf[claimId][challenger] = 0;
-        bondsOf[claimId] = bonds - amount;
-        _totals.bonds -= amount;
+        amount = _takeWholeBond(claimId, challenger);
         _credit(challenger, amount);
+    }
+
+    /// @inheritdoc IStakeManager
+    function spendBond(
+        bytes32 demandId,
+        address demander,
+        address answerer,
+        uint256 reward,
+        uint256 burned
+    ) external onlyReferee nonReentrant {
+        uint256 amount = _takeWholeBond(demandId, demander);
+        if (amount != reward + burned) revert InsufficientBonds(demandId, amount, reward + burned);
+        _credit(answerer, reward);
+        _credit(BURN_ADDRESS, burned);
     }
 
     // --- views ---
@@ -270,6 +278,16 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
         if (amount == 0) revert NoWithdrawal(msg.sender);
         account.withdrawing = 0;
         account.withdrawableAt = 0;
+    }
+
+    function _takeWholeBond(bytes32 id, address owner) private returns (uint256 amount) {
+        amount = bondOf[id][owner];
+        if (amount == 0) revert NoBond(id, owner);
+        uint256 bonds = bondsOf[id];
+        if (bonds < amount) revert InsufficientBonds(id, bonds, amount);
+        bondOf[id][owner] = 0;
+        bondsOf[id] = bonds - amount;
+        _totals.bonds -= amount;
     }
 
     function _credit(address account, uint256 amount) private {

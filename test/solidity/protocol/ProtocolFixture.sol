@@ -32,7 +32,10 @@ abstract contract ProtocolFixture {
     uint32 internal constant CHALLENGE_WINDOW = 1 hours;
     uint32 internal constant REVEAL_WINDOW = 2 hours;
     uint32 internal constant PROOF_WINDOW = 3 hours;
-    uint256 internal constant WITHDRAWAL_DELAY = 6 hours + 1;
+    uint128 internal constant DATA_PRICE = 10;
+    uint32 internal constant ANSWER_WINDOW = 20 minutes;
+    uint32 internal constant DEMAND_INTERVAL = 10;
+    uint256 internal constant WITHDRAWAL_DELAY = 10 hours + 1;
     uint256 internal constant FUNDS = 10_000_000;
     uint256 internal constant EXECUTOR_KEY = 0xE0;
     bytes32 internal constant SALT = "salt";
@@ -88,7 +91,20 @@ abstract contract ProtocolFixture {
     }
 
     function _terms() internal pure returns (Terms memory) {
-        return Terms(COLLATERAL, BOND, VOID_CAP, 4_000, 3_000, CHALLENGE_WINDOW, REVEAL_WINDOW, PROOF_WINDOW);
+        return
+            Terms({
+                collateral: COLLATERAL,
+                challengeBond: BOND,
+                voidCostCap: VOID_CAP,
+                bountyBps: 4_000,
+                compensationBps: 3_000,
+                challengeWindow: CHALLENGE_WINDOW,
+                revealWindow: REVEAL_WINDOW,
+                proofWindow: PROOF_WINDOW,
+                dataPrice: DATA_PRICE,
+                answerWindow: ANSWER_WINDOW,
+                demandInterval: DEMAND_INTERVAL
+            });
     }
 
     function _pairs(address market_, address referee_) internal pure returns (Wiring[] memory pairs) {
