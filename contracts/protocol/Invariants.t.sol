@@ -4,6 +4,7 @@ pragma solidity ^0.8.28;
 import {ProtocolHandler} from "../../test/solidity/protocol/ProtocolHandler.sol";
 import {IClaimBook} from "./IClaimBook.sol";
 import {IInferenceMarket} from "./IInferenceMarket.sol";
+import {IDataDemands} from "./IDataDemands.sol";
 import {IReferee} from "./IReferee.sol";
 
 /// @notice Invariants I1 to I5, I7 and I8 over random histories of all entry points. I2, I4, I5 and I7 are checked by the
@@ -55,7 +56,7 @@ contract InvariantsTest {
         handler.requestWithdrawal(1, 1);
         for (uint256 i; i < 6; ++i) handler.pass(2 hours - 1);
         handler.withdraw(1);
-        bytes4[12] memory selectors = [
+        bytes4[16] memory selectors = [
             IInferenceMarket.request.selector,
             IInferenceMarket.postClaim.selector,
             IClaimBook.finalise.selector,
@@ -67,6 +68,10 @@ contract InvariantsTest {
             IReferee.settleUnrevealed.selector,
             IReferee.settleImprecise.selector,
             IReferee.reclaimBond.selector,
+            IDataDemands.demandData.selector,
+            IDataDemands.answerData.selector,
+            IDataDemands.settleWithheld.selector,
+            IDataDemands.reclaimDemand.selector,
             bytes4(keccak256("withdraw()"))
         ];
         for (uint256 i; i < selectors.length; ++i)
@@ -89,7 +94,7 @@ contract InvariantsTest {
         uint256 which = (die >> 16) & 0xffff;
         uint256 more = die >> 64;
         bool yes = (die >> 32) & 3 != 0;
-        uint256 move = die % 24;
+        uint256 move = die % 30;
         if (move < 3) handler.request(who, uint128(more), (die >> 40) & 7 == 0);
         else if (move < 6) handler.postClaim(who, which, more & 1 == 0, !yes && more & 2 == 0);
         else if (move == 6) handler.deposit(who, more);
@@ -105,6 +110,10 @@ contract InvariantsTest {
         else if (move == 20) handler.settleUnrevealed(who, which);
         else if (move == 21) handler.settleImprecise(who, which);
         else if (move == 22) handler.reclaimBond(who, which, more);
+        else if (move < 25) handler.demandData(who, which, more);
+        else if (move == 25) handler.answerData(who, which);
+        else if (move == 26) handler.settleWithheld(who, which);
+        else if (move == 27) handler.reclaimDemand(who, which);
         else handler.pass(more);
     }
 }

@@ -120,7 +120,7 @@ abstract contract ProtocolFixture {
 
     // --- the program and its commitments ---
 
-    function _header() internal pure returns (ProgramHeader memory header) {
+    function _header() internal pure virtual returns (ProgramHeader memory header) {
         header.version = 1;
         header.accuracyProfile = 1;
         header.instructionsRoot = "instructions";

@@ -2,7 +2,9 @@
 pragma solidity ^0.8.28;
 
 import {Verdict} from "../../../contracts/kernels/IKernel.sol";
-import {Phase} from "../../../contracts/protocol/ClaimLife.sol";
+import {Data, Page} from "../../../contracts/proof/DataPage.sol";
+import {ClaimState, Phase} from "../../../contracts/protocol/ClaimLife.sol";
+import {Demand, DemandStatus, IDataDemands} from "../../../contracts/protocol/IDataDemands.sol";
 import {IClaimBook} from "../../../contracts/protocol/IClaimBook.sol";
 import {Claim, IInferenceMarket, RequestParams} from "../../../contracts/protocol/IInferenceMarket.sol";
 import {IReferee} from "../../../contracts/protocol/IReferee.sol";
@@ -27,6 +29,10 @@ interface IProtocolMoves {
     function settleUnrevealed(uint256 who, uint256 which) external;
     function settleImprecise(uint256 who, uint256 which) external;
     function reclaimBond(uint256 who, uint256 which, uint256 whose) external;
+    function demandData(uint256 who, uint256 which, uint256 what) external;
+    function answerData(uint256 who, uint256 which) external;
+    function settleWithheld(uint256 who, uint256 which) external;
+    function reclaimDemand(uint256 who, uint256 which) external;
     function pass(uint256 elapsed) external;
 }
 
@@ -39,6 +45,14 @@ contract ProtocolHandler is IProtocolMoves, ProtocolFixture {
 
     bytes32[] public requests;
     bytes32[] public claims;
+
+    struct Demanded {
+        bytes32 claimId;
+        uint256 page;
+    }
+
+    bytes32[] public demands;
+    mapping(bytes32 demandId => Demanded) public demanded;
     mapping(bytes32 claimId => uint64) public postedAt;
     mapping(bytes32 claimId => Phase) private _settledAs;
     mapping(bytes32 claimId => uint64) private _settledAt;
@@ -181,6 +195,71 @@ contract ProtocolHandler is IProtocolMoves, ProtocolFixture {
             );
     }
 
+    function demandData(uint256 who, uint256 which, uint256 what) external {
+        if (claims.length == 0) return;
+        bytes32 claimId = _recent(claims, which);
+        Page memory page = _page(what);
+        bytes32 demandId = referee.demandIdOf(claimId, page);
+        Phase before = market.phaseOf(claimId);
+        bytes memory data = abi.encodeCall(
+            IDataDemands.demandData,
+            (claimId, page, "", new bytes32[](0), type(uint256).max)
+        );
+        if (!_act(who, address(referee), data)) return;
+        demands.push(demandId);
+        demanded[demandId] = Demanded(claimId, what % 3);
+        require(before == Phase.Provable || (what % 3 != 0 && uint256(before) < 3), "demanded out of time");
+        // Whatever is demanded is due before the windows of its claim are over, and its claim cannot end before.
+        uint64 answerBy = referee.demandOf(demandId).answerBy;
+        ClaimState memory claim = market.claimOf(claimId);
+        require(before != Phase.Open || answerBy < claim.challengeEnd, "due after the challenge window");
+        require(before != Phase.Provable || answerBy < claim.proofEnd, "due after the proof window");
+    }
+
+    function answerData(uint256 who, uint256 which) external {
+        if (demands.length == 0) return;
+        bytes32 demandId = _recent(demands, which);
+        Demanded memory what = demanded[demandId];
+        Demand memory demand = referee.demandOf(demandId);
+        uint256 pending = uint256(market.claimOf(what.claimId).settlement);
+        bytes memory nodes =
+            what.page == 0
+                ? abi.encodePacked(_rootZ(), bytes32("value 1"), _rootY())
+                : what.page == 1
+                    ? bytes.concat(INPUTS, new bytes(16))
+                    : abi.encodePacked(_rootY(), _rootZ());
+        bytes memory data = abi.encodeCall(
+            IDataDemands.answerData,
+            (what.claimId, _page(what.page), nodes, new bytes32[](0))
+        );
+        bool ok = _act(who, address(referee), data);
+        // P1: until it is due, and the claim is not settled otherwise, an answer is always taken.
+        bool due = demand.status == DemandStatus.Open && time < demand.answerBy && pending == 1;
+        require(ok == due, "P1: an answer in time was refused, or one out of time taken");
+    }
+
+    function settleWithheld(uint256 who, uint256 which) external {
+        if (demands.length == 0) return;
+        bytes32 demandId = _recent(demands, which);
+        Demanded memory what = demanded[demandId];
+        Demand memory demand = referee.demandOf(demandId);
+        bytes memory data = abi.encodeCall(IDataDemands.settleWithheld, (what.claimId, _page(what.page)));
+        if (!_act(who, address(referee), data)) return;
+        require(
+            demand.status == DemandStatus.Open && time >= demand.answerBy,
+            "slashed for what is not owed"
+        );
+        require(market.phaseOf(what.claimId) == Phase.Slashed, "withheld and not slashed");
+    }
+
+    function reclaimDemand(uint256 who, uint256 which) external {
+        if (demands.length == 0) return;
+        Demanded memory what = demanded[_recent(demands, which)];
+        bytes memory data = abi.encodeCall(IDataDemands.reclaimDemand, (what.claimId, _page(what.page)));
+        if (_act(who, address(referee), data))
+            require(market.phaseOf(what.claimId) == Phase.Slashed, "bond of a living demand returned");
+    }
+
     function pass(uint256 elapsed) external {
         _pass(uint64(elapsed % 2 hours));
     }
@@ -195,6 +274,7 @@ contract ProtocolHandler is IProtocolMoves, ProtocolFixture {
             if (phase == Phase.Finalisable) market.finalise(claims[i]);
             if (phase == Phase.Voidable) referee.settleImprecise(claims[i]);
             if (phase == Phase.Unrevealed) referee.settleUnrevealed(claims[i]);
+            if (phase == Phase.Withheld) _settleSomeWithheld(claims[i]);
             require(
                 uint256(market.phaseOf(claims[i])) >= uint256(Phase.Finalised),
                 "I8: a claim does not end"
@@ -204,6 +284,11 @@ contract ProtocolHandler is IProtocolMoves, ProtocolFixture {
                     market.phaseOf(claims[i]) != Phase.Finalised && stakes.bondOf(claims[i], people[p]) != 0;
                 if (owed) referee.reclaimBond(claims[i], people[p]);
             }
+        }
+        for (uint256 i; i < demands.length; ++i) {
+            if (referee.demandOf(demands[i]).status != DemandStatus.Open) continue;
+            Demanded memory what = demanded[demands[i]];
+            referee.reclaimDemand(what.claimId, _page(what.page));
         }
         for (uint256 i; i < requests.length; ++i)
             if (market.requestOf(requests[i]).claimId == 0 && stakes.escrowOf(requests[i]) != 0)
@@ -227,6 +312,7 @@ contract ProtocolHandler is IProtocolMoves, ProtocolFixture {
         }
         for (uint256 i; i < requests.length; ++i) escrow += stakes.escrowOf(requests[i]);
         for (uint256 i; i < claims.length; ++i) bonds += stakes.bondsOf(claims[i]);
+        for (uint256 i; i < demands.length; ++i) bonds += stakes.bondsOf(demands[i]);
         _equal(stakes.totals().stake, stake, "I1: stake");
         _equal(stakes.totals().locked, locked, "I1: locked");
         _equal(stakes.totals().payouts, payouts, "I1: payouts");
@@ -249,6 +335,20 @@ contract ProtocolHandler is IProtocolMoves, ProtocolFixture {
     }
 
     // --- acting ---
+
+    /// @dev Pages that need no instruction: the trace's roots, the input, the outputs' roots.
+    function _page(uint256 what) private pure returns (Page memory) {
+        uint32 tensor = what % 3 == 1 ? 0 : type(uint32).max;
+        return Page(Data(what % 3), tensor, 0, 0);
+    }
+
+    function _settleSomeWithheld(bytes32 claimId) private {
+        for (uint256 i; i < demands.length; ++i) {
+            Demanded memory what = demanded[demands[i]];
+            if (what.claimId != claimId || referee.demandOf(demands[i]).status != DemandStatus.Open) continue;
+            return referee.settleWithheld(claimId, _page(what.page));
+        }
+    }
 
     /// @dev One of the last six: older ones are settled, mostly.
     function _recent(bytes32[] storage ids, uint256 which) private view returns (bytes32) {
