@@ -263,4 +263,4 @@ export class Lifecycle {
 }
 
 /** `Phase.Slashed` of contracts/protocol/ClaimLife.sol. */
-const SLASHED = 9;
+const SLASHED = 10;

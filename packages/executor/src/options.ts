@@ -1,4 +1,4 @@
-import type { Deployment } from "@assay/protocol";
+import type { Deployment, PageArgs } from "@assay/protocol";
 import type { Backend, Logger, Model, ModelSource, OperationsOptions } from "@assay/service";
 import type { LocalAccount } from "viem";
 
@@ -6,6 +6,8 @@ import type { LocalAccount } from "viem";
 export interface ExecutorBackend extends Backend {
   /** Whether to reveal the trace of a challenged claim. Absent: always. */
   reveals?(claimId: string): boolean;
+  /** Whether to show data that is demanded. Absent: always. */
+  answers?(claimId: string, page: PageArgs): boolean;
 }
 
 export interface ExecutorOptions extends OperationsOptions {

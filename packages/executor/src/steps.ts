@@ -20,6 +20,7 @@ import {
 import { AssayError } from "@assay/tensor";
 import type { Hex } from "viem";
 import type { ExecutorBackend } from "./options.ts";
+import { answerDemands } from "./answers.ts";
 import { type Job, updateJob } from "./state.ts";
 import type { TraceFiles } from "./trace-files.ts";
 
@@ -164,11 +165,21 @@ async function follow(context: StepContext, job: Job, backend: ExecutorBackend):
       // Reorganised away: the stored claim is posted again, byte for byte.
       return updateJob(store, job.requestId, { state: "signed" });
     case "Open":
-      return;
+      return answer(context, job, backend);
     case "AwaitingReveal":
+      await answer(context, job, backend).catch((error: unknown) =>
+        log.error(errorFields(error), "demands unanswered; revealing first"),
+      );
       await warnOfDeadline(context, claimId);
       await reveal(context, job, backend);
       context.operations.alerts.set("reveal_due", false, "the trace is revealed", { claimId });
+      return;
+    case "Withheld":
+      if (job.reason === null) {
+        const reason = "data that was demanded was not shown in time";
+        log.error({ reason }, "claim will be slashed");
+        await updateJob(store, job.requestId, { reason });
+      }
       return;
     case "Unrevealed":
       if (job.reason === null) {
@@ -182,7 +193,12 @@ async function follow(context: StepContext, job: Job, backend: ExecutorBackend):
       });
     case "Provable":
       if (job.state !== "revealed") await updateJob(store, job.requestId, { state: "revealed" });
-      return keepTrace(context, job, backend);
+      try {
+        await keepTrace(context, job, backend);
+      } finally {
+        await answer(context, job, backend);
+      }
+      return;
     case "Finalisable":
     case "Voidable":
       try {
@@ -208,6 +224,16 @@ async function follow(context: StepContext, job: Job, backend: ExecutorBackend):
       return;
     }
   }
+}
+
+/** Shows what is demanded of the claim, if anything is. */
+async function answer(context: StepContext, job: Job, backend: ExecutorBackend): Promise<void> {
+  const claim = await context.chain.claim(job.claimId!);
+  if (claim === undefined || claim.openDemands === 0) return;
+  const details = { claimId: job.claimId!, demands: claim.openDemands };
+  context.operations.alerts.set("data_due", true, "data of a claim is demanded on-chain", details);
+  await answerDemands(context, job, backend);
+  context.operations.alerts.set("data_due", false, "what was demanded is shown", details);
 }
 
 /** An alert when half of the reveal window has passed: something keeps the trace from being revealed. */

@@ -12,10 +12,13 @@ export class CommittedTensors {
   /** Over the tensor roots. */
   readonly tree: RootTree;
 
-  /** @param stored each value's stored bytes; kept by reference, so they must not change */
-  constructor(stored: readonly Uint8Array[]) {
-    this.trees = stored.map((bytes) => new TensorTree(bytes));
-    this.tree = new RootTree(this.trees.map(({ root }) => root));
+  /**
+   * @param stored each value's stored bytes (kept by reference, so they must not change), or its tree
+   * @param tree over their roots, when it is known otherwise
+   */
+  constructor(stored: readonly (Uint8Array | TensorTree)[], tree?: RootTree) {
+    this.trees = stored.map((value) => (value instanceof TensorTree ? value : new TensorTree(value)));
+    this.tree = tree ?? new RootTree(this.trees.map(({ root }) => root));
   }
 
   /** What is committed on-chain. */

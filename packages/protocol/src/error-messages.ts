@@ -95,6 +95,19 @@ const texts: Record<string, (args: Args) => Text> = {
     message: `the commitment was made in this very second (${time(committedAt)})`,
     hint: "send the proof in the next block",
   }),
+  AlreadyDemanded: () => ({
+    message: "this page of the claim was demanded before",
+    hint: "its answer is in the claim's history, or still to come",
+  }),
+  DemandWindowOver: ({ claimId, demandEnd }) => ({
+    message: `data of claim ${claimId as string} could be demanded until ${time(demandEnd)}`,
+  }),
+  AnswerTooLate: ({ answerBy }) => ({ message: `the answer was due before ${time(answerBy)}` }),
+  AnswerNotOverdue: ({ answerBy }) => ({ message: `the demand can be answered until ${time(answerBy)}` }),
+  BondAboveMax: ({ bond, maxBond }) => ({
+    message: `the demand costs ${String(bond)}, more than the ${String(maxBond)} allowed`,
+    hint: "much is demanded of this executor; it gets cheaper with time",
+  }),
   ElementAcceptable: ({ instruction, element }) => ({
     message: `element ${String(element)} of instruction ${String(instruction)} is within its bands: nothing to settle`,
     hint: "is the model file the published one, and this machine's onnxruntime the pinned version?",

@@ -33,6 +33,7 @@ export {
 } from "./commitment.ts";
 export { portTensors, publishedProgram, type PublishedProgram, splitStored } from "./published-program.ts";
 export { ContractError, decodeContractError, toAssayError } from "./errors.ts";
+export { type Demand, demandsIn } from "./demands.ts";
 export {
   type AssayEvent,
   type AssayEventName,
@@ -47,7 +48,10 @@ export {
   type ElementProofArgs,
   type Model,
   type OutputElementProofArgs,
+  Data,
   type OutputProofArgs,
+  type PageArgs,
+  ROOTS,
   type SegmentArgs,
   type Phase,
   type PortRecord,
@@ -61,6 +65,7 @@ export {
   ZERO_ROOT,
 } from "./types.ts";
 export { addVersion, type AddVersionParameters, type AddVersionReturnType } from "./actions/add-version.ts";
+export { answerData, type AnswerDataParameters, type AnswerDataReturnType } from "./actions/answer-data.ts";
 export { approve, type ApproveParameters, type ApproveReturnType } from "./actions/approve.ts";
 export { balanceOf, type BalanceOfParameters } from "./actions/balance-of.ts";
 export {
@@ -84,10 +89,16 @@ export {
   type CreateModelParameters,
   type CreateModelReturnType,
 } from "./actions/create-model.ts";
+export { demandData, type DemandDataParameters, type DemandDataReturnType } from "./actions/demand-data.ts";
 export { deposit, type DepositParameters, type DepositReturnType } from "./actions/deposit.ts";
 export { expire, type ExpireParameters, type ExpireReturnType } from "./actions/expire.ts";
 export { finalise, type FinaliseParameters, type FinaliseReturnType } from "./actions/finalise.ts";
 export { getClaim, type GetClaimParameters, type GetClaimReturnType } from "./actions/get-claim.ts";
+export {
+  getDemandPrice,
+  type GetDemandPriceParameters,
+  type GetDemandPriceReturnType,
+} from "./actions/get-demand-price.ts";
 export { getEvents, getHistory, type GetEventsParameters } from "./actions/get-events.ts";
 export { getModel, type GetModelParameters } from "./actions/get-model.ts";
 export { getProgram, type GetProgramParameters, type GetProgramReturnType } from "./actions/get-program.ts";
@@ -189,3 +200,13 @@ export { modelRegistryAbi } from "./abi/model-registry.ts";
 export { refereeAbi } from "./abi/referee.ts";
 export { stakeManagerAbi } from "./abi/stake-manager.ts";
 export { verifierAbi } from "./abi/verifier.ts";
+export {
+  reclaimDemand,
+  type ReclaimDemandParameters,
+  type ReclaimDemandReturnType,
+} from "./actions/reclaim-demand.ts";
+export {
+  settleWithheld,
+  type SettleWithheldParameters,
+  type SettleWithheldReturnType,
+} from "./actions/settle-withheld.ts";

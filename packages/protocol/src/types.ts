@@ -32,6 +32,7 @@ const phases = [
   "Provable",
   "Finalisable",
   "Voidable",
+  "Withheld",
   "Finalised",
   "Voided",
   "Slashed",
@@ -74,10 +75,19 @@ export type PortRecord = Output<typeof modelRegistryAbi, "inputsOf">[number];
 export type ElementProofArgs = Inputs<typeof refereeAbi, "proveElement">[2];
 /** Points of a reduction box as the contracts take them. */
 export type SegmentArgs = Inputs<typeof refereeAbi, "proveSegment">[3];
+/** A page of data as the contracts take it; see contracts/proof/DataPage.sol. */
+export type PageArgs = Inputs<typeof refereeAbi, "demandData">[1];
 /** An output proof as the contracts take it. */
 export type OutputProofArgs = Inputs<typeof refereeAbi, "proveOutput">[2];
 /** A proof about one element of an output with a tolerance, as the contracts take it. */
 export type OutputElementProofArgs = Inputs<typeof refereeAbi, "proveOutputElement">[2];
+
+/** What a claim commits to by a root; the order is the Solidity enum's. */
+export const Data = { Trace: 0, Input: 1, Output: 2 } as const;
+export type Data = (typeof Data)[keyof typeof Data];
+
+/** `tensor` of a page of the tree over the tensors' roots. */
+export const ROOTS = 2 ** 32 - 1;
 
 /** Bytes as callers have them. */
 export type Bytes = Hex | Uint8Array;

@@ -5,6 +5,7 @@ import { backoff, pause } from "./time.ts";
 export type AlertName =
   | "slashed"
   | "reveal_due"
+  | "data_due"
   | "bond_lost"
   | "chain"
   | "clock"

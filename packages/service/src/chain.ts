@@ -150,10 +150,12 @@ export class Chain {
     const time = await this.now();
     if (claim.proofEnd !== 0n) {
       if (time < claim.proofEnd) return "Provable";
+      if (claim.openDemands > 0) return "Withheld";
       return isZero(claim.imprecisionProver) ? "Finalisable" : "Voidable";
     }
     if (claim.revealEnd !== 0n) return time < claim.revealEnd ? "AwaitingReveal" : "Unrevealed";
-    return time < claim.challengeEnd ? "Open" : "Finalisable";
+    if (time < claim.challengeEnd) return "Open";
+    return claim.openDemands > 0 ? "Withheld" : "Finalisable";
   }
 
   /** A claim that a lying node calls settled would be left undefended: the second node must say so too. */

@@ -40,6 +40,16 @@ export { loadModel, loadModels, type Model, ModelBackend, type ModelSource } fro
 export { runServiceLoop, type ServiceLoopOptions } from "./service-loop.ts";
 export { allTolerant, FastBackend } from "./fast-backend.ts";
 export { isTolerant, outputFault, type OutputFault } from "./outputs.ts";
+export {
+  dataSizes,
+  pageAnswer,
+  pageArgs,
+  pageInstruction,
+  placeOf,
+  samePage,
+  type ShownData,
+  shownData,
+} from "./pages.ts";
 export { backoff, pause } from "./time.ts";
 export { type ClaimManifest, claimPath, type TensorEntry } from "./traces.ts";
 export {

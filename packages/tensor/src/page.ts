@@ -76,6 +76,12 @@ export class KnownNodes {
     return this.#nodes.get(`${level}:${index}`);
   }
 
+  /** Takes in the root of a tree over `bytes` bytes. */
+  addRoot(bytes: number, root: Uint8Array): this {
+    this.#addRow(chunkDepth(bytes), 0, root);
+    return this;
+  }
+
   /** Takes in a page; returns the root of the tree that it leads to. Throws on what the contract would refuse. */
   addPage(bytes: number, place: PagePlace, { nodes, path }: OpenedPage): Uint8Array {
     const count = pageNodes(bytes, place);

@@ -70,6 +70,11 @@ function rows(claim: GetClaimReturnType): string[][] {
   return list;
 }
 
+function text(value: unknown): string {
+  if (typeof value !== "object" || value === null) return String(value);
+  return Object.values(value).map(text).join("/");
+}
+
 /** The part of an event that says something new; ids and long bytes are left out. */
 function detail(event: AssayEvent): string {
   const skip = new Set([
@@ -80,10 +85,12 @@ function detail(event: AssayEvent): string {
     "outputRoot",
     "inputs",
     "outputs",
+    "nodes",
+    "path",
   ]);
   const parts = Object.entries(event.args as Record<string, unknown>)
     .filter(([name]) => !skip.has(name))
-    .map(([name, value]) => `${name} ${String(value)}`);
+    .map(([name, value]) => `${name} ${text(value)}`);
   return parts.length === 0 ? "" : `: ${parts.join(", ")}`;
 }
 
@@ -101,6 +108,8 @@ function next({ phase, challengeEnd, revealEnd, proofEnd }: GetClaimReturnType):
       return "next: anyone can finalise it, with `assay settle` and the request id";
     case "Voidable":
       return "next: anyone can void it, with `assay settle` and the request id";
+    case "Withheld":
+      return "next: anyone can slash it for data that was not shown, with `assay settle` and the request id";
     case "Finalised":
     case "Voided":
     case "Slashed":

@@ -7,6 +7,9 @@ import {
   settleImprecise,
   settleUnrevealed,
   ZERO_ROOT,
+  demandsIn,
+  getHistory,
+  settleWithheld,
 } from "@assay/protocol";
 import { AssayError } from "@assay/tensor";
 import type { Hash } from "viem";
@@ -45,7 +48,11 @@ async function runSettle(requestId: Hash, options: ChainOptions & AccountOptions
     if (phase === "Finalisable") await finalise(client, { deployment, claimId });
     else if (phase === "Voidable") await settleImprecise(client, { deployment, claimId });
     else if (phase === "Unrevealed") await settleUnrevealed(client, { deployment, claimId });
-    else
+    else if (phase === "Withheld") {
+      const demands = demandsIn(await getHistory(client, { deployment, id: claimId }));
+      const { page } = demands.find(({ status }) => status === "open")!;
+      await settleWithheld(client, { deployment, claimId, page });
+    } else
       throw new AssayError("NOT_SETTLEABLE", `claim ${claimId} is ${phase}: there is nothing to settle`, {
         hint: "`assay claim show` lists what can be done now and by when",
       });

@@ -19,6 +19,7 @@ export const errorsAbi = [
       { name: "commitment", type: "bytes32" },
     ],
   },
+  { type: "error", name: "AlreadyDemanded", inputs: [{ name: "demandId", type: "bytes32" }] },
   {
     type: "error",
     name: "AlreadyImprecise",
@@ -34,6 +35,32 @@ export const errorsAbi = [
     inputs: [
       { name: "amount", type: "uint256" },
       { name: "min", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
+    name: "AnswerNotOverdue",
+    inputs: [
+      { name: "demandId", type: "bytes32" },
+      { name: "time", type: "uint256" },
+      { name: "answerBy", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
+    name: "AnswerTooLate",
+    inputs: [
+      { name: "demandId", type: "bytes32" },
+      { name: "time", type: "uint256" },
+      { name: "answerBy", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
+    name: "AnswerWindowTooLong",
+    inputs: [
+      { name: "answerWindow", type: "uint256" },
+      { name: "max", type: "uint256" },
     ],
   },
   { type: "error", name: "BadBound", inputs: [{ name: "bits", type: "uint64" }] },
@@ -75,21 +102,21 @@ export const errorsAbi = [
   },
   {
     type: "error",
+    name: "BondAboveMax",
+    inputs: [
+      { name: "bond", type: "uint256" },
+      { name: "maxBond", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
     name: "BondExists",
     inputs: [
       { name: "claimId", type: "bytes32" },
       { name: "challenger", type: "address" },
     ],
   },
-  {
-    type: "error",
-    name: "BondOutOfRange",
-    inputs: [
-      { name: "bond", type: "uint256" },
-      { name: "min", type: "uint256" },
-      { name: "max", type: "uint256" },
-    ],
-  },
+  { type: "error", name: "BondTooLarge", inputs: [{ name: "bond", type: "uint256" }] },
   { type: "error", name: "BoxTooLarge", inputs: [] },
   {
     type: "error",
@@ -153,6 +180,14 @@ export const errorsAbi = [
   },
   {
     type: "error",
+    name: "DataPriceTooHigh",
+    inputs: [
+      { name: "price", type: "uint256" },
+      { name: "max", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
     name: "DeadlineNotReached",
     inputs: [
       { name: "time", type: "uint256" },
@@ -174,6 +209,32 @@ export const errorsAbi = [
     inputs: [
       { name: "time", type: "uint256" },
       { name: "deadline", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
+    name: "DemandIntervalOutOfRange",
+    inputs: [
+      { name: "interval", type: "uint256" },
+      { name: "min", type: "uint256" },
+      { name: "max", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
+    name: "DemandNotOpen",
+    inputs: [
+      { name: "demandId", type: "bytes32" },
+      { name: "status", type: "uint8" },
+    ],
+  },
+  {
+    type: "error",
+    name: "DemandWindowOver",
+    inputs: [
+      { name: "claimId", type: "bytes32" },
+      { name: "time", type: "uint256" },
+      { name: "demandEnd", type: "uint256" },
     ],
   },
   {
@@ -632,9 +693,11 @@ export const errorsAbi = [
     ],
   },
   { type: "error", name: "UnexpectedConstantsRoot", inputs: [{ name: "constantsRoot", type: "bytes32" }] },
+  { type: "error", name: "UnexpectedInstruction", inputs: [] },
   { type: "error", name: "UnknownActivation", inputs: [{ name: "activation", type: "uint8" }] },
   { type: "error", name: "UnknownClaim", inputs: [{ name: "claimId", type: "bytes32" }] },
   { type: "error", name: "UnknownDtype", inputs: [{ name: "dtype", type: "uint8" }] },
+  { type: "error", name: "UnknownElementType", inputs: [{ name: "dtype", type: "uint8" }] },
   { type: "error", name: "UnknownFamily", inputs: [{ name: "family", type: "uint256" }] },
   { type: "error", name: "UnknownModel", inputs: [{ name: "modelId", type: "bytes32" }] },
   { type: "error", name: "UnknownOp", inputs: [{ name: "op", type: "uint8" }] },
@@ -656,6 +719,15 @@ export const errorsAbi = [
   },
   { type: "error", name: "UnknownProgram", inputs: [{ name: "programRoot", type: "bytes32" }] },
   { type: "error", name: "UnknownRequest", inputs: [{ name: "requestId", type: "bytes32" }] },
+  {
+    type: "error",
+    name: "UnknownTensor",
+    inputs: [
+      { name: "data", type: "uint8" },
+      { name: "tensor", type: "uint32" },
+      { name: "count", type: "uint32" },
+    ],
+  },
   { type: "error", name: "UnknownTerms", inputs: [{ name: "termsId", type: "uint16" }] },
   {
     type: "error",
@@ -694,14 +766,6 @@ export const errorsAbi = [
   },
   {
     type: "error",
-    name: "VoidCostAboveBounty",
-    inputs: [
-      { name: "voidCostCap", type: "uint256" },
-      { name: "bounty", type: "uint256" },
-    ],
-  },
-  {
-    type: "error",
     name: "WindowOutOfRange",
     inputs: [
       { name: "window", type: "uint256" },
@@ -724,6 +788,14 @@ export const errorsAbi = [
     inputs: [
       { name: "time", type: "uint256" },
       { name: "withdrawableAt", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
+    name: "WrongData",
+    inputs: [
+      { name: "expected", type: "bytes32" },
+      { name: "actual", type: "bytes32" },
     ],
   },
   {

@@ -27,6 +27,63 @@ export const refereeAbi = [
     anonymous: false,
     inputs: [
       { indexed: true, name: "claimId", type: "bytes32" },
+      { indexed: true, name: "demandId", type: "bytes32" },
+      { indexed: true, name: "answerer", type: "address" },
+      { indexed: false, name: "nodes", type: "bytes" },
+      { indexed: false, name: "path", type: "bytes32[]" },
+    ],
+    name: "DataAnswered",
+    type: "event",
+  },
+  {
+    anonymous: false,
+    inputs: [
+      { indexed: true, name: "claimId", type: "bytes32" },
+      { indexed: true, name: "demandId", type: "bytes32" },
+      { indexed: true, name: "demander", type: "address" },
+      {
+        components: [
+          { name: "data", type: "uint8" },
+          { name: "tensor", type: "uint32" },
+          { name: "height", type: "uint8" },
+          { name: "index", type: "uint64" },
+        ],
+        indexed: false,
+        name: "page",
+        type: "tuple",
+      },
+      { indexed: false, name: "size", type: "uint64" },
+      { indexed: false, name: "reward", type: "uint256" },
+      { indexed: false, name: "burned", type: "uint256" },
+      { indexed: false, name: "answerBy", type: "uint64" },
+    ],
+    name: "DataDemanded",
+    type: "event",
+  },
+  {
+    anonymous: false,
+    inputs: [
+      { indexed: true, name: "claimId", type: "bytes32" },
+      { indexed: true, name: "demandId", type: "bytes32" },
+      { indexed: true, name: "demander", type: "address" },
+    ],
+    name: "DataWithheld",
+    type: "event",
+  },
+  {
+    anonymous: false,
+    inputs: [
+      { indexed: true, name: "claimId", type: "bytes32" },
+      { indexed: true, name: "demandId", type: "bytes32" },
+      { indexed: true, name: "demander", type: "address" },
+    ],
+    name: "DemandReturned",
+    type: "event",
+  },
+  {
+    anonymous: false,
+    inputs: [
+      { indexed: true, name: "claimId", type: "bytes32" },
       { indexed: true, name: "prover", type: "address" },
       { indexed: false, name: "verdict", type: "uint8" },
       { indexed: false, name: "instruction", type: "uint32" },
@@ -103,6 +160,34 @@ export const refereeAbi = [
     type: "event",
   },
   {
+    inputs: [
+      { name: "claimId", type: "bytes32" },
+      {
+        components: [
+          { name: "data", type: "uint8" },
+          { name: "tensor", type: "uint32" },
+          { name: "height", type: "uint8" },
+          { name: "index", type: "uint64" },
+        ],
+        name: "page",
+        type: "tuple",
+      },
+      { name: "nodes", type: "bytes" },
+      { name: "path", type: "bytes32[]" },
+    ],
+    name: "answerData",
+    outputs: [],
+    stateMutability: "nonpayable",
+    type: "function",
+  },
+  {
+    inputs: [{ name: "executor", type: "address" }],
+    name: "busyUntil",
+    outputs: [{ name: "", type: "uint64" }],
+    stateMutability: "view",
+    type: "function",
+  },
+  {
     inputs: [{ name: "claimId", type: "bytes32" }],
     name: "challenge",
     outputs: [],
@@ -138,6 +223,80 @@ export const refereeAbi = [
     ],
     name: "committedAt",
     outputs: [{ name: "", type: "uint64" }],
+    stateMutability: "view",
+    type: "function",
+  },
+  {
+    inputs: [
+      { name: "claimId", type: "bytes32" },
+      {
+        components: [
+          { name: "data", type: "uint8" },
+          { name: "tensor", type: "uint32" },
+          { name: "height", type: "uint8" },
+          { name: "index", type: "uint64" },
+        ],
+        name: "page",
+        type: "tuple",
+      },
+      { name: "instruction", type: "bytes" },
+      { name: "instructionPath", type: "bytes32[]" },
+      { name: "maxBond", type: "uint256" },
+    ],
+    name: "demandData",
+    outputs: [{ name: "demandId", type: "bytes32" }],
+    stateMutability: "nonpayable",
+    type: "function",
+  },
+  {
+    inputs: [
+      { name: "claimId", type: "bytes32" },
+      {
+        components: [
+          { name: "data", type: "uint8" },
+          { name: "tensor", type: "uint32" },
+          { name: "height", type: "uint8" },
+          { name: "index", type: "uint64" },
+        ],
+        name: "page",
+        type: "tuple",
+      },
+    ],
+    name: "demandIdOf",
+    outputs: [{ name: "", type: "bytes32" }],
+    stateMutability: "pure",
+    type: "function",
+  },
+  {
+    inputs: [{ name: "demandId", type: "bytes32" }],
+    name: "demandOf",
+    outputs: [
+      {
+        components: [
+          { name: "demander", type: "address" },
+          { name: "status", type: "uint8" },
+          { name: "tensors", type: "uint32" },
+          { name: "size", type: "uint64" },
+          { name: "answerBy", type: "uint64" },
+          { name: "burned", type: "uint128" },
+        ],
+        name: "",
+        type: "tuple",
+      },
+    ],
+    stateMutability: "view",
+    type: "function",
+  },
+  {
+    inputs: [
+      { name: "claimId", type: "bytes32" },
+      { name: "nodes", type: "uint256" },
+    ],
+    name: "demandPrice",
+    outputs: [
+      { name: "reward", type: "uint256" },
+      { name: "burned", type: "uint256" },
+    ],
     stateMutability: "view",
     type: "function",
   },
@@ -345,6 +504,25 @@ export const refereeAbi = [
   {
     inputs: [
       { name: "claimId", type: "bytes32" },
+      {
+        components: [
+          { name: "data", type: "uint8" },
+          { name: "tensor", type: "uint32" },
+          { name: "height", type: "uint8" },
+          { name: "index", type: "uint64" },
+        ],
+        name: "page",
+        type: "tuple",
+      },
+    ],
+    name: "reclaimDemand",
+    outputs: [],
+    stateMutability: "nonpayable",
+    type: "function",
+  },
+  {
+    inputs: [
+      { name: "claimId", type: "bytes32" },
       { name: "traceRoot", type: "bytes32" },
       { name: "uri", type: "string" },
     ],
@@ -363,6 +541,25 @@ export const refereeAbi = [
   {
     inputs: [{ name: "claimId", type: "bytes32" }],
     name: "settleUnrevealed",
+    outputs: [],
+    stateMutability: "nonpayable",
+    type: "function",
+  },
+  {
+    inputs: [
+      { name: "claimId", type: "bytes32" },
+      {
+        components: [
+          { name: "data", type: "uint8" },
+          { name: "tensor", type: "uint32" },
+          { name: "height", type: "uint8" },
+          { name: "index", type: "uint64" },
+        ],
+        name: "page",
+        type: "tuple",
+      },
+    ],
+    name: "settleWithheld",
     outputs: [],
     stateMutability: "nonpayable",
     type: "function",

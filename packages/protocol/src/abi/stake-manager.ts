@@ -263,6 +263,19 @@ export const stakeManagerAbi = [
   },
   {
     inputs: [
+      { name: "demandId", type: "bytes32" },
+      { name: "demander", type: "address" },
+      { name: "answerer", type: "address" },
+      { name: "reward", type: "uint256" },
+      { name: "burned", type: "uint256" },
+    ],
+    name: "spendBond",
+    outputs: [],
+    stateMutability: "nonpayable",
+    type: "function",
+  },
+  {
+    inputs: [
       { name: "claimId", type: "bytes32" },
       { name: "challenger", type: "address" },
       { name: "amount", type: "uint256" },

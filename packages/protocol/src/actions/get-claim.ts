@@ -28,6 +28,8 @@ export interface GetClaimReturnType {
   proofEnd: bigint;
   /** Zero address: nothing imprecise was proven. */
   imprecisionProver: Address;
+  /** Demands of data that are not answered. */
+  openDemands: number;
   terms: Terms;
   request: GetRequestReturnType;
 }
@@ -61,6 +63,7 @@ export async function getClaim(
     revealEnd: claim.revealEnd,
     proofEnd: claim.proofEnd,
     imprecisionProver: claim.imprecisionProver,
+    openDemands: claim.openDemands,
     terms,
     request: await getRequest(client, { deployment, requestId: claim.requestId }),
   };

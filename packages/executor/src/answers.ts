@@ -1,0 +1,84 @@
+import { answerData, Data, type Demand, demandsIn } from "@assay/protocol";
+import { CommittedTensors } from "@assay/program";
+import {
+  type Chain,
+  checkedInputs,
+  errorFields,
+  hasCode,
+  type Logger,
+  outputSizes,
+  pageAnswer,
+  split,
+} from "@assay/service";
+import type { ExecutorBackend } from "./options.ts";
+import type { Job } from "./state.ts";
+import type { TraceFiles } from "./trace-files.ts";
+
+export interface AnswerContext {
+  chain: Chain;
+  traces: TraceFiles;
+  log: Logger;
+}
+
+/**
+ * Shows what is demanded of a claim: what is due first comes first, then what pays best. Looks at the chain for what is
+ * open, so nothing is answered twice and nothing forgotten, whatever was interrupted. An answer pays its gas; not to
+ * answer costs the collateral, so the price is not looked at.
+ */
+export async function answerDemands(
+  { chain, traces, log }: AnswerContext,
+  job: Job,
+  backend: ExecutorBackend,
+): Promise<void> {
+  const claimId = job.claimId!;
+  const [history, now] = await Promise.all([chain.history(claimId), chain.now()]);
+  const open = demandsIn(history).filter(({ status }) => status === "open");
+  const committed = new Map<number, Promise<CommittedTensors>>();
+  const tensorsOf = (data: number) => {
+    const tensors = committed.get(data) ?? loadTensors(traces, job, backend, data);
+    committed.set(data, tensors);
+    return tensors;
+  };
+  let failure: unknown;
+  for (const { page, answerBy, reward, demandId } of open.sort(byUrgency)) {
+    if (backend.answers?.(claimId, page) === false) continue;
+    if (answerBy <= now) {
+      log.error({ demandId, answerBy: Number(answerBy) }, "a demand is overdue: the claim can be slashed");
+      continue;
+    }
+    try {
+      const answer = pageAnswer(await tensorsOf(page.data), page);
+      const transaction = await chain.send(answerData, { claimId, page, ...answer });
+      log.warn({ transaction, demandId, reward: reward.toString() }, "demanded data shown");
+    } catch (error) {
+      // Somebody else has shown it, or the claim is settled.
+      if (hasCode(error, "DemandNotOpen", "WrongPhase")) continue;
+      // One that cannot be answered must not keep the others waiting.
+      log.error({ demandId, ...errorFields(error) }, "cannot answer a demand");
+      failure = error;
+    }
+  }
+  if (failure !== undefined) throw failure;
+}
+
+function byUrgency(a: Demand, b: Demand): number {
+  if (a.answerBy !== b.answerBy) return a.answerBy < b.answerBy ? -1 : 1;
+  return a.reward > b.reward ? -1 : a.reward < b.reward ? 1 : 0;
+}
+
+async function loadTensors(
+  traces: TraceFiles,
+  job: Job,
+  backend: ExecutorBackend,
+  data: number,
+): Promise<CommittedTensors> {
+  const { program } = backend;
+  if (data === Data.Input) return new CommittedTensors(checkedInputs(program, job.inputRoot, job.inputs));
+  if (data === Data.Output) return new CommittedTensors(split(job.outputs!, outputSizes(program))!);
+  // Not on the disk (it was full, say): made again.
+  if (!(await traces.has(job.claimId!)))
+    return new CommittedTensors(await backend.trace(checkedInputs(program, job.inputRoot, job.inputs)));
+  const trace: Uint8Array[] = [];
+  for (const index of program.instructions.keys()) trace.push(await traces.read(job.claimId!, index));
+  return new CommittedTensors(trace);
+}
