@@ -44,9 +44,9 @@ contract InvariantsTest {
         handler.checkCollateral();
     }
 
-    /// @notice That histories really reach every entry point: 24 of them, with fixed dice.
+    /// @notice That histories really reach every entry point: 48 of them, with fixed dice.
     function test_histories_reachEveryEntryPoint() public {
-        for (uint256 game; game < 24; ++game) {
+        for (uint256 game; game < 48; ++game) {
             uint256[32] memory dice;
             for (uint256 i; i < 32; ++i) dice[i] = uint256(keccak256(abi.encode(game, i)));
             this.play(dice);

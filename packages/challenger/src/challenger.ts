@@ -92,6 +92,8 @@ async function openSession(options: DisputeOptions, store: Store, watch: Watch):
     crossCheck: options.crossCheck ?? true,
     policy: watch.policy,
     maxBonds: options.maxBonds,
+    maxDemandSpend: options.maxDemandSpend,
+    demandInputs: (options as ChallengerOptions).demandInputs ?? true,
     maxBondsPerDay: (options as ChallengerOptions).maxBondsPerDay,
     bonding: new Serial(),
     collectPayouts: options.collectPayouts ?? true,

@@ -8,4 +8,5 @@ export { commitmentOf, decodeProof, elementProof, encodeProof, type Proof } from
 export { type Estimator, estimator } from "./estimate.ts";
 export { type OperandReader, operandReaders, unravel, type Values } from "./reader.ts";
 export { challengerSettings } from "./settings.ts";
+export { search, type SearchOptions, type SearchResult } from "./search.ts";
 export type { Case, CaseState } from "./state.ts";

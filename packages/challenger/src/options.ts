@@ -19,6 +19,11 @@ export interface DisputeOptions {
   crossCheck?: boolean;
   /** Most token units to have out in bonds at a time. Default: no limit. */
   maxBonds?: bigint;
+  /**
+   * Most token units to have in demands of one claim's data, answered ones included. Default: half of the bounty for it.
+   * 0: never demand.
+   */
+  maxDemandSpend?: bigint;
   /** Milliseconds between two looks at the chain. Default 1000. */
   pollInterval?: number;
   /** Collect payouts once a claim is settled. Default true. */
@@ -43,6 +48,8 @@ export interface ChallengerOptions extends DisputeOptions, OperationsOptions {
   seed?: Hex;
   /** Share of the claims with our own outputs whose trace to demand and audit all the same. Default 0. */
   sampling?: number;
+  /** Demand the input of a claim when it cannot be had otherwise. Default true. */
+  demandInputs?: boolean;
   /** Blocks to stay behind the head. Default 0. */
   confirmations?: number;
 }

@@ -5,7 +5,7 @@
 import { Verdict } from "@assay/numerics";
 import { buildOutputProof, CommittedTensors, type OutputProof, type Program } from "@assay/program";
 import { Data, type PageArgs, ROOTS } from "@assay/protocol";
-import { dataSizes, pageArgs, type ShownData, type StoredValues } from "@assay/service";
+import { dataSizes, isTolerant, pageArgs, type ShownData, type StoredValues } from "@assay/service";
 import {
   AssayError,
   CHUNK,
@@ -21,7 +21,7 @@ import {
   type TensorTree,
   topPage,
 } from "@assay/tensor";
-import { type Hex, toHex } from "viem";
+import { type Hex, hexToBytes, toHex } from "viem";
 import { audit, type Finding, worstFinding } from "./audit.ts";
 
 export interface SearchOptions {
@@ -80,7 +80,13 @@ function* differencesIn(
   for (let index = first; index < first + count; index++)
     if (known.get(level, index) === undefined) return yield { page: place };
   // A tree of one chunk is known by its root; with something behind the last byte it is one that nobody can show.
-  if (own.depth === 0 && known.get(0, 0)!.subarray(own.stored.length).some((byte) => byte !== 0))
+  if (
+    own.depth === 0 &&
+    known
+      .get(0, 0)!
+      .subarray(own.stored.length)
+      .some((byte) => byte !== 0)
+  )
     return yield { page: place };
   for (let index = first; index < first + count; index++) {
     if (same(known.get(level, index)!, own.node(level, index))) continue;
@@ -98,7 +104,9 @@ function same(a: Uint8Array, b: Uint8Array): boolean {
 
 /** What was shown, our own bytes where nothing was (or where it is the same). */
 function committed(own: StoredValues, shown: ShownData): CommittedTensors {
-  const trees = own.map((bytes, index) => new PatchedTree(bytes, shown.tensors.get(index) ?? new KnownNodes()));
+  const trees = own.map(
+    (bytes, index) => new PatchedTree(bytes, shown.tensors.get(index) ?? new KnownNodes()),
+  );
   const roots = new RootTree(trees.map(({ root }) => root));
   return new CommittedTensors(trees, new PatchedTree(roots.stored, shown.roots));
 }
@@ -124,7 +132,9 @@ export async function search(options: SearchOptions): Promise<SearchResult> {
     const known = knownOf(trace, index, trace.roots.get(0, index)!, sizes[index]!);
     const tree = new CommittedTensors([values[index]!]).trees[0]!;
     const places = [...differences(tree, known)];
-    const pages = places.flatMap((place) => ("page" in place ? [pageArgs(Data.Trace, index, place.page)] : []));
+    const pages = places.flatMap((place) =>
+      "page" in place ? [pageArgs(Data.Trace, index, place.page)] : [],
+    );
     const elements = elementsIn(program, index, places, pages.length === 0 && values.some(changed));
     if (elements.length > 0) {
       const patched = committed(values, trace);
@@ -144,8 +154,7 @@ export async function search(options: SearchOptions): Promise<SearchResult> {
       if (finding !== undefined) imprecise ??= { finding, trace: patched };
     }
     // One page is enough where the value is simply wrong. Where what was shown is within the bands, all of it is needed.
-    if (pages.length > 0)
-      return wanted(pages.length < places.length ? pages : pages.slice(0, 1), imprecise);
+    if (pages.length > 0) return wanted(pages.length < places.length ? pages : pages.slice(0, 1), imprecise);
     values[index] = new PatchedTree(values[index]!, known).stored;
     if (!same(tensorRoot(values[index]), known.get(tree.depth, 0)!))
       throw new AssayError("ANSWER_MISMATCH", `what was shown of trace value ${index} does not make it up`);
@@ -157,7 +166,12 @@ export async function search(options: SearchOptions): Promise<SearchResult> {
 }
 
 /** Elements to judge: those in chunks that are not ours; all of them when they were computed from something else. */
-function elementsIn(program: Program, index: number, places: readonly Difference[], all: boolean): Uint32Array {
+function elementsIn(
+  program: Program,
+  index: number,
+  places: readonly Difference[],
+  all: boolean,
+): Uint32Array {
   const { dims, dtype } = program.instructions[index]!;
   const count = elementCount(dims);
   if (all) return Uint32Array.from({ length: count }, (_, element) => element);
@@ -182,7 +196,7 @@ function knownOf(shown: ShownData, index: number, root: Uint8Array, size: number
 }
 
 function rootedAt(known: KnownNodes, bytes: number, root: Hex): KnownNodes {
-  return known.addRoot(bytes, Buffer.from(root.slice(2), "hex"));
+  return known.addRoot(bytes, hexToBytes(root));
 }
 
 /** Compares the claim's outputs with the trace as far as its roots are known. */
@@ -191,7 +205,8 @@ function outputResult(
   trace: CommittedTensors,
 ): SearchResult | undefined {
   const traced = program.outputs.map(({ index }) => trace.tree.leaf(index));
-  if (toHex(new RootTree(traced).root) === outputRoot) return undefined;
+  // Outputs with a tolerance are held against the whole trace, once it is there.
+  if (isTolerant(program) || toHex(new RootTree(traced).root) === outputRoot) return undefined;
   let tensors: CommittedTensors;
   if (claimed !== undefined) tensors = new CommittedTensors(claimed);
   else {

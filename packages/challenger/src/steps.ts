@@ -4,6 +4,8 @@ import {
   challenge as sendChallenge,
   commitProof,
   ContractError,
+  Data,
+  type Demand,
   getClaim,
   getHistory,
   type Phase,
@@ -19,6 +21,7 @@ import { buildOutputElementProof, buildOutputProof, CommittedTensors, instructio
 import {
   type Backend,
   type Chain,
+  dataSizes,
   errorFields,
   fetchBytes,
   hasCode,
@@ -29,7 +32,9 @@ import {
   outputFault,
   outputSizes,
   rootOf,
+  samePage,
   type Serial,
+  shownData,
   split,
   type Store,
   type StoredValues,
@@ -37,12 +42,14 @@ import {
 } from "@assay/service";
 import { AssayError, RootTree, tensorRoot } from "@assay/tensor";
 import { type Hex, hexToBytes, toHex } from "viem";
-import { audit, worstFinding } from "./audit.ts";
+import { audit, type Finding, worstFinding } from "./audit.ts";
 import { checkClaim } from "./check.ts";
+import { demandPages, demandsOf, reclaimDemands, settleOverdue, shownInputs } from "./demands.ts";
 import { fetchTrace } from "./fetch-trace.ts";
 import type { Checker } from "./options.ts";
 import { commitmentOf, decodeProof, elementProof, encodeProof, type Proof } from "./proofs.ts";
 import type { Policy } from "./policy.ts";
+import { search } from "./search.ts";
 import { bondsOfDay, bondsOut, type Case, type CaseState, updateCase } from "./state.ts";
 
 export interface StepContext {
@@ -54,6 +61,9 @@ export interface StepContext {
   crossCheck: boolean;
   policy: Policy;
   maxBonds: bigint | undefined;
+  /** Most to have in demands of one claim; undefined: half of its bounty. */
+  maxDemandSpend: bigint | undefined;
+  demandInputs: boolean;
   maxBondsPerDay: bigint | undefined;
   /** One challenge at a time, so that no two count on the same rest of `maxBonds`. */
   bonding: Serial;
@@ -81,6 +91,8 @@ export async function step(context: StepContext, item: Case): Promise<void> {
     );
     return set(inner, item, { state: undone, ...(undone === "suspect" && { bond: null }) });
   }
+  if (phase === "Withheld")
+    return void (await settleOverdue(inner, item.claimId, await demandsOf(inner.chain, item.claimId)));
   switch (item.state) {
     case "seen":
       return check(inner, item, checker, phase);
@@ -124,7 +136,37 @@ async function skip(context: StepContext, item: Case, reason: string): Promise<v
   await set(context, item, { state: "skipped", reason });
 }
 
-async function inputsOfCase(context: StepContext, item: Case, checker: Checker): Promise<Uint8Array[]> {
+/**
+ * The inputs: from the request, or from what was shown of them on-chain. Undefined while they are demanded there; then
+ * there is nothing to do but wait, or to slash a claim whose input nobody shows.
+ */
+async function inputsOfCase(
+  context: StepContext,
+  item: Case,
+  checker: Checker,
+): Promise<Uint8Array[] | undefined> {
+  const { chain, log, demandInputs, maxDemandSpend } = context;
+  const { program } = checker.model;
+  const demands = await demandsOf(chain, item.claimId);
+  if (demands.length > 0) {
+    if (await settleOverdue(context, item.claimId, demands)) return undefined;
+    const { inputs, missing } = shownInputs(program, item.inputRoot, demands);
+    if (inputs !== undefined) return inputs;
+    const open = demands.filter(({ status }) => status === "open").map(({ page }) => page);
+    if (missing.every((page) => open.some((other) => samePage(page, other)))) return undefined;
+  }
+  try {
+    return await requestedInputs(context, item, checker);
+  } catch (error) {
+    if (!demandInputs || maxDemandSpend === 0n || !hasCode(error, "FETCH_FAILED", "INPUTS_MISMATCH"))
+      throw error;
+    log.warn(errorFields(error), "the input cannot be had; demanding it on-chain");
+    await demandPages(context, program, item.claimId, shownInputs(program, item.inputRoot, demands).missing);
+    return undefined;
+  }
+}
+
+async function requestedInputs(context: StepContext, item: Case, checker: Checker): Promise<Uint8Array[]> {
   const event = (await context.chain.history(item.requestId)).find(
     ({ eventName }) => eventName === "InferenceRequested",
   );
@@ -141,6 +183,7 @@ async function check(context: StepContext, item: Case, checker: Checker, phase: 
   if (!(await isChosen(context, item)))
     return set(context, item, { state: "skipped", reason: "not among the claims that are checked" });
   const inputs = await inputsOfCase(context, item, checker);
+  if (inputs === undefined) return;
   const result = await checkClaim(checker, inputs, item.outputRoot, {
     crossCheck: context.crossCheck,
     second: () => context.second(checker),
@@ -283,32 +326,23 @@ async function pursue(context: StepContext, item: Case, checker: Checker, phase:
   const claim = await chain.claim(item.claimId);
   if (claim === undefined) return;
   const uri = await traceUri(context, item.claimId);
+  const demands = await demandsOf(chain, item.claimId);
+  if (await settleOverdue(context, item.claimId, demands)) return;
   const inputs = await inputsOfCase(context, item, checker);
+  if (inputs === undefined) return;
   const own = await checker.backend.trace(inputs);
   // Hashing a trace takes about as long as computing it.
   const ownRoots = own.map(tensorRoot);
-  let trace: StoredValues;
-  if (toHex(new RootTree(ownRoots).root) === claim.traceRoot) trace = own;
-  else if (uri === undefined)
-    throw new AssayError("TRACE_UNREACHABLE", "nobody has said where the trace is", { hint: "set traceUri" });
-  else
-    try {
-      trace = await fetchTrace({
-        uri,
-        program: checker.model.program,
-        traceRoot: claim.traceRoot,
-        own,
-        ownRoots,
-        signal: context.signal,
-      });
-    } catch (cause) {
-      throw new AssayError(
-        "TRACE_UNREACHABLE",
-        `the trace was revealed but cannot be had: ${(cause as Error).message}`,
-        { cause, hint: "tried again until the proof window ends; an on-chain demand does not exist yet" },
-      );
-    }
-  const proof = await findProof(context, item, checker, { inputs, own, trace, uri });
+  const { traceRoot } = claim;
+  const trace =
+    toHex(new RootTree(ownRoots).root) === traceRoot
+      ? own
+      : await servedTrace(context, checker, { uri, traceRoot, own, ownRoots, demands });
+  const proof =
+    trace === undefined
+      ? await searchProof(context, item, checker, { inputs, own, uri, demands, traceRoot })
+      : await findProof(context, item, checker, { inputs, own, trace, uri });
+  if (proof === "waiting") return;
   if (proof === undefined) {
     const reason = "the audit found nothing wrong";
     const details = { claimId: item.claimId, bond: item.bond };
@@ -333,6 +367,95 @@ async function pursue(context: StepContext, item: Case, checker: Checker, phase:
   });
 }
 
+/** The trace from where the executor says it is; undefined: it must be demanded. */
+async function servedTrace(
+  { signal, log, maxDemandSpend }: StepContext,
+  checker: Checker,
+  given: {
+    uri: string | undefined;
+    traceRoot: Hex;
+    own: StoredValues;
+    ownRoots: readonly Uint8Array[];
+    demands: readonly Demand[];
+  },
+): Promise<StoredValues | undefined> {
+  const { uri, traceRoot, own, ownRoots, demands } = given;
+  // Once it is being demanded, the executor is not asked again: it may answer slowly on purpose.
+  if (demands.some(({ page }) => page.data === Data.Trace)) return undefined;
+  try {
+    if (uri === undefined)
+      throw new AssayError("TRACE_UNREACHABLE", "nobody has said where the trace is", {
+        hint: "set traceUri",
+      });
+    return await fetchTrace({ uri, program: checker.model.program, traceRoot, own, ownRoots, signal });
+  } catch (cause) {
+    if (signal.aborted) throw cause;
+    if (maxDemandSpend === 0n)
+      throw new AssayError(
+        "TRACE_UNREACHABLE",
+        `the trace was revealed but cannot be had: ${(cause as Error).message}`,
+        {
+          cause,
+          hint: "tried again until the proof window ends; with maxDemandSpend it would be demanded on-chain",
+        },
+      );
+    log.warn(errorFields(cause), "the trace was revealed but cannot be had; demanding it on-chain");
+    return undefined;
+  }
+}
+
+/** Looks for a proof in what was shown on-chain; demands more of it where that is not enough. */
+async function searchProof(
+  context: StepContext,
+  item: Case,
+  checker: Checker,
+  given: {
+    inputs: StoredValues;
+    own: StoredValues;
+    uri: string | undefined;
+    demands: readonly Demand[];
+    traceRoot: Hex;
+  },
+): Promise<Found | undefined | "waiting"> {
+  const { log, signal } = context;
+  const { inputs, own, uri, demands, traceRoot } = given;
+  const { program, constants } = checker.model;
+  const { claimId, outputRoot } = item;
+  const shown = (data: Data, root: Hex) => shownData(demands, data, dataSizes(program, data), root);
+  const result = await search({
+    ...{ program, inputs, own, traceRoot, outputRoot, signal },
+    constants: storedOf(constants),
+    trace: shown(Data.Trace, traceRoot),
+    outputs: shown(Data.Output, outputRoot),
+    claimed: await claimedOutputs(context, item, checker, uri).catch(() => undefined),
+  });
+  switch (result.kind) {
+    case "pages": {
+      const open = demands.filter(({ status }) => status === "open");
+      if (result.pages.some((page) => open.some((demand) => samePage(demand.page, page)))) return "waiting";
+      try {
+        await demandPages(context, program, claimId, result.pages);
+        return "waiting";
+      } catch (error) {
+        if (result.imprecise === undefined || !hasCode(error, "DEMAND_LIMIT", "DemandWindowOver"))
+          throw error;
+        log.warn(errorFields(error), "no more can be demanded; proving what was found");
+        return foundElement(checker, inputs, result.imprecise.trace, result.imprecise.finding, log);
+      }
+    }
+    case "output": {
+      const { output } = result.proof;
+      const finding = { kind: "output", output, name: program.outputs[output]!.name };
+      log.warn(finding, "a claimed output is not the trace's");
+      return { proof: { kind: "output", args: result.proof }, finding, imprecise: false };
+    }
+    case "element":
+      return foundElement(checker, inputs, result.trace, result.finding, log);
+    case "complete":
+      return findProof(context, item, checker, { inputs, own, trace: result.trace, uri });
+  }
+}
+
 /** Where the executor says that the trace is. */
 async function traceUri({ chain, traceUri }: StepContext, claimId: Hex): Promise<string | undefined> {
   for (const { eventName, args } of await chain.history(claimId))
@@ -352,7 +475,7 @@ async function findProof(
   item: Case,
   checker: Checker,
   { inputs, own, trace, uri }: Evidence,
-): Promise<{ proof: Proof; finding: Record<string, unknown>; imprecise: boolean } | undefined> {
+): Promise<Found | undefined> {
   const { log, signal } = context;
   const { program, constants } = checker.model;
   // Outputs that are not the trace's need no audit, and no trace but the roots.
@@ -387,7 +510,23 @@ async function findProof(
     "trace audited",
   );
   if (worst === undefined) return undefined;
-  const { instruction, element, judgement } = worst;
+  return foundElement(checker, inputs, new CommittedTensors(trace), worst, log);
+}
+
+interface Found {
+  proof: Proof;
+  finding: Record<string, unknown>;
+  imprecise: boolean;
+}
+
+function foundElement(
+  { model }: Checker,
+  inputs: StoredValues,
+  trace: CommittedTensors,
+  { instruction, element, judgement }: Finding,
+  log: Logger,
+): Found {
+  const { program, constants } = model;
   const finding = {
     kind: "element",
     instruction,
@@ -396,7 +535,7 @@ async function findProof(
     verdict: Object.keys(Verdict)[judgement.verdict],
   };
   log.warn(finding, "wrong element found");
-  const run = { inputs: new CommittedTensors(inputs), constants, trace: new CommittedTensors(trace) };
+  const run = { inputs: new CommittedTensors(inputs), constants, trace };
   const proof = elementProof(program, instructionTree(program), run, instruction, element);
   return { proof, finding, imprecise: judgement.verdict === Verdict.Imprecise };
 }
@@ -490,6 +629,7 @@ async function conclude(context: StepContext, item: Case, phase: Phase): Promise
     const transaction = await chain.send(reclaimBond, { claimId, challenger: chain.self });
     log.info({ transaction }, "bond reclaimed");
   }
+  if (phase === "Slashed") await reclaimDemands(context, claimId);
   const paid = context.collectPayouts ? await chain.collect() : undefined;
   log.info({ settlement, ...paid }, "claim settled");
   context.operations?.settled.inc({ settlement });

@@ -77,8 +77,7 @@ export function shownData(
     const nodes = hexToBytes(answer.nodes);
     const path = answer.path.map((node) => hexToBytes(node));
     let actual: Uint8Array;
-    if (page.tensor === ROOTS)
-      actual = shown.roots.addPage(sizes.length * CHUNK, place, { nodes, path });
+    if (page.tensor === ROOTS) actual = shown.roots.addPage(sizes.length * CHUNK, place, { nodes, path });
     else {
       const size = sizes[page.tensor]!;
       const inner = Math.max(0, chunkDepth(size) - (place.height + 1) * PAGE_LEVELS);

@@ -242,6 +242,7 @@ contract ProtocolHandler is IProtocolMoves, ProtocolFixture {
         if (demands.length == 0) return;
         bytes32 demandId = _recent(demands, which);
         Demanded memory what = demanded[demandId];
+        if (!_isRecent(what.claimId)) return;
         Demand memory demand = referee.demandOf(demandId);
         bytes memory data = abi.encodeCall(IDataDemands.settleWithheld, (what.claimId, _page(what.page)));
         if (!_act(who, address(referee), data)) return;
@@ -340,6 +341,12 @@ contract ProtocolHandler is IProtocolMoves, ProtocolFixture {
     function _page(uint256 what) private pure returns (Page memory) {
         uint32 tensor = what % 3 == 1 ? 0 : type(uint32).max;
         return Page(Data(what % 3), tensor, 0, 0);
+    }
+
+    /// @dev Whether moves name the claim: settlements of others would not be noticed.
+    function _isRecent(bytes32 claimId) private view returns (bool) {
+        for (uint256 i; i < 6; ++i) if (_recent(claims, i) == claimId) return true;
+        return false;
     }
 
     function _settleSomeWithheld(bytes32 claimId) private {
