@@ -16,9 +16,13 @@ export const DEFAULT_TERMS = {
   challengeWindow: hour,
   revealWindow: hour,
   proofWindow: 2 * hour,
+  // Of one node of 32 bytes; showing it costs about 1,400 gas.
+  dataPrice: unit / 10_000n,
+  answerWindow: hour / 4,
+  demandInterval: 6,
 } as const;
 
-/** Seconds; must be longer than the three windows together. */
+/** Seconds; must be longer than the longest life of a claim. */
 export const DEFAULT_WITHDRAWAL_DELAY = 24 * hour;
 
 export const DEFAULT_CALLBACK_GAS_CAP = 2_000_000;

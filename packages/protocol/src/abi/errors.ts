@@ -116,6 +116,15 @@ export const errorsAbi = [
       { name: "challenger", type: "address" },
     ],
   },
+  {
+    type: "error",
+    name: "BondOutOfRange",
+    inputs: [
+      { name: "bond", type: "uint256" },
+      { name: "min", type: "uint256" },
+      { name: "max", type: "uint256" },
+    ],
+  },
   { type: "error", name: "BondTooLarge", inputs: [{ name: "bond", type: "uint256" }] },
   { type: "error", name: "BoxTooLarge", inputs: [] },
   {
@@ -762,6 +771,14 @@ export const errorsAbi = [
     inputs: [
       { name: "modelId", type: "bytes32" },
       { name: "programRoot", type: "bytes32" },
+    ],
+  },
+  {
+    type: "error",
+    name: "VoidCostAboveBounty",
+    inputs: [
+      { name: "voidCostCap", type: "uint256" },
+      { name: "bounty", type: "uint256" },
     ],
   },
   {
