@@ -454,7 +454,9 @@ contract InferenceMarketTest is ProtocolFixture {
         uint128 royalty
     ) public pure {
         Terms memory terms = _terms();
-        terms.collateral = uint128(10_000 + (collateral % (type(uint128).max - 10_000)));
+        // So large that a bounty of one basis point pays for demands.
+        terms.dataPrice = 1;
+        terms.collateral = uint128(128_000_000 + (collateral % (type(uint128).max - 128_000_000)));
         terms.bountyBps = 1 + (bounty % 9_000);
         terms.compensationBps = compensation % uint16(9_001 - terms.bountyBps);
         (uint256 bountyPaid, uint256 compensated, uint256 burned) = TermsLib.splitSlash(terms);

@@ -99,6 +99,7 @@ export const TERMS = {
   challengeWindow: 3600,
   revealWindow: 3600,
   proofWindow: 7200,
+  answerWindow: 900,
 };
 
 export async function openScene(options: { onnx?: string } = {}): Promise<Scene> {

@@ -57,6 +57,17 @@ export const challengerSettings = {
     placeholder: "<amount>",
     help: "most token units to post in bonds within 24 hours, whatever becomes of them",
   },
+  maxDemandSpend: {
+    schema: kinds.amount,
+    placeholder: "<amount>",
+    help: "most token units to have in demands of one claim's data; 0: never demand; by default half of its bounty",
+  },
+  demandInputs: {
+    schema: kinds.truth,
+    placeholder: "[true|false]",
+    help: "demand the input of a claim on-chain when it cannot be had otherwise",
+    default: true,
+  },
   collectPayouts: {
     schema: kinds.truth,
     placeholder: "[true|false]",

@@ -25,9 +25,10 @@ async function runStart(paths: string[], options: JsonOption & ModelOptions): Pr
   const { models, ...settings } = await settingsOf(challengerSettings, { ...options });
   const sources = await modelsToServe(paths, options, models);
   const { client, deployment, account } = await connectAccount(settings);
-  const { challengeBond } = await getTerms(client, { deployment });
+  const { challengeBond, collateral, bountyBps } = await getTerms(client, { deployment });
   const maxBonds = settings.maxBonds ?? 10n * challengeBond;
-  await ensureFunds(client, deployment, account.address, maxBonds);
+  const demands = settings.maxDemandSpend ?? (collateral * BigInt(bountyBps)) / 20_000n;
+  await ensureFunds(client, deployment, account.address, maxBonds + demands);
   const challenger = await startChallenger({
     ...settings,
     deployment,

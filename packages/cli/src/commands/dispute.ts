@@ -43,12 +43,14 @@ export function disputeCommand(): Command {
 async function runDispute(claimId: Hash, options: Options): Promise<void> {
   const models = await modelSources(options.model, options);
   const { client, deployment, account } = await connectAccount(options);
-  const [{ phase }, { challengeBond }] = await Promise.all([
+  const [{ phase }, { challengeBond, collateral, bountyBps }] = await Promise.all([
     getClaim(client, { deployment, claimId }),
     getTerms(client, { deployment }),
   ]);
   progress(`claim ${claimId} is ${phase}; re-running its inference`);
-  await ensureFunds(client, deployment, account.address, challengeBond);
+  // Demands of withheld data cost at most half of the bounty.
+  const demands = (collateral * BigInt(bountyBps)) / 20_000n;
+  await ensureFunds(client, deployment, account.address, challengeBond + demands);
   const result = await disputeClaim({
     rpc: options.rpc,
     deployment,
