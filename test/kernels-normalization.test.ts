@@ -2,6 +2,7 @@ import { type KernelInput, normalization, NormalizationOp, Verdict } from "@assa
 import { beforeAll, describe, expect, it } from "vitest";
 import {
   normalizationInput,
+  OPEN_ROWS,
   randomRow,
   randomStandardise,
   ROW_KINDS,
@@ -51,6 +52,13 @@ describe("NormalizationKernel and its twin", () => {
       outcomes.map((outcome) => ("verdict" in outcome ? outcome.verdict : outcome.error)),
     );
     expect([...verdicts].sort()).toEqual([Verdict.Acceptable, Verdict.Imprecise, Verdict.Fraudulent]);
+  });
+
+  it("same judgements on rows without a result", async () => {
+    await kernel.expectTwins(
+      normalization,
+      OPEN_ROWS.map(([, input]) => input),
+    );
   });
 
   it("names malformed input as its twin does", async () => {

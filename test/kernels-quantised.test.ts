@@ -4,6 +4,8 @@ import { beforeAll, describe, expect, it } from "vitest";
 import {
   anyInteger,
   BYTES,
+  EXTREME_SCALES,
+  extremeInput,
   float32,
   integerRange,
   integers,
@@ -65,6 +67,10 @@ describe("QuantisedKernel and its twin", () => {
         inputs.push({ ...input, claimed: BigInt(claimed >>> 0) });
     }
     await kernel.expectTwins(quantised, inputs);
+  });
+
+  it("Requantise: same judgements of extreme scales", async () => {
+    await kernel.expectTwins(quantised, EXTREME_SCALES.map(extremeInput));
   });
 
   it("Requantise: same judgements", async () => {

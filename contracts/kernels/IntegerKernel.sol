@@ -4,6 +4,8 @@ pragma solidity ^0.8.28;
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {FloatFormat, Format} from "../numerics/FloatFormat.sol";
 import {OpenResult} from "../numerics/OpenResult.sol";
+import {Real, RealMath} from "../numerics/Real.sol";
+import {ScalarSeries} from "../numerics/ScalarSeries.sol";
 import {Dtype} from "../program/Dtype.sol";
 import {IKernel, Judgement, KernelInput, Verdict} from "./IKernel.sol";
 import {KernelChecks} from "./KernelChecks.sol";
@@ -51,10 +53,11 @@ contract IntegerKernel is IKernel {
             return judgement;
         }
         uint8 dtype = uint8(input.dtypes[0]);
+        if (input.op == POW && x[2] == 1 && x[0] != 1) return _fractionalPower(input, x[0]);
         int256 exact;
         uint256 band;
         if (input.op == POW && x[2] == 2) undefined = true;
-        else if (input.op == POW) (exact, band, undefined) = _power(x[0], x[1], x[2] != 0, dtype);
+        else if (input.op == POW) (exact, band, undefined) = _power(x[0], x[1], dtype);
         else (exact, undefined) = _compute(input.op, x, dtype);
         if (undefined) {
             judgement.verdict = _judgeOpen(input.op, x, Dtype.sizeOf(dtype), input.claimed);
@@ -167,36 +170,60 @@ contract IntegerKernel is IKernel {
         }
     }
 
-    /// @dev base^exponent towards zero, with the half-width of what a result computed in float64 may be; undefined
-    ///      beyond the type, where software converts a float64 that is out of range. Where the exponent has a rest, the
-    ///      power lies between those of the integers around it.
+    /// @dev A base other than 1 to the power of a float that is no integer: the real power, computed in float64 to within 2^-50,
+    ///      towards zero. Of a negative base it is NaN, which converts to anything.
+    function _fractionalPower(
+        KernelInput calldata input,
+        int256 base
+    ) private pure returns (Judgement memory judgement) {
+        uint8 dtype = input.dtype;
+        Real power = RealMath.ZERO;
+        {
+            uint8 type_ = uint8(input.dtypes[1]);
+            uint256 bits = Dtype.at(input.operands[1], 0, Dtype.sizeOf(type_));
+            (bool negative, uint256 m, int256 e) = FloatFormat.forDtype(type_).decode(bits);
+            if (base < 0 || (base == 0 && negative)) {
+                judgement.verdict = OpenResult.judge(input.claimed, Dtype.sizeOf(dtype), 0);
+                return judgement;
+            }
+            Real y = RealMath.from(negative ? -int256(m) : int256(m), e);
+            if (base != 0) power = ScalarSeries.exp(y * ScalarSeries.ln(RealMath.from(base, 0)));
+        }
+        Real margin = power.scale(-50);
+        (int256 least, int256 most) = (_floorOf(power - margin), _floorOf(power + margin));
+        int256 claimed = Dtype.toInteger(dtype, input.claimed);
+        if (most > _largest(dtype)) {
+            // a number that the type holds, or what conversion makes of one that it does not
+            if (claimed < least) judgement.verdict = OpenResult.judge(input.claimed, Dtype.sizeOf(dtype), 0);
+            return judgement;
+        }
+        if (claimed < least || claimed > most) judgement.verdict = Verdict.Fraudulent;
+        judgement.exact = most;
+        judgement.provable = judgement.integrity = uint256(most - least);
+    }
+
+    /// @dev A number that is not negative, floored; what is above every type as 2^64.
+    function _floorOf(Real a) private pure returns (int256) {
+        if (!a.within(64)) return 1 << 64;
+        (int256 m, int256 e) = RealMath.parts(a);
+        unchecked {
+            return e < -255 ? int256(0) : m >> uint256(-e);
+        }
+    }
+
+    /// @dev base^exponent towards zero, with the half-width of what a result computed in float64 may be; undefined beyond
+    ///      the type, where software converts a float64 that is out of range.
     function _power(
         int256 base,
         int256 exponent,
-        bool rest,
         uint8 dtype
     ) private pure returns (int256 result, uint256 band, bool undefined) {
         unchecked {
-            if (!rest || base == 1) {
-                (result, undefined) = _integerPower(base, exponent, dtype);
-            } else {
-                if (base < 0) return (0, 0, true); // NaN
-                int256 above;
-                (result, undefined) = _integerPower(base, exponent, dtype);
-                if (exponent == -1) result = 0; // between 0 and 1
-                if (exponent == 0 && base == 0) result = 0;
-                bool tooLarge;
-                (above, tooLarge) = exponent == -1
-                    ? (int256(0), undefined)
-                    : _integerPower(base, exponent + 1, dtype);
-                undefined = undefined || tooLarge;
-                band = uint256(above - result + 1) / 2;
-                result = (result + above) / 2;
-            }
+            (result, undefined) = _integerPower(base, exponent, dtype);
             if (undefined) return (0, 0, true);
             uint256 size = uint256(result < 0 ? -result : result);
             // exact up to 2^53 (the mathematical library rounds an exact power to itself), 4 units of float64 beyond
-            if (size > 1 << 53) band += size >> 50;
+            if (size > 1 << 53) band = size >> 50;
             if (result > _largest(dtype) - int256(band)) return (0, 0, true);
         }
     }
@@ -235,8 +262,6 @@ contract IntegerKernel is IKernel {
         uint256 claimed
     ) private pure returns (Verdict verdict) {
         unchecked {
-            // between powers that the type does not hold
-            if (op == POW && x[2] == 1 && x[0] > 1) return Verdict.Acceptable;
             uint256 wrapped = uint256(x[0]);
             if (op == POW) wrapped = x[2] == 0 && x[1] >= 0 ? _wrappedPower(x[0], x[1]) : 0;
             if (op != SHIFT_LEFT && op != SHIFT_RIGHT) return OpenResult.judge(claimed, size, wrapped);

@@ -114,11 +114,12 @@ contract NormalizationKernel is IStreamingKernel {
         row.largest = ExponentialSum.bitsOf(run.top);
         row.sum = run.total;
         if (run.nan || !Float32.isFinite(row.largest)) {
-            bool accepted =
-                input.op == LOG_SUM_EXP
-                    ? run.nan || SoftmaxFamily.acceptsInfiniteSum(row.largest, claimed)
-                    : SoftmaxFamily.acceptsWithout(input.op == LOG_SOFTMAX, claimed);
-            judgement.verdict = accepted ? Verdict.Acceptable : Verdict.Fraudulent;
+            bool equal = !run.nan && row.largest == Float32.NEGATIVE_INFINITY;
+            if (input.op == SOFTMAX)
+                judgement.verdict = SoftmaxFamily.softmaxWithout(row.length, equal, claimed);
+            else if (input.op == LOG_SOFTMAX)
+                judgement.verdict = SoftmaxFamily.logSoftmaxWithout(row.length, equal, claimed);
+            else judgement.verdict = SoftmaxFamily.sumWithout(run.nan, row.largest, claimed);
             return judgement;
         }
         if (input.op == LOG_SUM_EXP) return SoftmaxFamily.logSumExp(row, claimed);

@@ -275,8 +275,7 @@ contract ReductionKernel is IStreamingKernel {
         KernelInput calldata input,
         Scan memory scan
     ) private pure returns (Judgement memory judgement) {
-        judgement.verdict =
-            _accepts(scan, input.op == MIN, uint32(input.claimed)) ? Verdict.Acceptable : Verdict.Fraudulent;
+        judgement.verdict = _verdict(scan, input.op == MIN, uint32(input.claimed));
         if (!scan.nan && Float32.isFinite(scan.extreme)) {
             (bool negative, uint256 mantissa, int256 exponent) = Float32.decode(scan.extreme);
             judgement.exact = negative ? -int256(mantissa) : int256(mantissa);
@@ -294,16 +293,29 @@ contract ReductionKernel is IStreamingKernel {
         scan.subnormal = scan.subnormal || earlier.subnormal;
     }
 
-    function _accepts(Scan memory scan, bool smallest, uint32 claimed) private pure returns (bool) {
+    function _verdict(Scan memory scan, bool smallest, uint32 claimed) private pure returns (Verdict) {
         // Kernels start from the neutral element, which may be the most extreme finite number instead of an infinity.
-        bool start =
-            claimed == (smallest ? Float32.INFINITY : Float32.NEGATIVE_INFINITY) ||
-                claimed == (smallest ? Float32.LARGEST : Float32.LARGEST | Float32.SIGN);
-        // Whether a NaN wins or loses against a number depends on the instruction and the order of the operands: any
-        // partial result may come out.
-        if (scan.nan)
+        uint32 infinity = smallest ? Float32.INFINITY : Float32.NEGATIVE_INFINITY;
+        uint32 lowest = smallest ? Float32.LARGEST : Float32.LARGEST | Float32.SIGN;
+        if (!scan.nan)
             return
-                Float32.isNaN(claimed) || scan.found || start || (Float32.isZero(claimed) && scan.subnormal);
+                _accepts(scan, smallest, claimed, claimed == infinity || claimed == lowest)
+                    ? Verdict.Acceptable
+                    : Verdict.Fraudulent;
+        // Whether a NaN wins or loses against a number depends on the instruction and the order of the operands: onnxruntime's
+        // native kernels lose what they met before it, so that any element, or a pool's start, may come out.
+        if (Float32.isNaN(claimed) || scan.found || claimed == lowest) return Verdict.Acceptable;
+        bool open = claimed == infinity || (Float32.isZero(claimed) && scan.subnormal);
+        return open ? Verdict.Imprecise : Verdict.Fraudulent;
+    }
+
+    /// @dev Of elements that are no NaN.
+    function _accepts(
+        Scan memory scan,
+        bool smallest,
+        uint32 claimed,
+        bool start
+    ) private pure returns (bool) {
         if (Float32.isNaN(claimed)) return false;
         if (Float32.order(claimed) == Float32.order(scan.extreme)) return true;
         if (!Float32.isFinite(scan.extreme)) return start && !_wins(scan.extreme, smallest);

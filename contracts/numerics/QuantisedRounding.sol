@@ -86,19 +86,19 @@ library QuantisedRounding {
             if (exponent < LEAST_SCALE || exponent > MOST_SCALE) extreme = true;
         }
         if (extreme) {
-            // another order may overflow or underflow where this one does not
-            judgement.verdict = acceptable ? Verdict.Acceptable : Verdict.Imprecise;
+            judgement.verdict = acceptable ? Verdict.Acceptable : _extreme(sum, scales, range, claimed);
             return judgement;
         }
         judgement.exact = _saturated(value, range);
-        (, uint256 m, int256 e) = Float32.decode(scales[0]);
-        {
-            (, uint256 n, int256 f) = Float32.decode(scales[1]);
-            (m, e) = (m * n * uint256(sum < 0 ? -sum : sum), e + f);
-        }
-        (, uint256 divisor, int256 g) = Float32.decode(scales[2]);
-        bool negative = (sum < 0) != ((scales[0] ^ scales[1] ^ scales[2]) & Float32.SIGN != 0);
-        return _verdict(judgement, acceptable, _around(m, divisor, e - g), negative, range, claimed);
+        return
+            _verdict(
+                judgement,
+                acceptable,
+                _scaled(sum, scales, 1),
+                _isNegative(sum, scales),
+                range,
+                claimed
+            );
     }
 
     /// @notice Judges the float32 `claimed` as difference·scale.
@@ -136,6 +136,44 @@ library QuantisedRounding {
     /// @notice The float32 nearest to an integer below 2^64.
     function ofInteger(int256 value) internal pure returns (uint32 bits) {
         (bits, ) = _round(value < 0 ? Float32.SIGN : 0, uint256(value < 0 ? -value : value), 0);
+    }
+
+    /// @dev Imprecise where another order may overflow or underflow on the way: to 0, to an infinity, to NaN, or through
+    ///      subnormals, each of which makes a number at most twice as large.
+    function _extreme(
+        int256 sum,
+        uint32[3] memory scales,
+        Range memory range,
+        int256 claimed
+    ) private pure returns (Verdict) {
+        Judgement memory judgement;
+        bool finite = !Float32.isTiny(scales[2]);
+        for (uint256 i = 0; i < 3; ++i) {
+            if (Float32.isNaN(scales[i])) return Verdict.Fraudulent;
+            finite = finite && Float32.isFinite(scales[i]);
+        }
+        if (claimed == range.low || claimed == range.high || claimed == 0 || claimed == range.zeroPoint)
+            return Verdict.Imprecise;
+        Interval memory around = finite ? _scaled(sum, scales, 8) : Interval(0, HUGE);
+        around.low = 0;
+        return _verdict(judgement, false, around, _isNegative(sum, scales), range, claimed).verdict;
+    }
+
+    /// @dev The interval around factor·|sum·scales[0]·scales[1]/scales[2]|.
+    function _scaled(
+        int256 sum,
+        uint32[3] memory scales,
+        uint256 factor
+    ) private pure returns (Interval memory) {
+        (, uint256 m, int256 e) = Float32.decode(scales[0]);
+        (, uint256 n, int256 f) = Float32.decode(scales[1]);
+        (m, e) = (factor * m * n * uint256(sum < 0 ? -sum : sum), e + f);
+        (, n, f) = Float32.decode(scales[2]);
+        return _around(m, n, e - f);
+    }
+
+    function _isNegative(int256 sum, uint32[3] memory scales) private pure returns (bool) {
+        return (sum < 0) != ((scales[0] ^ scales[1] ^ scales[2]) & Float32.SIGN != 0);
     }
 
     /// @dev Whether the claim is the float32 rounded to an integer. What NaN becomes is up to the hardware: a bound of the
@@ -177,7 +215,7 @@ library QuantisedRounding {
                     : value;
     }
 
-    /// @dev The interval around (m / n)·2^e; m < 2^80, 0 < n < 2^24.
+    /// @dev The interval around (m / n)·2^e; m < 2^83, 0 < n < 2^24.
     function _around(uint256 m, uint256 n, int256 e) private pure returns (Interval memory) {
         if (m == 0) return Interval(0, 0);
         if (e > 60) return Interval(HUGE, HUGE); // m / n > 2^-24

@@ -33,23 +33,50 @@ library SoftmaxFamily {
     uint256 private constant LOG_SLACK = 1 << 24;
     /// @dev Where rounding to nearest gives an infinity: 2^128 - 2^103, in units of 2^-60.
     uint256 private constant OVERFLOW = (1 << 188) - (1 << 163);
-    /// @dev 1 + 2^-10 and 2^-10: no way of computing a softmax, or its logarithm, exceeds them, whatever the row.
+    /// @dev 1 ± 2^-10 and 2^-10: no way of computing a softmax, or its logarithm, exceeds the larger ones, whatever the row.
     uint32 private constant JUST_ABOVE_ONE = 0x3f802000;
+    uint32 private constant JUST_BELOW_ONE = 0x3f7fc000;
     uint32 private constant JUST_ABOVE_ZERO = 0x3a800000;
+    /// @dev 2^-100: above every term that a clamped argument leaves.
+    uint32 private constant NEARLY_ZERO = 0x0d800000;
 
-    /// @notice Whether a claim is acceptable for a row with a NaN, +Inf or nothing but -Inf. Hardware returns NaN, or
-    ///         what is left when its maximum instruction or a clamped argument loses the NaN.
-    function acceptsWithout(bool logarithm, uint32 claimed) internal pure returns (bool) {
-        if (Float32.isNaN(claimed)) return true;
-        if (logarithm) return claimed & Float32.SIGN != 0 || claimed <= JUST_ABOVE_ZERO;
-        return claimed <= JUST_ABOVE_ONE || claimed == Float32.SIGN;
+    /// @notice The verdict on a Softmax of a row with a NaN, +Inf or nothing but -Inf. Hardware returns NaN; where a maximum
+    ///         instruction or a clamped argument loses the NaN, 0 or 1, or 1/K of equal elements.
+    /// @param equal whether the row is nothing but -Inf
+    function softmaxWithout(uint256 length, bool equal, uint32 claimed) internal pure returns (Verdict) {
+        if (Float32.isNaN(claimed) || claimed & ~Float32.SIGN <= NEARLY_ZERO) return Verdict.Acceptable;
+        if (claimed > JUST_ABOVE_ONE) return Verdict.Fraudulent;
+        if (claimed >= JUST_BELOW_ONE) return Verdict.Acceptable;
+        if (!equal) return Verdict.Imprecise;
+        (, uint256 mantissa, int256 exponent) = Float32.decode(claimed);
+        unchecked {
+            uint256 one = 1 << uint256(-exponent); // claimed >= 2^-100
+            uint256 product = mantissa * length;
+            uint256 off = product < one ? one - product : product - one;
+            return off <= one >> 10 ? Verdict.Acceptable : Verdict.Imprecise;
+        }
     }
 
-    /// @notice Whether a claim is acceptable as LogSumExp of a row whose largest element is an infinity.
-    function acceptsInfiniteSum(uint32 largest, uint32 claimed) internal pure returns (bool) {
-        if (Float32.isNaN(claimed) || claimed == largest) return true;
+    /// @notice The same for LogSoftmax: NaN, -Inf or the lowest number, 0, or -ln K.
+    function logSoftmaxWithout(uint256 length, bool equal, uint32 claimed) internal pure returns (Verdict) {
+        if (Float32.isNaN(claimed) || claimed & ~Float32.SIGN <= JUST_ABOVE_ZERO) return Verdict.Acceptable;
+        if (claimed & Float32.SIGN == 0) return Verdict.Fraudulent;
+        if (claimed & ~Float32.SIGN >= Float32.LARGEST) return Verdict.Acceptable;
+        if (!equal) return Verdict.Imprecise;
+        unchecked {
+            int256 off = _fixed(claimed) + int256((ExponentialSum.log2(length) * LN_2) >> 128);
+            return off <= 1 << 50 && off >= -(1 << 50) ? Verdict.Acceptable : Verdict.Imprecise;
+        }
+    }
+
+    /// @notice The same for LogSumExp. An infinite largest element decides; beside a NaN there is no bound.
+    function sumWithout(bool nan, uint32 largest, uint32 claimed) internal pure returns (Verdict) {
+        if (Float32.isNaN(claimed)) return Verdict.Acceptable;
+        bool limit = claimed & ~Float32.SIGN >= Float32.LARGEST;
+        if (nan) return limit ? Verdict.Acceptable : Verdict.Imprecise;
         // a maximum that starts from the lowest number instead of -Inf
-        return largest == Float32.NEGATIVE_INFINITY && claimed == Float32.LARGEST | Float32.SIGN;
+        bool lowest = largest == Float32.NEGATIVE_INFINITY && limit && claimed & Float32.SIGN != 0;
+        return claimed == largest || lowest ? Verdict.Acceptable : Verdict.Fraudulent;
     }
 
     /// @notice Softmax of the element x, which is at most the largest.

@@ -40,6 +40,9 @@ library Standardisation {
         Wide shrink; // H
     }
 
+    /// @dev 2^75, above 1/√(2^-149).
+    uint32 private constant VANISHING = 0x65000000;
+
     /// @notice y = c·scale/√W + bias. The caller has ruled on operands that are not finite and on a W of 0.
     function affine(Call memory call, uint32 claimed) internal pure returns (Judgement memory judgement) {
         (uint256 worst, uint256 usual) = Bands.terms(call.terms, call.lambda);
@@ -72,15 +75,23 @@ library Standardisation {
             );
     }
 
-    /// @notice y = 1/√W itself.
+    /// @notice y = 1/√W itself. Where W may vanish it has no upper bound but that of the smallest float, and no
+    ///         processor returns NaN but one that refines an approximate root.
     function inverseDeviation(
         Call memory call,
         uint32 claimed
     ) internal pure returns (Judgement memory judgement) {
         (uint256 worst, uint256 usual) = Bands.terms(call.terms, call.lambda);
         (Errors memory e, bool bounded) = _errors(call, worst);
-        if (!bounded) return judgement;
         if (call.sumsOverflow && (!Float32.isFinite(claimed) || Float32.isZero(claimed))) return judgement;
+        bool tooSmall =
+            claimed & Float32.SIGN != 0 || WideMath.fromFloat(claimed) < _leastInverse(call, worst);
+        if (!bounded) {
+            if (Float32.isNaN(claimed)) judgement.verdict = Verdict.Imprecise;
+            else if (tooSmall || (claimed > VANISHING && claimed != Float32.INFINITY))
+                judgement.verdict = Verdict.Fraudulent;
+            return judgement;
+        }
         if (!Float32.isFinite(claimed)) {
             judgement.verdict = Verdict.Fraudulent;
             return judgement;
@@ -91,7 +102,31 @@ library Standardisation {
         Wide provable = inverse * (e.shrink + e.own + e.shrink * e.own + own) + flushed;
         (e, ) = _errors(call, usual);
         Wide integrity = inverse * (e.shrink + e.own + e.shrink * e.own + own) + flushed;
-        return Bands.judge(false, inverse, false, Wide.wrap(0), [provable, integrity], claimed);
+        judgement = Bands.judge(false, inverse, false, Wide.wrap(0), [provable, integrity], claimed);
+        if (tooSmall) judgement.verdict = Verdict.Fraudulent;
+    }
+
+    /// @dev What 1/√W cannot be below, however wrong the mean is: √Ŵ ≤ √((√W + D)²(1 + γ) + τ), and 6u.
+    function _leastInverse(Call memory call, uint256 terms) private pure returns (Wide) {
+        Wide off = _runningError(call, terms);
+        if (Wide.unwrap(call.spread) != 0) off = _larger(off, _drift(call, terms));
+        Wide root = call.variance.squareRoot() + off;
+        Wide most = root * root * (_one() + Bands.gamma(terms + (call.roundings << 8))) + call.loss;
+        Wide inverse = _one() / most.squareRoot();
+        return WideMath.minus(inverse, inverse * WideMath.from(1, -20));
+    }
+
+    /// @dev D: how far the mean of two passes may be off.
+    function _drift(Call memory call, uint256 terms) private pure returns (Wide) {
+        return Bands.gamma(terms + 256) * call.spread + WideMath.from(5, -126);
+    }
+
+    /// @dev D' = u·X·(0.51·K + 12) + 3Kμ: the same for a running mean, and for √V; 0 where it cannot be wrong.
+    function _runningError(Call memory call, uint256 terms) private pure returns (Wide) {
+        if (Wide.unwrap(call.largest) == 0) return Wide.wrap(0);
+        return
+            call.largest * WideMath.from(((terms * 131) >> 8) + 3073, -32) +
+            WideMath.from(3 * call.terms, -126);
     }
 
     function _one() private pure returns (Wide) {
@@ -109,7 +144,7 @@ library Standardisation {
         // z/(2(1 - z)) + 8u, with 1/(1 - z) <= 1 + z + 2z²
         e.own = z * (_one() + z + (z + z) * z) * WideMath.from(1, -1) + WideMath.from(1, -21);
         if (Wide.unwrap(call.spread) != 0) {
-            e.drift = Bands.gamma(terms + 256) * call.spread + WideMath.from(5, -126);
+            e.drift = _drift(call, terms);
             Wide square = e.drift * e.drift;
             e.drifted = e.drift / (call.variance + square).squareRoot();
             e.shrink = square / (call.variance + call.variance + square);
@@ -117,12 +152,10 @@ library Standardisation {
         return (e, _addRunning(call, e, terms));
     }
 
-    /// @dev Widens the errors to those of a running mean (Welford): D' = u·X·(0.51·K + 12) + 3Kμ for mean and √V.
+    /// @dev Widens the errors to those of a running mean (Welford).
     function _addRunning(Call memory call, Errors memory e, uint256 terms) private pure returns (bool) {
         if (Wide.unwrap(call.largest) == 0) return true;
-        Wide off =
-            call.largest * WideMath.from(((terms * 131) >> 8) + 3073, -32) +
-                WideMath.from(3 * call.terms, -126);
+        Wide off = _runningError(call, terms);
         Wide root = call.variance.squareRoot();
         Wide shrink = off / root; // q
         if (shrink < WideMath.from(1, -1)) {
@@ -183,10 +216,12 @@ library Standardisation {
         return call.sumsOverflow || !(most < WideMath.from(1, 125));
     }
 
-    /// @dev Where W may vanish beside what underflow does to it: no result, or one up to 4·√K·|scale| + 2·|bias|.
+    /// @dev Where W may vanish beside what underflow does to it: no result, or one up to 4·√K·|scale| + 2·|bias|. Where all
+    ///      elements are equal, so are all ĉ, and √K is 1 (5/4, for what is rounded in the sum of their squares).
     function _acceptsUnbounded(Call memory call, uint32 claimed) private pure returns (bool) {
         if (!Float32.isFinite(claimed)) return true;
-        Wide most = WideMath.from(Math.sqrt(call.terms << 4, Math.Rounding.Ceil) + 1, 0);
+        bool equal = Wide.unwrap(call.spread) != 0 && Wide.unwrap(call.variance) == 0;
+        Wide most = WideMath.from(equal ? 5 : Math.sqrt(call.terms << 4, Math.Rounding.Ceil) + 1, 0);
         most = most * WideMath.fromFloat(call.scale) + WideMath.from(2, 0) * WideMath.fromFloat(call.bias);
         return WideMath.fromFloat(claimed) < most + WideMath.from(1, -120);
     }

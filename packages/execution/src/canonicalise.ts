@@ -1,6 +1,6 @@
 import { expand, fixInputShapes, type InputShapes, orderMetadata, type Shapes } from "@assay/program";
 import { AssayError } from "@assay/tensor";
-import { inputShapes, probeShapes, requireFixed, type ShapeProbe } from "./shapes.ts";
+import { inputShapes, probeShapes, requireFixed, requireShapesOfShapes, type ShapeProbe } from "./shapes.ts";
 import { OnnxWorker, type Tensors } from "./worker.ts";
 
 /** What is run and compiled: constants folded by onnxruntime, and only primitive operators. */
@@ -26,6 +26,7 @@ export async function canonicalGraph(
 ): Promise<CanonicalGraph> {
   const { model, probe } = await rewrite(fixInputShapes(onnx, shapes), worker, samples);
   requireFixed(probe);
+  requireShapesOfShapes(model);
   return { model, shapes: probe.shapes };
 }
 

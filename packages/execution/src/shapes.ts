@@ -1,5 +1,6 @@
 import { exposeValues, readModel, type Shapes, type ValueShape } from "@assay/program";
 import { AssayError, type DType, dtypeName } from "@assay/tensor";
+import { dataDependentShape } from "./data-shapes.ts";
 import { type InputSpec, randomInputs } from "./inputs.ts";
 import type { OnnxWorker, Tensors } from "./worker.ts";
 
@@ -96,9 +97,22 @@ export function requireFixed({ varying }: ShapeProbe): void {
     });
 }
 
+/** Throws `DATA_DEPENDENT_SHAPE` for a value whose dims are computed from elements of the inputs, whatever runs showed. */
+export function requireShapesOfShapes(canonical: Uint8Array): void {
+  const found = dataDependentShape(canonical);
+  if (!found) return;
+  const { value, operator, input } = found;
+  throw new AssayError(
+    "DATA_DEPENDENT_SHAPE",
+    `the shape of "${value}" (${operator}) is computed from "${input}", which depends on the inputs' elements`,
+    { hint: "a program needs shapes that follow from the inputs' shapes: make that input a constant" },
+  );
+}
+
 /** Every value's shape; throws `DATA_DEPENDENT_SHAPE`. */
 export async function discoverShapes(canonical: Uint8Array, worker: OnnxWorker): Promise<Shapes> {
   const probe = await probeShapes(canonical, worker);
   requireFixed(probe);
+  requireShapesOfShapes(canonical);
   return probe.shapes;
 }

@@ -15,6 +15,8 @@ import {
   storedOutputs,
 } from "../src/index.ts";
 import { WasmRunner } from "../src/wasm.ts";
+import { dataDependentShape } from "../src/data-shapes.ts";
+import { probeShapes } from "../src/shapes.ts";
 import { digitInputs, shippedFile, shippedSamples } from "./models.ts";
 
 async function codeOf(promise: Promise<unknown>): Promise<string | undefined> {
@@ -167,6 +169,75 @@ describe("models that cannot be compiled", () => {
     const canonical = await canonicalise(onnx, {}, worker);
     expect(await codeOf(discoverShapes(canonical, worker))).toBe("DATA_DEPENDENT_SHAPE");
     await worker.close();
+  });
+});
+
+describe("a shape that is computed from the data, although it is the same in every probe", () => {
+  const axes = { dims: [1], values: [0], int64: true };
+  const cases: [string, Parameters<typeof buildOnnx>[0]][] = [
+    [
+      "the end of a Slice that moves only for inputs above 100",
+      {
+        inputs: { x: [4] },
+        constants: { limit: { dims: [], values: [100] }, zero: axes, axes },
+        nodes: [
+          ["ReduceMax", ["x"], ["m"], { keepdims: 0 }],
+          ["Less", ["limit", "m"], ["above"]],
+          ["Cast", ["above"], ["n"], { to: 7 }],
+          ["Unsqueeze", ["n", "axes"], ["more"]],
+          ["Shape", ["x"], ["size"]],
+          ["Sub", ["size", "more"], ["end"]],
+          ["Slice", ["x", "zero", "end"], ["y"]],
+        ],
+        outputs: ["y"],
+      },
+    ],
+    [
+      "as many zeros as four, or five for inputs above 9",
+      {
+        inputs: { x: [4] },
+        constants: { four: { dims: [1], values: [4], int64: true }, limit: { dims: [1], values: [9] } },
+        nodes: [
+          ["ReduceMax", ["x"], ["m"]],
+          ["Less", ["limit", "m"], ["above"]],
+          ["Cast", ["above"], ["n"], { to: 7 }],
+          ["Add", ["n", "four"], ["size"]],
+          ["ConstantOfShape", ["size"], ["y"]],
+        ],
+        outputs: ["y"],
+      },
+    ],
+  ];
+  it.each(cases)("%s", async (_, spec) => {
+    const onnx = buildOnnx(spec);
+    const worker = new OnnxWorker();
+    const canonical = await canonicalise(onnx, {}, worker);
+    // two probes see nothing
+    expect((await probeShapes(canonical, worker)).varying).toEqual([]);
+    expect(await codeOf(discoverShapes(canonical, worker))).toBe("DATA_DEPENDENT_SHAPE");
+    expect(await codeOf(compileModel(onnx))).toBe("DATA_DEPENDENT_SHAPE");
+    await worker.close();
+  });
+
+  it("a shape that follows from a shape is none", async () => {
+    const onnx = buildOnnx({
+      inputs: { x: [2, 6] },
+      constants: {
+        rest: { dims: [1], values: [-1], int64: true },
+        zero: axes,
+        one: { ...axes, values: [1] },
+      },
+      nodes: [
+        ["Shape", ["x"], ["size"]],
+        ["Slice", ["size", "zero", "one"], ["rows"]],
+        ["Concat", ["rows", "rest"], ["shape"], { axis: 0 }],
+        ["Reshape", ["x", "shape"], ["flat"]],
+        ["Relu", ["flat"], ["y"]],
+      ],
+      outputs: ["y"],
+    });
+    expect(dataDependentShape(onnx)).toBeUndefined();
+    expect((await compileModel(onnx)).program.outputs).toHaveLength(1);
   });
 });
 

@@ -1,5 +1,6 @@
 import { DType, dtypeSize, isIntegerDtype, isSignedDtype } from "@assay/tensor";
 import {
+  acceptIf,
   bitsOf,
   operandDtype,
   requireOperandCount,
@@ -14,6 +15,8 @@ import { toInteger } from "./conversion.ts";
 import { bitLength } from "./correct-rounding.ts";
 import { decode, type Format, formatOf, isFinite } from "./float-format.ts";
 import { judgeOpen } from "./open-result.ts";
+import { add, multiply, type Real, real, scale, subtract, within, ZERO } from "./scalar-real.ts";
+import { exp, ln } from "./scalar-series.ts";
 import { type Judgement, type Kernel, type KernelInput, Verdict } from "./types.ts";
 
 /** Operations of the Integer family. */
@@ -55,12 +58,9 @@ function judge(input: KernelInput): Judgement {
   const x = operandsOf(input);
   if (!x) return ruled(Verdict.Imprecise);
   const type = input.dtypes[0]!;
+  if (op === Op.Pow && x[2] === 1n && x[0] !== 1n) return judgeFractionalPower(input, x[0]!);
   const found = op === Op.Pow ? power(x[0]!, x[1]!, x[2]!, type) : compute(op, x, type);
-  if (found === undefined) {
-    // between powers that the type does not hold
-    if (op === Op.Pow && x[2] === 1n && x[0]! > 1n) return ruled(Verdict.Acceptable);
-    return judgeOpen(input.claimed, type, wrappedResults(op, x));
-  }
+  if (found === undefined) return judgeOpen(input.claimed, type, wrappedResults(op, x));
 
   const { result, band } = typeof found === "bigint" ? { result: found, band: 0n } : found;
   const exact = toInteger(dtype, BigInt.asUintN(8 * dtypeSize(dtype), result));
@@ -204,9 +204,34 @@ function floor(f: Format, bits: bigint): { whole: bigint; rest: bigint } {
 }
 
 /**
+ * A base other than 1 to the power of a float that is no integer: the real power, computed in float64 to within 2^-50, towards zero.
+ * Of a negative base it is NaN, which converts to anything.
+ */
+function judgeFractionalPower(input: KernelInput, base: bigint): Judgement {
+  const { dtype } = input;
+  const { negative, mantissa, exponent } = decode(formatOf(input.dtypes[1]!)!, bitsOf(input.operands[1]!));
+  if (base < 0n || (base === 0n && negative)) return judgeOpen(input.claimed, dtype, []);
+  const y = real(negative ? -mantissa : mantissa, exponent);
+  const power = base === 0n ? ZERO : exp(multiply(y, ln(real(base, 0))));
+  const margin = scale(power, -50);
+  const [least, most] = [floorOf(subtract(power, margin)), floorOf(add(power, margin))];
+  const claimed = toInteger(dtype, input.claimed);
+  // a number that the type holds, or what conversion makes of one that it does not
+  if (most > largest(dtype) && claimed < least) return judgeOpen(input.claimed, dtype, []);
+  const acceptable = least <= claimed && claimed <= most;
+  if (most > largest(dtype)) return ruled(Verdict.Acceptable);
+  const band = most - least;
+  return { ...acceptIf(acceptable), exact: most, provable: band, integrity: band };
+}
+
+/** A number that is not negative, floored; what is above every type as 2^64. */
+function floorOf(a: Real): bigint {
+  return within(a, 64) ? a.m >> BigInt(-a.e) : 1n << 64n;
+}
+
+/**
  * base^exponent towards zero, with the half-width of what a result computed in float64 may be; undefined beyond the
- * type, where software converts a float64 that is out of range. Where the exponent has a rest, the power lies between
- * those of the integers around it.
+ * type, where software converts a float64 that is out of range.
  */
 function power(
   base: bigint,
@@ -215,19 +240,10 @@ function power(
   dtype: DType,
 ): { result: bigint; band: bigint } | undefined {
   if (rest === 2n) return undefined;
-  let result = integerPower(base, exponent, dtype);
-  let band = 0n;
-  if (rest === 1n && base !== 1n) {
-    if (base < 0n) return undefined; // NaN
-    const above = exponent === -1n ? result && 0n : integerPower(base, exponent + 1n, dtype);
-    if (result === undefined || above === undefined) return undefined;
-    if (exponent === -1n || (exponent === 0n && base === 0n)) result = 0n;
-    band = (above - result + 1n) / 2n;
-    result = (result + above) / 2n;
-  }
+  const result = integerPower(base, exponent, dtype);
   if (result === undefined) return undefined;
   const size = result < 0n ? -result : result;
-  if (size > 1n << 53n) band += size >> 50n;
+  const band = size > 1n << 53n ? size >> 50n : 0n;
   return result > largest(dtype) - band ? undefined : { result, band };
 }
 

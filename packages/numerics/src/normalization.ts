@@ -5,6 +5,7 @@ import {
   requireOperandCount,
   requireOperandLength,
   requireParamsLength,
+  ruled,
   uint32Param,
   unknownOp,
 } from "./checks.ts";
@@ -18,11 +19,20 @@ import {
   isNaN32,
   isTiny32,
   isZero32,
+  NEGATIVE_INFINITY,
   ONE,
   order32,
 } from "./float32.ts";
 import { concludedMoments, foldedMoments, momentsHint, type Sums, wholeMoments } from "./moments.ts";
-import { acceptsInfiniteSum, acceptsWithout, logSoftmax, logSumExp, rowOf, softmax } from "./softmax.ts";
+import {
+  logSoftmax,
+  logSoftmaxWithout,
+  logSumExp,
+  rowOf,
+  softmax,
+  softmaxWithout,
+  sumWithout,
+} from "./softmax.ts";
 import { affine, type Call, inverseDeviation } from "./standardisation.ts";
 import { hintOf } from "./state.ts";
 import type { Judgement, KernelInput, StreamingKernel } from "./types.ts";
@@ -106,12 +116,12 @@ function judgeExponential(input: KernelInput, run: Run): Judgement {
   requireParamsLength(input, 32);
   const lambda = BigInt(uint32Param(input.params, 0));
   const claimed = Number(input.claimed);
-  if (run.nan || !isFinite32(run.top))
-    return acceptIf(
-      input.op === NormalizationOp.LogSumExp
-        ? run.nan || acceptsInfiniteSum(run.top, claimed)
-        : acceptsWithout(input.op === NormalizationOp.LogSoftmax, claimed),
-    );
+  if (run.nan || !isFinite32(run.top)) {
+    const equal = !run.nan && run.top === NEGATIVE_INFINITY;
+    if (input.op === NormalizationOp.Softmax) return ruled(softmaxWithout(run.terms, equal, claimed));
+    if (input.op === NormalizationOp.LogSoftmax) return ruled(logSoftmaxWithout(run.terms, equal, claimed));
+    return ruled(sumWithout(run.nan, run.top, claimed));
+  }
   const row = rowOf(run, lambda);
   if (input.op === NormalizationOp.LogSumExp) return logSumExp(row, claimed);
   const x = elements32(input.operands[1]!)[0]!;
@@ -128,7 +138,7 @@ function judgeMoments(input: KernelInput, sums: Sums): Judgement {
   const { epsilon, lambda } = paramsOf(input);
   const claimed = Number(input.claimed);
   const [x = 0, scale = ONE, bias = 0] = operands.slice(1).map((operand) => elements32(operand)[0]!);
-  const ruling = ruled(scale, bias, sums.largest === 255, claimed);
+  const ruling = ruleNotFinite(scale, bias, sums.largest === 255, claimed);
   if (ruling) return ruling;
   if (((x >>> 23) & 0xff) > sums.largest) throw notInRow();
   if (op >= NormalizationOp.UnitL1 && sums.magnitude === 0n)
@@ -198,7 +208,7 @@ function batchNorm(input: KernelInput): Judgement {
   const [xBits, scale, bias, meanBits, varianceBits] = bits as [number, number, number, number, number];
   const { epsilon, lambda } = paramsOf(input);
   const claimed = Number(input.claimed);
-  const ruling = ruled(scale, bias, ![xBits, meanBits, varianceBits].every(isFinite32), claimed);
+  const ruling = ruleNotFinite(scale, bias, ![xBits, meanBits, varianceBits].every(isFinite32), claimed);
   if (ruling) return ruling;
 
   const x = wideFloat(xBits);
@@ -238,7 +248,12 @@ function paramsOf(input: KernelInput): { epsilon: number; lambda: bigint } {
 }
 
 /** Rules on operands that are not finite; undefined where they are. */
-function ruled(scale: number, bias: number, rowNotFinite: boolean, claimed: number): Judgement | undefined {
+function ruleNotFinite(
+  scale: number,
+  bias: number,
+  rowNotFinite: boolean,
+  claimed: number,
+): Judgement | undefined {
   const affineFinite = isFinite32(scale) && isFinite32(bias);
   if (affineFinite && !rowNotFinite) return undefined;
   return acceptIf(!isFinite32(claimed) || (affineFinite && order32(claimed) === order32(bias)));

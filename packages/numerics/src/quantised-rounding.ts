@@ -1,4 +1,4 @@
-import { acceptIf } from "./checks.ts";
+import { acceptIf, ruled } from "./checks.ts";
 import * as exact from "./correct-rounding.ts";
 import { FLOAT32 } from "./float-format.ts";
 import { decode32, isFinite32, isNaN32, isSubnormal32, isTiny32, isZero32 } from "./float32.ts";
@@ -24,6 +24,8 @@ interface Interval {
 const HUGE = 1n << 84n;
 const LEAST_SCALE = 85;
 const MOST_SCALE = 168;
+
+type Decoded = ReturnType<typeof decode32>;
 
 const flushed = (bits: number): number => (isSubnormal32(bits) ? (bits & SIGN) >>> 0 : bits);
 const absolute = (x: bigint): bigint => (x < 0n ? -x : x);
@@ -70,20 +72,39 @@ export function judgeRequantised(
   const acceptable = is(value, range, claimed);
 
   const exponents = scales.map((bits) => (bits >>> 23) & 0xff);
-  if (exponents.some((exponent) => exponent < LEAST_SCALE || exponent > MOST_SCALE)) {
-    // another order may overflow or underflow where this one does not
-    const judgement = acceptIf(true);
-    return acceptable ? judgement : { ...judgement, verdict: Verdict.Imprecise };
-  }
+  if (exponents.some((exponent) => exponent < LEAST_SCALE || exponent > MOST_SCALE))
+    return ruled(acceptable ? Verdict.Acceptable : extreme(sum, scales, range, claimed));
   const judgement = { ...acceptIf(acceptable), exact: saturated(value, range) };
-  const [a, b, c] = scales.map(decode32) as [ReturnType<typeof decode32>, ...ReturnType<typeof decode32>[]];
+  const [a, b, c] = scales.map(decode32) as [Decoded, Decoded, Decoded];
   const around = aroundQuotient(
-    a.mantissa * b!.mantissa * absolute(sum),
-    c!.mantissa,
-    a.exponent + b!.exponent - c!.exponent,
+    a.mantissa * b.mantissa * absolute(sum),
+    c.mantissa,
+    a.exponent + b.exponent - c.exponent,
   );
   const negative = sum < 0n !== (scales[0] ^ scales[1] ^ scales[2]) < 0;
   return verdict(judgement, acceptable, around, negative, range, claimed);
+}
+
+/**
+ * Imprecise where another order may overflow or underflow on the way: to 0, to an infinity, to NaN, or through subnormals, each of
+ * which makes a number at most twice as large.
+ */
+function extreme(
+  sum: bigint,
+  scales: readonly [number, number, number],
+  range: Range,
+  claimed: bigint,
+): Verdict {
+  if (scales.some(isNaN32)) return Verdict.Fraudulent;
+  if ([range.low, range.high, 0n, range.zeroPoint].includes(claimed)) return Verdict.Imprecise;
+  const around = { low: 0n, high: HUGE };
+  if (scales.every(isFinite32) && !isTiny32(scales[2])) {
+    const [a, b, c] = scales.map(decode32) as [Decoded, Decoded, Decoded];
+    const m = 8n * a.mantissa * b.mantissa * absolute(sum);
+    around.high = aroundQuotient(m, c.mantissa, a.exponent + b.exponent - c.exponent).high;
+  }
+  const negative = sum < 0n !== (scales[0] ^ scales[1] ^ scales[2]) < 0;
+  return verdict(acceptIf(false), false, around, negative, range, claimed).verdict;
 }
 
 /** Judges the float32 `claimed` as difference·scale. */

@@ -57,14 +57,23 @@ function scan(elements: Uint32Array, smallest: boolean, claimed: number): Scan {
   return out;
 }
 
-function accepts(found: Scan, smallest: boolean, claimed: number): boolean {
+function verdictOf(found: Scan, smallest: boolean, claimed: number): Verdict {
   // Kernels start from the neutral element, which may be the most extreme finite number instead of an infinity.
-  const start = smallest
-    ? claimed === INFINITY || claimed === LARGEST
-    : claimed === NEGATIVE_INFINITY || claimed === (LARGEST | 0x80000000) >>> 0;
-  // Whether a NaN wins or loses against a number depends on the instruction and the order of the operands: any
-  // partial result may come out.
-  if (found.nan) return isNaN32(claimed) || found.found || start || (isZero32(claimed) && found.subnormal);
+  const infinity = smallest ? INFINITY : NEGATIVE_INFINITY;
+  const lowest = smallest ? LARGEST : (LARGEST | 0x80000000) >>> 0;
+  if (!found.nan) {
+    const start = claimed === infinity || claimed === lowest;
+    return accepts(found, smallest, claimed, start) ? Verdict.Acceptable : Verdict.Fraudulent;
+  }
+  // Whether a NaN wins or loses against a number depends on the instruction and the order of the operands: onnxruntime's
+  // native kernels lose what they met before it, so that any element, or a pool's start, may come out.
+  if (isNaN32(claimed) || found.found || claimed === lowest) return Verdict.Acceptable;
+  const open = claimed === infinity || (isZero32(claimed) && found.subnormal);
+  return open ? Verdict.Imprecise : Verdict.Fraudulent;
+}
+
+/** Of elements that are no NaN. */
+function accepts(found: Scan, smallest: boolean, claimed: number, start: boolean): boolean {
   if (isNaN32(claimed)) return false;
   if (order32(claimed) === order32(found.extreme)) return true;
   // No start value beats an infinity on the winning side.
@@ -263,7 +272,7 @@ function rootBand(sum: Wide, root: Wide, band: Wide): Wide {
 function judgeExtreme(input: KernelInput, found: Scan): Judgement {
   const smallest = input.op === ReductionOp.Min;
   const claimed = Number(input.claimed);
-  const verdict = accepts(found, smallest, claimed) ? Verdict.Acceptable : Verdict.Fraudulent;
+  const verdict = verdictOf(found, smallest, claimed);
   if (found.nan || !isFinite32(found.extreme)) return ruled(verdict);
   const { negative, mantissa, exponent } = decode32(found.extreme);
   const band = isSubnormal32(found.extreme) ? mantissa : 0n;

@@ -26,23 +26,43 @@ const LN_2 = 0xb17217f7d1cf79abc9e3b39803f2f6afn;
 const LOG_SLACK = 1n << 24n;
 const OVERFLOW = (1n << 188n) - (1n << 163n);
 const JUST_ABOVE_ONE = 0x3f802000;
+const JUST_BELOW_ONE = 0x3f7fc000;
 const JUST_ABOVE_ZERO = 0x3a800000;
+const NEARLY_ZERO = 0x0d800000;
 
 export function rowOf(run: Run, lambda: bigint): Row {
   return { length: BigInt(run.terms), lambda, largest: run.top, sum: run.total };
 }
 
-/** For a row with a NaN, +Inf or nothing but -Inf. */
-export function acceptsWithout(logarithm: boolean, claimed: number): boolean {
-  if (isNaN32(claimed)) return true;
-  if (logarithm) return claimed >>> 31 === 1 || claimed <= JUST_ABOVE_ZERO;
-  return claimed <= JUST_ABOVE_ONE || claimed === 0x80000000;
+/** Softmax of a row with a NaN, +Inf or nothing but -Inf (`equal`). */
+export function softmaxWithout(length: number, equal: boolean, claimed: number): Verdict {
+  if (isNaN32(claimed) || (claimed & 0x7fffffff) <= NEARLY_ZERO) return Verdict.Acceptable;
+  if (claimed > JUST_ABOVE_ONE) return Verdict.Fraudulent;
+  if (claimed >= JUST_BELOW_ONE) return Verdict.Acceptable;
+  if (!equal) return Verdict.Imprecise;
+  const { mantissa, exponent } = decode32(claimed);
+  const one = 1n << BigInt(-exponent); // claimed >= 2^-100
+  return magnitude(mantissa * BigInt(length) - one) <= one >> 10n ? Verdict.Acceptable : Verdict.Imprecise;
 }
 
-/** LogSumExp of a row whose largest element is an infinity. */
-export function acceptsInfiniteSum(largest: number, claimed: number): boolean {
-  if (isNaN32(claimed) || claimed === largest) return true;
-  return largest === NEGATIVE_INFINITY && claimed === (LARGEST | 0x80000000) >>> 0;
+/** The same for LogSoftmax: NaN, -Inf or the lowest number, 0, or -ln K. */
+export function logSoftmaxWithout(length: number, equal: boolean, claimed: number): Verdict {
+  const size = claimed & 0x7fffffff;
+  if (isNaN32(claimed) || size <= JUST_ABOVE_ZERO) return Verdict.Acceptable;
+  if (claimed >>> 31 === 0) return Verdict.Fraudulent;
+  if (size >= LARGEST) return Verdict.Acceptable;
+  if (!equal) return Verdict.Imprecise;
+  const off = fixed(claimed) + ((log2Units(BigInt(length)) * LN_2) >> 128n);
+  return magnitude(off) <= 1n << 50n ? Verdict.Acceptable : Verdict.Imprecise;
+}
+
+/** The same for LogSumExp. An infinite largest element decides; beside a NaN there is no bound. */
+export function sumWithout(nan: boolean, largest: number, claimed: number): Verdict {
+  if (isNaN32(claimed)) return Verdict.Acceptable;
+  const limit = (claimed & 0x7fffffff) >= LARGEST;
+  if (nan) return limit ? Verdict.Acceptable : Verdict.Imprecise;
+  const lowest = largest === NEGATIVE_INFINITY && limit && claimed >>> 31 === 1;
+  return claimed === largest || lowest ? Verdict.Acceptable : Verdict.Fraudulent;
 }
 
 export function softmax(row: Row, x: number, claimed: number): Judgement {

@@ -1,9 +1,20 @@
 import { gamma, judgeWide, termsOf } from "./bands.ts";
-import { acceptIf } from "./checks.ts";
+import { acceptIf, ruled } from "./checks.ts";
 import { squareRootFloor } from "./correct-rounding.ts";
-import { isFinite32, isSubnormal32, isZero32, order32 } from "./float32.ts";
-import type { Judgement } from "./types.ts";
-import { over, plus, times, type Wide, wide, wideFloat, wideLess, wideRoot, WIDE_ZERO } from "./wide.ts";
+import { INFINITY, isFinite32, isNaN32, isSubnormal32, isZero32, order32 } from "./float32.ts";
+import { type Judgement, Verdict } from "./types.ts";
+import {
+  minus,
+  over,
+  plus,
+  times,
+  type Wide,
+  wide,
+  wideFloat,
+  wideLess,
+  wideRoot,
+  WIDE_ZERO,
+} from "./wide.ts";
 
 // Twin of contracts/numerics/Standardisation.sol, function by function; the names are those of
 // docs/numerics/normalization.md.
@@ -46,6 +57,8 @@ interface Errors {
 }
 
 const ONE = wide(1n);
+/** 2^75, above 1/√(2^-149). */
+const VANISHING = 0x65000000;
 
 /** The caller has ruled on operands that are not finite and on a W of 0. */
 export function affine(call: Call, claimed: number): Judgement {
@@ -64,18 +77,46 @@ export function affine(call: Call, claimed: number): Judgement {
   return judgeWide(negative, product, call.bias >>> 31 === 1, bias, { provable, integrity }, claimed);
 }
 
-/** y = 1/√W itself. */
+/** y = 1/√W itself. Where W may vanish it has no upper bound but that of the smallest float. */
 export function inverseDeviation(call: Call, claimed: number): Judgement {
   const { worst, usual } = termsOf(BigInt(call.terms), call.lambda);
   const e = errors(call, worst);
-  if (!e) return acceptIf(true);
   if (call.sumsOverflow && (!isFinite32(claimed) || isZero32(claimed))) return acceptIf(true);
+  const tooSmall = claimed >>> 31 === 1 || wideLess(wideFloat(claimed), leastInverse(call, worst));
+  if (!e) {
+    if (isNaN32(claimed)) return ruled(Verdict.Imprecise);
+    return acceptIf(!tooSmall && (claimed <= VANISHING || claimed === INFINITY));
+  }
   if (!isFinite32(claimed)) return acceptIf(false);
   const inverse = over(ONE, wideRoot(call.variance));
   const bandOf = ({ shrink, own }: Errors) =>
     plus(times(inverse, plus(shrink, own, times(shrink, own), wide(1n, -48))), wide(1n, -126));
   const bands = { provable: bandOf(e), integrity: bandOf(errors(call, usual)!) };
-  return judgeWide(false, inverse, false, WIDE_ZERO, bands, claimed);
+  const judgement = judgeWide(false, inverse, false, WIDE_ZERO, bands, claimed);
+  return tooSmall ? { ...judgement, verdict: Verdict.Fraudulent } : judgement;
+}
+
+/** What 1/√W cannot be below, however wrong the mean is: √Ŵ ≤ √((√W + D)²(1 + γ) + τ), and 6u. */
+function leastInverse(call: Call, terms: bigint): Wide {
+  let off = runningError(call, terms);
+  if (call.spread.m !== 0n) off = larger(off, driftOf(call, terms));
+  const root = plus(wideRoot(call.variance), off);
+  const growth = plus(ONE, gamma(terms + (BigInt(call.roundings) << 8n)));
+  const inverse = over(ONE, wideRoot(plus(times(root, root, growth), call.loss)));
+  return minus(inverse, times(inverse, wide(1n, -20)));
+}
+
+/** D: how far the mean of two passes may be off. */
+const driftOf = (call: Call, terms: bigint): Wide =>
+  plus(times(gamma(terms + 256n), call.spread), wide(5n, -126));
+
+/** D' = u·X·(0.51·K + 12) + 3Kμ: the same for a running mean, and for √V; 0 where it cannot be wrong. */
+function runningError(call: Call, terms: bigint): Wide {
+  if (call.largest.m === 0n) return WIDE_ZERO;
+  return plus(
+    times(call.largest, wide(((terms * 131n) >> 8n) + 3073n, -32)),
+    wide(3n * BigInt(call.terms), -126),
+  );
 }
 
 /** The errors for one of the bands; undefined where z ≥ 3/8: there is no bound. */
@@ -88,7 +129,7 @@ function errors(call: Call, terms: bigint): Errors | undefined {
   const own = plus(times(z, plus(ONE, z, times(plus(z, z), z)), wide(1n, -1)), wide(1n, -21));
   if (call.spread.m === 0n)
     return withRunning(call, { own, drift: WIDE_ZERO, drifted: WIDE_ZERO, shrink: WIDE_ZERO }, terms);
-  const drift = plus(times(gamma(terms + 256n), call.spread), wide(5n, -126));
+  const drift = driftOf(call, terms);
   const square = times(drift, drift);
   const twoPass = {
     own,
@@ -99,13 +140,10 @@ function errors(call: Call, terms: bigint): Errors | undefined {
   return withRunning(call, twoPass, terms);
 }
 
-/** Widens the errors to those of a running mean (Welford): D' = u·X·(0.51·K + 12) + 3Kμ for mean and √V. */
+/** Widens the errors to those of a running mean (Welford). */
 function withRunning(call: Call, e: Errors, terms: bigint): Errors | undefined {
   if (call.largest.m === 0n) return e;
-  const off = plus(
-    times(call.largest, wide(((terms * 131n) >> 8n) + 3073n, -32)),
-    wide(3n * BigInt(call.terms), -126),
-  );
+  const off = runningError(call, terms);
   const root = wideRoot(call.variance);
   const q = over(off, root);
   const drift = larger(e.drift, off);
@@ -155,12 +193,16 @@ function acceptsOverflow(call: Call, e: Errors, factor: Wide, claimed: number): 
   return call.sumsOverflow || !wideLess(most, wide(1n, 125));
 }
 
-/** Where W may vanish beside what underflow does to it: no result, or one up to 4·√K·|scale| + 2·|bias|. */
+/** Where W may vanish: no result, or one up to 4·√K·|scale| + 2·|bias|; K is 1 (5/4) where all elements are equal. */
 function acceptsUnbounded(call: Call, claimed: number): boolean {
   if (!isFinite32(claimed)) return true;
   const square = BigInt(call.terms) << 4n;
   const floor = squareRootFloor(square);
   const root = floor * floor === square ? floor : floor + 1n;
-  const most = plus(times(wide(root + 1n), wideFloat(call.scale)), times(wide(2n), wideFloat(call.bias)));
+  const equal = call.spread.m !== 0n && call.variance.m === 0n;
+  const most = plus(
+    times(wide(equal ? 5n : root + 1n), wideFloat(call.scale)),
+    times(wide(2n), wideFloat(call.bias)),
+  );
   return wideLess(wideFloat(claimed), plus(most, wide(1n, -120)));
 }

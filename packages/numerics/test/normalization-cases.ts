@@ -1,6 +1,6 @@
-import { type KernelInput, NormalizationOp } from "@assay/numerics";
+import { type KernelInput, NormalizationOp, Verdict } from "@assay/numerics";
 import type { StandardiseCase } from "./reference/standardise.ts";
-import { abiWords, bitsOf, EDGES, float32Input, littleEndian } from "./samples.ts";
+import { abiWords, bitsOf, EDGES, float32Input, littleEndian, valueOf } from "./samples.ts";
 
 export const ROW_KINDS = [
   "gauss",
@@ -93,3 +93,131 @@ export function normalizationInput(
   if (operands[1]) operands[1] = [operands[0]![next() % length]!];
   return float32Input({ op, params, operands: operands.map(littleEndian) });
 }
+
+const [INF, MASKED, NAN, ONE_BITS, LOWEST] = [0x7f800000, 0xff800000, 0x7fc00000, 0x3f800000, 0xff7fffff];
+const equalRow = (value: number, length: number) => Array<number>(length).fill(bitsOf(value));
+
+/** Rows without a result, and rows that are nearly constant where there is no epsilon: [what, input, verdict]. */
+export const OPEN_ROWS: readonly (readonly [string, KernelInput, Verdict])[] = (() => {
+  const { Softmax, LogSoftmax, LogSumExp, Standardise, InverseDeviation } = NormalizationOp;
+  const { Acceptable, Imprecise, Fraudulent } = Verdict;
+  const name = Object.fromEntries(Object.entries(NormalizationOp).map(([key, op]) => [op, key]));
+  const cases: [op: number, row: number[], claims: [number, Verdict][]][] = [];
+  const masked = [MASKED, MASKED, MASKED, MASKED, MASKED];
+  const softmaxClaims: [number, Verdict][] = [
+    [NAN, Acceptable],
+    [0, Acceptable],
+    [0x80000000, Acceptable],
+    [ONE_BITS, Acceptable],
+    [bitsOf(0.9), Imprecise],
+    [bitsOf(1e-20), Imprecise],
+    [bitsOf(1.01), Fraudulent],
+    [bitsOf(-0.2), Fraudulent],
+    [INF, Fraudulent],
+  ];
+  cases.push([Softmax, masked, [...softmaxClaims, [bitsOf(0.2), Acceptable], [bitsOf(0.25), Imprecise]]]);
+  for (const row of [
+    [NAN, 0, ONE_BITS, ONE_BITS, ONE_BITS],
+    [INF, 0, MASKED, INF, 0],
+  ])
+    cases.push([Softmax, row, [...softmaxClaims, [bitsOf(0.2), Imprecise]]]);
+  const logClaims: [number, Verdict][] = [
+    [NAN, Acceptable],
+    [MASKED, Acceptable],
+    [LOWEST, Acceptable],
+    [0, Acceptable],
+    [bitsOf(-1), Imprecise],
+    [bitsOf(0.01), Fraudulent],
+    [INF, Fraudulent],
+  ];
+  cases.push([
+    LogSoftmax,
+    masked,
+    [...logClaims, [bitsOf(-Math.log(5)), Acceptable], [bitsOf(-1.62), Imprecise]],
+  ]);
+  cases.push([LogSoftmax, [NAN, 0], [...logClaims, [bitsOf(-Math.log(2)), Imprecise]]]);
+  cases.push([
+    LogSumExp,
+    [NAN, 0],
+    [
+      [NAN, Acceptable],
+      [INF, Acceptable],
+      [LOWEST, Acceptable],
+      [0, Imprecise],
+    ],
+  ]);
+  cases.push([
+    LogSumExp,
+    [INF, 0],
+    [
+      [NAN, Acceptable],
+      [INF, Acceptable],
+      [MASKED, Fraudulent],
+      [0, Fraudulent],
+    ],
+  ]);
+  cases.push([
+    LogSumExp,
+    masked,
+    [
+      [NAN, Acceptable],
+      [MASKED, Acceptable],
+      [LOWEST, Acceptable],
+      [INF, Fraudulent],
+      [0, Fraudulent],
+    ],
+  ]);
+
+  // V = 0: a mean that is right gives 1/0, one that is off by D at least 1/D·(1 - 2^-20)
+  const equal = equalRow(3, 7);
+  cases.push([
+    InverseDeviation,
+    equal,
+    [
+      [INF, Acceptable],
+      [bitsOf(2 ** 22), Acceptable], // the mean is off by one place
+      [bitsOf(2 ** 74), Acceptable],
+      [bitsOf(2 ** 76), Fraudulent],
+      [bitsOf(2 ** 16), Fraudulent],
+      [ONE_BITS, Fraudulent],
+      [0, Fraudulent],
+      [bitsOf(-(2 ** 22)), Fraudulent],
+      [NAN, Imprecise],
+      [MASKED, Fraudulent],
+    ],
+  ]);
+  // D is about as large as the deviation: 1/√(V + D²) is far above 0
+  const near = [...equalRow(1000, 6), bitsOf(1000 + 2 ** -13)];
+  const deviation = Math.sqrt((6 / 49) * 2 ** -26);
+  cases.push([
+    InverseDeviation,
+    near,
+    [
+      [bitsOf(1 / deviation), Acceptable],
+      [0, Fraudulent],
+      [ONE_BITS, Fraudulent],
+      [bitsOf(0.01 / deviation), Fraudulent],
+      [bitsOf(-1 / deviation), Fraudulent],
+    ],
+  ]);
+  cases.push([
+    Standardise,
+    equal,
+    [
+      [NAN, Acceptable],
+      [INF, Acceptable],
+      [ONE_BITS, Acceptable],
+      [bitsOf(4), Acceptable], // rounding in x·r + (0 - m·r)
+      [bitsOf(6), Fraudulent],
+      [bitsOf(-8), Fraudulent],
+    ],
+  ]);
+  return cases.flatMap(([op, row, claims]) =>
+    claims.map(([claimed, verdict]): [string, KernelInput, Verdict] => {
+      const operands = op === LogSumExp || op === InverseDeviation ? [row] : [row, [row[0]!]];
+      const params = op <= LogSumExp ? abiWords(1024) : abiWords(0, 1024);
+      const what = `${name[op]} of [${row.map(valueOf).join(", ")}]: ${valueOf(claimed)}`;
+      return [what, float32Input({ op, params, claimed, operands: operands.map(littleEndian) }), verdict];
+    }),
+  );
+})();

@@ -1,6 +1,12 @@
 import { normalization, NormalizationOp, Verdict } from "@assay/numerics";
 import { describe, expect, it } from "vitest";
-import { randomRow, randomStandardise, ROW_KINDS, standardiseInput } from "./normalization-cases.ts";
+import {
+  OPEN_ROWS,
+  randomRow,
+  randomStandardise,
+  ROW_KINDS,
+  standardiseInput,
+} from "./normalization-cases.ts";
 import {
   evaluate,
   type Machine,
@@ -127,6 +133,7 @@ describe("standardised elements", () => {
     expect(verdict([one, one, one, one], nan)).toBe(Acceptable);
     expect(verdict([one, one, one, one], bitsOf(1))).toBe(Acceptable);
     expect(verdict([one, one, one, one], bitsOf(40))).toBe(Fraudulent);
+    expect(verdict([one, one, one, one], bitsOf(7))).toBe(Fraudulent);
     expect(verdict([one, one, one, one], nan, eps)).toBe(Fraudulent);
     expect(verdict([one, one, one, one], 0, eps)).toBe(Acceptable);
     expect(verdict([one, one, one, one], bitsOf(0.01), eps)).toBe(Fraudulent);
@@ -139,6 +146,12 @@ describe("standardised elements", () => {
     expect(verdict([bitsOf(1e30), bitsOf(-1e30)], 0, eps)).toBe(Acceptable);
     expect(verdict([bitsOf(1e30), bitsOf(-1e30)], bitsOf(0.5), eps)).toBe(Fraudulent);
     expect(verdict([bitsOf(1e30), bitsOf(-1e30)], one, eps)).toBe(Acceptable);
+  });
+});
+
+describe("rows without a result, rows that are nearly constant", () => {
+  it.each(OPEN_ROWS)("%s", (_, input, verdict) => {
+    expect(normalization.judge(input).verdict).toBe(verdict);
   });
 });
 

@@ -9,6 +9,8 @@ import {
   integers,
   pick,
   quantisedInput,
+  EXTREME_SCALES,
+  extremeInput,
 } from "./quantised-cases.ts";
 import { SMALL, WORDS } from "./quantised-cases.ts";
 import { rational, realOf, roundTo32, times } from "./reference/rational.ts";
@@ -181,6 +183,12 @@ describe("Requantise", () => {
       }
     }
     expect(frauds).toBeGreaterThan(2000);
+  });
+});
+
+describe("Requantise with extreme scales", () => {
+  it.each(EXTREME_SCALES)("sum %d, scales %j, zero point %d: %d is %d", (...extreme) => {
+    expect(verdictOf(extremeInput(extreme))).toBe(extreme[4]);
   });
 });
 
