@@ -273,7 +273,7 @@ async function confirm({ chain, operations }: StepContext, item: Case): Promise<
       const request = events.find(({ eventName }) => eventName === "InferenceRequested")?.args;
       const { executor, outputRoot, challengeEnd, phase } = claim;
       return JSON.stringify(
-        [claim.request.requestId, executor, outputRoot, challengeEnd, phase, request],
+        [claim.requestId, executor, outputRoot, challengeEnd, phase, request],
         (_, value) => (typeof value === "bigint" ? value.toString() : (value as unknown)),
       );
     }),

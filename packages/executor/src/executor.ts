@@ -15,14 +15,25 @@ import {
   startOperations,
   type Store,
   storeJournal,
+  type StoredValues,
   writeNote,
 } from "@assay/service";
+import type { Program } from "@assay/program";
 import { AssayError } from "@assay/tensor";
 import type { AddressInfo } from "node:net";
 import type { Hex } from "viem";
 import type { ExecutorBackend, ExecutorOptions } from "./options.ts";
 import { createServer } from "./server.ts";
-import { addJob, countJobs, type JobState, openExecutorStore, openJobs, reopenJobs } from "./state.ts";
+import {
+  addJob,
+  adoptJob,
+  type Adopted,
+  countJobs,
+  type JobState,
+  openExecutorStore,
+  openJobs,
+  reopenJobs,
+} from "./state.ts";
 import { step, type StepContext } from "./steps.ts";
 import { TraceFiles } from "./trace-files.ts";
 
@@ -32,6 +43,14 @@ export interface Executor {
   readonly url: string;
   /** Address of metrics and health, where a port was given. */
   readonly metricsUrl: string | undefined;
+  /** Its account on the chain: whoever else sends from it must go this way, for the nonces. */
+  readonly chain: Chain;
+  /** What it runs, by program root. */
+  readonly programs: ReadonlyMap<Hex, Program>;
+  /** Runs a program: stored bytes in, stored bytes out. */
+  run(programRoot: Hex, inputs: StoredValues): Promise<Uint8Array[]>;
+  /** Takes over the defence of a claim of this account that came to the chain by another way. */
+  adopt(claim: Adopted): Promise<void>;
   /** Jobs by state. */
   status(): Promise<Partial<Record<JobState, number>>>;
   /** Finishes the steps in progress and stops. What is not done goes on at the next start. */
@@ -118,6 +137,17 @@ export async function startExecutor(options: ExecutorOptions): Promise<Executor>
   return {
     url,
     metricsUrl: operations.url,
+    chain,
+    programs: new Map([...backends].map(([root, { program }]) => [root, program])),
+    run(programRoot, inputs) {
+      const backend = backends.get(programRoot);
+      if (backend === undefined)
+        throw new AssayError("PROGRAM_NOT_SERVED", `${programRoot} is not served here`);
+      return backend.run(inputs);
+    },
+    async adopt(claim) {
+      if (await adoptJob(store, claim)) log.info({ claimId: claim.claimId }, "claim adopted");
+    },
     status: () => countJobs(store),
     stop() {
       stopped ??= (async () => {

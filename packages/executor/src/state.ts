@@ -1,4 +1,11 @@
-import { NOTE_SCHEMA, openStore, type Queryable, type RequestSeen, type Store } from "@assay/service";
+import {
+  type Book,
+  NOTE_SCHEMA,
+  openStore,
+  type Queryable,
+  type RequestSeen,
+  type Store,
+} from "@assay/service";
 import type { Hex } from "viem";
 
 /**
@@ -11,6 +18,8 @@ export type JobState =
 
 export interface Job {
   requestId: Hex;
+  /** Which market's claim it is. */
+  book: Book;
   programRoot: Hex;
   inputRoot: Hex;
   inputs: Uint8Array;
@@ -44,9 +53,10 @@ const MIGRATIONS = [
     updated_at timestamptz not null default now()
   );
   create index job_state on job (state)`,
+  "alter table job add column book text not null default 'requests'",
 ];
 
-const COLUMNS = `request_id as "requestId", program_root as "programRoot", input_root as "inputRoot", inputs,
+const COLUMNS = `request_id as "requestId", book, program_root as "programRoot", input_root as "inputRoot", inputs,
   inputs_uri as "inputsUri", state, reason, outputs, output_root as "outputRoot", signature, claim_id as "claimId",
   trace_root as "traceRoot"`;
 
@@ -70,6 +80,38 @@ export async function addJob(store: Queryable, request: RequestSeen): Promise<bo
   return inserted.rows.length > 0;
 }
 
+/** A claim that somebody else has put on the chain for this executor: to be defended and ended like its own. */
+export interface Adopted {
+  book: Book;
+  requestId: Hex;
+  claimId: Hex;
+  programRoot: Hex;
+  inputRoot: Hex;
+  outputRoot: Hex;
+  /** Stored bytes, one after the other. */
+  inputs: Uint8Array;
+  outputs: Uint8Array;
+}
+
+/** Adds a claim that is on the chain; one already known stays as it is. */
+export async function adoptJob(store: Queryable, claim: Adopted): Promise<boolean> {
+  const inserted = await store.query(
+    `insert into job (request_id, book, program_root, input_root, inputs, inputs_uri, state, outputs, output_root, claim_id)
+     values ($1, $2, $3, $4, $5, '', 'posted', $6, $7, $8) on conflict do nothing returning 1`,
+    [
+      claim.requestId,
+      claim.book,
+      claim.programRoot,
+      claim.inputRoot,
+      claim.inputs,
+      claim.outputs,
+      claim.outputRoot,
+      claim.claimId.toLowerCase(),
+    ],
+  );
+  return inserted.rows.length > 0;
+}
+
 export async function openJobs(store: Queryable): Promise<Job[]> {
   const jobs = await store.query<Job>(
     `select ${COLUMNS} from job where state not in ('settled', 'ignored') order by updated_at`,
@@ -81,7 +123,7 @@ export async function openJobs(store: Queryable): Promise<Job[]> {
 export async function reopenJobs(store: Queryable): Promise<void> {
   await store.query(
     `update job set reason = null, updated_at = now(),
-       state = case when claim_id is null then 'seen' when state = 'settled' then 'posted' else 'signed' end
+       state = case when claim_id is null then 'seen' when state = 'settled' or book <> 'requests' then 'posted' else 'signed' end
      where state in ('settled', 'ignored') and updated_at > now() - interval '1 day'`,
   );
 }

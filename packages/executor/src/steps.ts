@@ -44,7 +44,7 @@ const HOPELESS = new Set(["INPUTS_MISMATCH", "INPUT_NAN", "INPUT_DTYPE", "INPUT_
 /** Takes a job one step further. Throws what is worth another try. */
 export async function step(context: StepContext, job: Job): Promise<void> {
   const log = context.log.child({ requestId: job.requestId, ...(job.claimId && { claimId: job.claimId }) });
-  const inner = { ...context, log };
+  const inner = { ...context, log, chain: context.chain.of(job.book) };
   const backend = context.backends.get(job.programRoot);
   if (backend === undefined) return; // the model is not served any more (or not yet again)
   switch (job.state) {
@@ -162,6 +162,8 @@ async function follow(context: StepContext, job: Job, backend: ExecutorBackend):
   const phase = await chain.phase(claimId);
   switch (phase) {
     case "Unknown":
+      // An order's claim is its gateway's to bring back.
+      if (job.book !== "requests") return;
       // Reorganised away: the stored claim is posted again, byte for byte.
       return updateJob(store, job.requestId, { state: "signed" });
     case "Open":

@@ -3,7 +3,7 @@ import { AssayError } from "@assay/tensor";
 import type { Address, Client, Hex } from "viem";
 import { type Budget, Buckets } from "./budget.ts";
 import type { Channels } from "./channels.ts";
-import { type BatchDomain, type Order, orderHash, voucherHash } from "./offchain.ts";
+import { type Order, type OrderDomain, orderHash, voucherHash } from "@assay/protocol";
 import { isContractSignature, recoverSigner } from "./signatures.ts";
 import type { Program } from "@assay/program";
 import type { SubmittedOrder } from "./wire.ts";
@@ -43,8 +43,12 @@ export const DEFAULT_LIMITS: AdmissionLimits = {
 };
 
 export interface AdmissionContext {
-  domain: BatchDomain;
+  domain: OrderDomain;
   executor: Address;
+  /** Prices are multiples of it, in token units. */
+  priceUnit: bigint;
+  /** Orders that can be taken now, for stake to back their claims. */
+  room: () => number;
   offers: ReadonlyMap<Hex, Offer>;
   channels: Channels;
   client: Client;
@@ -123,6 +127,8 @@ export class Admission {
       throw refuse("DEADLINE_TOO_FAR", `the deadline is more than ${limits.maxSeconds} s away`);
     if (order.price < offer.price)
       throw refuse("PRICE_TOO_LOW", `the order offers ${order.price}, a run costs ${offer.price}`);
+    if (order.price % this.#context.priceUnit !== 0n)
+      throw refuse("PRICE_NOT_REPRESENTABLE", `the price is no multiple of ${this.#context.priceUnit}`);
     return offer;
   }
 
@@ -134,6 +140,13 @@ export class Admission {
     const { domain, offers } = this.#context;
     const wait = this.#signers.take(order.requester);
     if (wait > 0) throw tooFast("RATE_LIMITED", wait);
+    // A receipt whose claim could not be posted would cost its executor a collateral.
+    if (this.#context.room() <= 0)
+      throw refuse(
+        "BUSY",
+        "the executor's stake backs no more claims now",
+        "try again once earlier ones are final",
+      );
     const held = await this.#context.channels.voucherOf(order.requester);
     // A voucher that is held already, or is lower, adds nothing that would have to be checked.
     if (held === undefined || voucher.cumulative > held.cumulative)

@@ -19,14 +19,14 @@ import {
 } from "viem";
 import { type OrderRecord, type OrderRecords, memoryRecords } from "./records.ts";
 import {
-  type BatchDomain,
+  type OrderDomain,
   type Order,
   orderHash,
   orderTypedData,
   receiptTypedData,
   type Voucher,
   voucherTypedData,
-} from "./offchain.ts";
+} from "@assay/protocol";
 import { type OrderAnswer, parseReceipt, type ServedProgram, wireJson } from "./wire.ts";
 
 /** How often an order is sent when the gateway does not answer. */
@@ -95,7 +95,7 @@ export async function createAssayClient(options: AssayClientOptions): Promise<As
 export class AssayOrders {
   readonly #options: AssayClientOptions;
   readonly #records: OrderRecords;
-  readonly #domain: BatchDomain;
+  readonly #domain: OrderDomain;
   readonly #programs = new Map<Hex, Promise<PublishedProgram>>();
   readonly #known = new Map<Hex, OrderRecord>();
   #served: Promise<ServedProgram[]> | undefined;

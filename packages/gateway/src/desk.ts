@@ -14,18 +14,18 @@ import type { Account, Address, Hex } from "viem";
 import type { Admission, Offer } from "./admission.ts";
 import type { Channels } from "./channels.ts";
 import { Group } from "./group.ts";
-import { type BatchDomain, type Order, type Receipt, receiptTypedData } from "./offchain.ts";
+import { type OrderDomain, type Order, type Receipt, receiptTypedData } from "@assay/protocol";
 import { insertPlaced, type Placed, placedByHash, type Placing } from "./state.ts";
-import type { ValueFiles } from "./value-files.ts";
+import type { Values } from "./values.ts";
 import type { OrderAnswer, SubmittedOrder } from "./wire.ts";
 
 export interface DeskContext {
   store: Store;
-  values: ValueFiles;
+  values: Values;
   channels: Channels;
   admission: Admission;
   offers: ReadonlyMap<Hex, Offer>;
-  domain: BatchDomain;
+  domain: OrderDomain;
   account: Account;
   /** Outputs' stored bytes. */
   run(programRoot: Hex, inputs: StoredValues): Promise<Uint8Array[]>;
@@ -34,6 +34,8 @@ export interface DeskContext {
   now: () => bigint;
   /** Orders worked on or waiting at a time. */
   pending: number;
+  /** Told of each receipt that was stored. */
+  placed: () => void;
   log: Logger;
 }
 
@@ -136,6 +138,7 @@ export class Desk {
       };
       if (await this.#group.add({ placed, voucher, voucherSignature })) {
         reservation.owe();
+        this.#context.placed();
         return answerOf(hash, receipt, receiptSignature, bytes);
       }
       // Another process was first: its receipt is the one, ours never leaves this function.

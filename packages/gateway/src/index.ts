@@ -10,7 +10,7 @@ export { type ChainChannel, Channels } from "./channels.ts";
 export { claimOfOrder, Desk, type DeskContext } from "./desk.ts";
 export { createGatewayServer, type GatewayServerOptions } from "./server.ts";
 export { openGatewayStore, type OrderState, type Placed } from "./state.ts";
-export { ValueFiles } from "./value-files.ts";
+export { Values } from "./values.ts";
 export {
   type OrderAnswer,
   parseReceipt,
@@ -27,3 +27,4 @@ export {
   type OrderResult,
 } from "./client.ts";
 export { fileRecords, memoryRecords, type OrderRecord, type OrderRecords } from "./records.ts";
+export { type BatchBook, type BatchSeen, Poster, type PosterOptions } from "./poster.ts";

@@ -1,6 +1,6 @@
 import { appendFile, readFile } from "node:fs/promises";
 import type { Hex } from "viem";
-import type { Order, Receipt, Voucher } from "./offchain.ts";
+import type { Order, Receipt, Voucher } from "@assay/protocol";
 
 /**
  * An order as its requester keeps it: `sent` → `promised` (there is a receipt) → `posted` (the chain has its claim), or

@@ -7,13 +7,13 @@ import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { Address, Hex } from "viem";
 import type { Offer } from "./admission.ts";
 import type { Desk } from "./desk.ts";
-import { placedByHash, placedInBatch } from "./state.ts";
-import type { ValueFiles } from "./value-files.ts";
+import { type Placed, placedByHash, placedInBatch } from "./state.ts";
+import type { Values } from "./values.ts";
 import { parseSubmission, type ServedProgram, type SubmittedOrder, wireJson } from "./wire.ts";
 
 export interface GatewayServerOptions {
   store: Store;
-  values: ValueFiles;
+  values: Values;
   desk: Desk;
   offers: ReadonlyMap<Hex, Offer>;
   executor: Address;
@@ -21,6 +21,8 @@ export interface GatewayServerOptions {
   addressRate: number;
   /** Believe X-Forwarded-For: only behind a proxy that sets it. */
   trustProxy: boolean;
+  /** Where the claim of `orders[index]` is in their batch. */
+  inclusionOf: (orders: readonly Placed[], index: number) => unknown;
   health: () => Promise<Record<string, unknown> & { ok: boolean }>;
   log: Logger;
 }
@@ -36,6 +38,7 @@ const STATUS: Record<string, number> = {
   VOUCHER_MISMATCH: 400,
   SIGNATURE_INVALID: 401,
   VOUCHER_SIGNATURE_INVALID: 401,
+  PRICE_NOT_REPRESENTABLE: 400,
   PRICE_TOO_LOW: 402,
   VOUCHER_TOO_LOW: 402,
   BALANCE_TOO_LOW: 402,
@@ -116,6 +119,13 @@ export async function createGatewayServer(options: GatewayServerOptions): Promis
   server.get<{ Params: HashParams }>("/v1/orders/:hash/outputs", async (request, reply) =>
     bytes(reply, await desk.outputs(await orderOf(request))),
   );
+  // What shows, to a contract or anybody else, that the claim is in its batch.
+  server.get<{ Params: HashParams }>("/v1/orders/:hash/inclusion", async (request, reply) => {
+    const { batchId, position, orderHash } = await orderOf(request);
+    if (batchId === null || position === null) throw notFound(`the batch of order ${orderHash}`);
+    const orders = await placedInBatch(store, batchId);
+    return json(reply, { batchId, ...(options.inclusionOf(orders, position) as object) });
+  });
   server.get("/v1/programs", async (): Promise<ServedProgram[]> =>
     [...offers].map(([programRoot, { program, price }]) => ({
       programRoot,

@@ -1,6 +1,6 @@
 import { NOTE_SCHEMA, openStore, type Queryable, type Store } from "@assay/service";
 import type { Address, Hex } from "viem";
-import type { Order, Receipt, Voucher } from "./offchain.ts";
+import type { Order, Receipt, Voucher } from "@assay/protocol";
 
 /**
  * How far an order with a receipt has come: `signed` (in no batch yet) → `batched` → `settled`, with the outcome. An
@@ -21,6 +21,8 @@ export interface Placed {
   batchId: Hex | null;
   /** Where in its batch. */
   position: number | null;
+  /** Whether its claim was taken out of its batch, to be challenged. */
+  opened: boolean;
   /** How its claim was settled. */
   outcome: string | null;
 }
@@ -45,6 +47,7 @@ export const GATEWAY_MIGRATIONS = [
     state text not null default 'signed',
     batch_id text,
     position int,
+    opened boolean not null default false,
     outcome text,
     created_at timestamptz not null default now(),
     unique (requester, nonce)
@@ -64,24 +67,28 @@ export const GATEWAY_MIGRATIONS = [
     batch_id text primary key,
     number bigserial,
     state text not null,
-    form text not null,
     claims int not null,
     transaction text,
     window_end bigint,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now()
   );
-  create index batch_state on batch (state)`,
+  create index batch_state on batch (state);
+  create table demand (
+    receipt_hash text primary key,
+    order_hash text not null
+  )`,
 ];
 
-export function openGatewayStore(dataDir: string): Promise<Store> {
-  return openStore({ dataDir, migrations: GATEWAY_MIGRATIONS });
+/** A database of its own in a folder, or the PostgreSQL that all gateways of an executor share. */
+export function openGatewayStore(where: { dataDir: string } | { databaseUrl: string }): Promise<Store> {
+  return openStore({ ...where, schema: "assay_gateway", migrations: GATEWAY_MIGRATIONS });
 }
 
 const COLUMNS = `order_hash as "orderHash", requester, executor, program_root as "programRoot",
   input_root as "inputRoot", price::text, deadline::text, nonce::text, order_signature as "orderSignature",
   output_root as "outputRoot", claim_by::text as "claimBy", receipt_signature as "receiptSignature",
-  claim_id as "claimId", state, batch_id as "batchId", position, outcome`;
+  claim_id as "claimId", state, batch_id as "batchId", position, opened, outcome`;
 
 interface PlacedRow extends Omit<Placed, "order" | "receipt"> {
   requester: Address;
@@ -147,7 +154,7 @@ export function unbatched(store: Queryable, most: number): Promise<Placed[]> {
 
 /** Orders to be written together, and each requester's best voucher. */
 export interface Placing {
-  placed: Omit<Placed, "state" | "batchId" | "position" | "outcome">;
+  placed: Omit<Placed, "state" | "batchId" | "position" | "opened" | "outcome">;
   voucher: Voucher;
   voucherSignature: Hex;
 }
@@ -249,4 +256,32 @@ async function channels(store: Queryable, where: string, params: unknown[]): Pro
 
 export async function writeRedeemed(store: Queryable, requester: Address, redeemed: bigint): Promise<void> {
   await store.query("update channel set redeemed = $2 where requester = $1", [requester, String(redeemed)]);
+}
+
+/** Demands on the chain for the claim of a receipt that are not answered yet. */
+export async function openDemands(store: Queryable): Promise<{ receiptHash: Hex; orderHash: Hex }[]> {
+  const found = await store.query<{ receiptHash: Hex; orderHash: Hex }>(
+    'select receipt_hash as "receiptHash", order_hash as "orderHash" from demand',
+  );
+  return found.rows;
+}
+
+export async function addDemand(store: Queryable, receiptHash: Hex, orderHash: Hex): Promise<void> {
+  await store.query("insert into demand values ($1, $2) on conflict do nothing", [
+    receiptHash.toLowerCase(),
+    orderHash.toLowerCase(),
+  ]);
+}
+
+export async function endDemand(store: Queryable, receiptHash: Hex): Promise<void> {
+  await store.query("delete from demand where receipt_hash = $1", [receiptHash]);
+}
+
+/** Receipts whose claims have no stake locked yet. */
+export async function countUnposted(store: Queryable): Promise<number> {
+  const found = await store.query<{ count: number }>(
+    `select count(*)::int as count from placed left join batch using (batch_id)
+     where placed.state = 'signed' or batch.state = 'sealed'`,
+  );
+  return found.rows[0]!.count;
 }

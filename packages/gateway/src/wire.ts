@@ -1,4 +1,4 @@
-import type { Order, Receipt, Voucher } from "./offchain.ts";
+import type { Order, Receipt, Voucher } from "@assay/protocol";
 import { AssayError, type Layout } from "@assay/tensor";
 import { type Address, getAddress, type Hex, isAddress, isHex } from "viem";
 

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { defaultLogger, loadModel, ModelBackend, rootOf, type Store } from "@assay/service";
+import { defaultLogger, folderPlace, loadModel, ModelBackend, rootOf, type Store } from "@assay/service";
 import { float32Tensor, toStored } from "@assay/tensor";
 import { createClient, type Hex, http, type LocalAccount } from "viem";
 import { mnemonicToAccount } from "viem/accounts";
@@ -17,10 +17,10 @@ import {
   openGatewayStore,
   type OrderAnswer,
   type SubmittedOrder,
-  ValueFiles,
+  Values,
   wireJson,
 } from "@assay/gateway";
-import { type Order, orderTypedData, type Voucher, voucherTypedData } from "../src/offchain.ts";
+import { type Order, orderTypedData, type Voucher, voucherTypedData } from "@assay/protocol";
 
 const MNEMONIC = "test test test test test test test test test test test junk";
 export const executor = mnemonicToAccount(MNEMONIC, { addressIndex: 3 });
@@ -57,8 +57,8 @@ export async function openRig(
   options: { folder?: string; limits?: Partial<AdmissionLimits>; addressRate?: number } = {},
 ): Promise<Rig> {
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), "assay-desk-")));
-  const store = await openGatewayStore(folder);
-  const values = new ValueFiles(join(folder, "values"));
+  const store = await openGatewayStore({ dataDir: folder });
+  const values = new Values(folderPlace(join(folder, "values")));
   const channels = new Channels(store, async () => ({ funds: FUNDS, redeemed: 0n, isContract: false }));
   const now = () => BigInt(Math.floor(Date.now() / 1000));
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
@@ -67,6 +67,8 @@ export async function openRig(
   const admission = new Admission({
     domain,
     executor: executor.address,
+    priceUnit: 1n,
+    room: () => 1_000,
     offers,
     channels,
     client,
@@ -86,6 +88,7 @@ export async function openRig(
     claimSeconds: 600n,
     now,
     pending: limits.pending,
+    placed: () => undefined,
     log,
   });
   const server = await createGatewayServer({
@@ -96,6 +99,7 @@ export async function openRig(
     executor: executor.address,
     addressRate: options.addressRate ?? 10_000,
     trustProxy: false,
+    inclusionOf: () => ({}),
     health: async () => ({ ok: true }),
     log,
   });

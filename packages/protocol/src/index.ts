@@ -93,7 +93,13 @@ export { demandData, type DemandDataParameters, type DemandDataReturnType } from
 export { deposit, type DepositParameters, type DepositReturnType } from "./actions/deposit.ts";
 export { expire, type ExpireParameters, type ExpireReturnType } from "./actions/expire.ts";
 export { finalise, type FinaliseParameters, type FinaliseReturnType } from "./actions/finalise.ts";
-export { getClaim, type GetClaimParameters, type GetClaimReturnType } from "./actions/get-claim.ts";
+export {
+  type ClaimOnBook,
+  getClaim,
+  getClaimOnBook,
+  type GetClaimParameters,
+  type GetClaimReturnType,
+} from "./actions/get-claim.ts";
 export {
   getDemandPrice,
   type GetDemandPriceParameters,

@@ -4,8 +4,8 @@ import {
   type Claim,
   claimPayout,
   type Deployment,
-  getClaim,
-  type GetClaimReturnType,
+  type ClaimOnBook,
+  getClaimOnBook,
   getEvents,
   getHistory,
   getProgram,
@@ -49,6 +49,21 @@ export interface ChainOptions {
   secondRpc?: string;
 }
 
+/** Which market's claims: those of requests on the chain (InferenceMarket), or of signed orders (BatchMarket). */
+export type Book = "requests" | "orders";
+
+/** The deployment as the actions need it for the claims of one market: every market has a referee of its own. */
+export function bookOf(deployment: Deployment, book: Book): Deployment {
+  if (book === "requests") return deployment;
+  const { batchMarket, batchReferee } = deployment as Deployment &
+    Partial<Record<"batchMarket" | "batchReferee", Address>>;
+  if (batchMarket === undefined || batchReferee === undefined)
+    throw new AssayError("NOT_DEPLOYED", "the deployment has no BatchMarket", {
+      hint: "deploy again with a version that has one",
+    });
+  return { ...deployment, inferenceMarket: batchMarket, referee: batchReferee };
+}
+
 /** What both services ask of and tell the chain. Reads say what is so now: nothing is remembered here. */
 export class Chain {
   readonly deployment: Deployment;
@@ -57,12 +72,23 @@ export class Chain {
   /** The second node, to be asked for confirmation. */
   readonly second: AssayClient | undefined;
   readonly sender: Sender;
-  readonly #collecting = new Serial();
+  readonly #collecting: Serial;
+  readonly #options: ChainOptions;
+  #orders: Chain | undefined;
 
-  constructor(options: ChainOptions) {
+  /** `sibling`: shares its connection and its sender. */
+  constructor(options: ChainOptions, sibling?: Chain) {
     const { account, deployment, log } = options;
     this.deployment = deployment;
     this.account = account;
+    this.#collecting = sibling === undefined ? new Serial() : sibling.#collecting;
+    this.#options = options;
+    if (sibling !== undefined) {
+      this.client = sibling.client;
+      this.second = sibling.second;
+      this.sender = sibling.sender;
+      return;
+    }
     const clientAt = (rpc: string): AssayClient =>
       createClient({
         account,
@@ -88,6 +114,13 @@ export class Chain {
 
   /** Told of the course of each transaction. */
   observe: SenderOptions["observe"];
+
+  /** The same account and node on the claims of a market. */
+  of(book: Book): Chain {
+    if (book === "requests") return this;
+    const deployment = bookOf(this.deployment, book);
+    return (this.#orders ??= new Chain({ ...this.#options, deployment }, this));
+  }
 
   get self(): Address {
     return this.account.address;
@@ -132,8 +165,8 @@ export class Chain {
   }
 
   /** Undefined when the chain has no such claim (any more). */
-  claim(claimId: Hex): Promise<GetClaimReturnType | undefined> {
-    return unless("UnknownClaim", getClaim(this.client, { deployment: this.deployment, claimId }));
+  claim(claimId: Hex): Promise<ClaimOnBook | undefined> {
+    return unless("UnknownClaim", getClaimOnBook(this.client, { deployment: this.deployment, claimId }));
   }
 
   /**
@@ -163,7 +196,7 @@ export class Chain {
     if (this.second === undefined) return;
     const claim = await unless(
       "UnknownClaim",
-      getClaim(this.second, { deployment: this.deployment, claimId }),
+      getClaimOnBook(this.second, { deployment: this.deployment, claimId }),
     );
     if (claim?.settlement !== settlement)
       throw new AssayError(

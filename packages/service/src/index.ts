@@ -2,7 +2,16 @@ export { type AlertMessage, type AlertName, Alerts } from "./alerts.ts";
 export type { Backend } from "./backend.ts";
 export { folderPlace } from "./blob-folder.ts";
 export { type BlobPlace, BlobStore } from "./blobs.ts";
-export { Chain, type ChainOptions, type ClaimSeen, hasCode, isZero, type RequestSeen } from "./chain.ts";
+export {
+  type Book,
+  bookOf,
+  Chain,
+  type ChainOptions,
+  type ClaimSeen,
+  hasCode,
+  isZero,
+  type RequestSeen,
+} from "./chain.ts";
 export { followEvents, type FollowOptions, NOTE_SCHEMA, readNote, writeNote } from "./follow.ts";
 export { fetchBytes, type FetchOptions } from "./fetch.ts";
 export { inputsOf } from "./inputs.ts";

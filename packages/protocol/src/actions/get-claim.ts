@@ -10,7 +10,8 @@ export interface GetClaimParameters {
   claimId: Hash;
 }
 
-export interface GetClaimReturnType {
+/** A claim of any market. */
+export interface ClaimOnBook {
   claimId: Hash;
   /** At the chain's latest block. */
   phase: Phase;
@@ -30,21 +31,23 @@ export interface GetClaimReturnType {
   imprecisionProver: Address;
   /** Demands of data that are not answered. */
   openDemands: number;
+  requestId: Hash;
   terms: Terms;
+}
+
+export interface GetClaimReturnType extends ClaimOnBook {
   request: GetRequestReturnType;
 }
 
 /**
- * A claim with its phase, terms and request.
+ * A claim with its phase and terms, whatever market it is of: for those of batches, give a deployment whose
+ * `inferenceMarket` is the BatchMarket.
  * Errors: `UnknownClaim`.
- *
- * @example
- * const { phase, challengeEnd } = await getClaim(client, { deployment, claimId });
  */
-export async function getClaim(
+export async function getClaimOnBook(
   client: AssayClient,
   { deployment, claimId }: GetClaimParameters,
-): Promise<GetClaimReturnType> {
+): Promise<ClaimOnBook> {
   const call = { address: deployment.inferenceMarket, abi: inferenceMarketAbi, args: [claimId] } as const;
   const [claim, phase, terms] = await Promise.all([
     read(client, { ...call, functionName: "claimOf" }),
@@ -64,7 +67,23 @@ export async function getClaim(
     proofEnd: claim.proofEnd,
     imprecisionProver: claim.imprecisionProver,
     openDemands: claim.openDemands,
+    requestId: claim.requestId,
     terms,
-    request: await getRequest(client, { deployment, requestId: claim.requestId }),
   };
+}
+
+/**
+ * A claim with its phase, terms and request.
+ * Errors: `UnknownClaim`.
+ *
+ * @example
+ * const { phase, challengeEnd } = await getClaim(client, { deployment, claimId });
+ */
+export async function getClaim(
+  client: AssayClient,
+  parameters: GetClaimParameters,
+): Promise<GetClaimReturnType> {
+  const claim = await getClaimOnBook(client, parameters);
+  const { deployment } = parameters;
+  return { ...claim, request: await getRequest(client, { deployment, requestId: claim.requestId }) };
 }

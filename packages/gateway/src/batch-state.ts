@@ -1,0 +1,123 @@
+import type { Queryable, Store } from "@assay/service";
+import type { Hex } from "viem";
+import { type Placed, unbatched } from "./state.ts";
+
+/** `sealed` (its claims are chosen, nothing is sent yet) → `posted` → `settled`. */
+export type BatchState = "sealed" | "posted" | "settled";
+
+export interface Batch {
+  batchId: Hex;
+  state: BatchState;
+  claims: number;
+  /** Chain time from which it can be finalised; null: not known yet. */
+  windowEnd: bigint | null;
+}
+
+/** Orders that wait for a batch. */
+export interface Waiting {
+  count: number;
+  /** Milliseconds since the oldest of them came. */
+  age: number;
+  /** The first promise to fall due, in Unix seconds. */
+  claimBy: bigint;
+}
+
+/** Undefined: none. */
+export async function waitingOrders(store: Queryable): Promise<Waiting | undefined> {
+  const found = await store.query<{ count: number; age: number | null; claimBy: string | null }>(
+    `select count(*)::int as count, (extract(epoch from now() - min(created_at)) * 1000)::float8 as age,
+       min(claim_by)::text as "claimBy" from placed where state = 'signed'`,
+  );
+  const { count, age, claimBy } = found.rows[0]!;
+  return count === 0 ? undefined : { count, age: age!, claimBy: BigInt(claimBy!) };
+}
+
+/** Puts the oldest waiting orders into a batch, in one transaction: which ones, and in what order, is fixed from then on. */
+export function sealBatch(
+  store: Store,
+  most: number,
+  identify: (orders: readonly Placed[]) => Hex,
+): Promise<Batch | undefined> {
+  return store.transaction(async (tx) => {
+    const orders = await unbatched(tx, most);
+    if (orders.length === 0) return undefined;
+    const batchId = identify(orders);
+    await tx.query("insert into batch (batch_id, state, claims) values ($1, 'sealed', $2)", [
+      batchId,
+      orders.length,
+    ]);
+    await tx.query(
+      `update placed set state = 'batched', batch_id = $1, position = item.position
+       from unnest($2::text[], $3::int[]) as item (order_hash, position)
+       where placed.order_hash = item.order_hash`,
+      [batchId, orders.map(({ orderHash }) => orderHash), orders.map((_, position) => position)],
+    );
+    return { batchId, state: "sealed" as const, claims: orders.length, windowEnd: null };
+  });
+}
+
+/** Batches that are not settled, oldest first. */
+export async function openBatches(store: Queryable): Promise<Batch[]> {
+  const found = await store.query<Omit<Batch, "windowEnd"> & { windowEnd: string | null }>(
+    `select batch_id as "batchId", state, claims, window_end::text as "windowEnd" from batch
+     where state <> 'settled' order by number`,
+  );
+  return found.rows.map((row) => ({
+    ...row,
+    windowEnd: row.windowEnd === null ? null : BigInt(row.windowEnd),
+  }));
+}
+
+export async function updateBatch(
+  store: Queryable,
+  batchId: Hex,
+  state: BatchState,
+  more: { transaction?: Hex; windowEnd?: bigint } = {},
+): Promise<void> {
+  await store.query(
+    `update batch set state = $2, transaction = coalesce($3, transaction), window_end = coalesce($4, window_end),
+       updated_at = now() where batch_id = $1`,
+    [batchId, state, more.transaction ?? null, more.windowEnd?.toString() ?? null],
+  );
+}
+
+/** Ends a batch: its claims stood, but for those that were settled one by one. */
+export function settleBatch(store: Store, batchId: Hex): Promise<void> {
+  return store.transaction(async (tx) => {
+    await tx.query(
+      `update placed set state = 'settled', outcome = coalesce(outcome, 'finalised') where batch_id = $1 and opened = false`,
+      [batchId],
+    );
+    await updateBatch(tx, batchId, "settled");
+  });
+}
+
+/** A claim of a batch has been challenged: it ends on its own. */
+export async function markOpened(store: Queryable, claimId: Hex): Promise<void> {
+  await store.query("update placed set opened = true where claim_id = $1", [claimId]);
+}
+
+export async function settleClaim(store: Queryable, claimId: Hex, outcome: string): Promise<void> {
+  await store.query("update placed set state = 'settled', outcome = $2 where claim_id = $1", [
+    claimId,
+    outcome,
+  ]);
+}
+
+/** Ends of the last day are looked at again after a reorg; what still holds ends again at once. */
+export async function reopenBatches(store: Queryable): Promise<void> {
+  await store.query(
+    `update placed set state = 'batched', outcome = null, opened = false where state = 'settled'
+       and batch_id in (select batch_id from batch where updated_at > now() - interval '1 day')`,
+  );
+  await store.query(
+    "update batch set state = 'posted' where state = 'settled' and updated_at > now() - interval '1 day'",
+  );
+}
+
+export async function countBatches(store: Queryable): Promise<Partial<Record<BatchState, number>>> {
+  const counts = await store.query<{ state: BatchState; count: number }>(
+    "select state, count(*)::int as count from batch group by state",
+  );
+  return Object.fromEntries(counts.rows.map(({ state, count }) => [state, count]));
+}

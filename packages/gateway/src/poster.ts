@@ -1,0 +1,191 @@
+import { errorFields, type Logger, type Store } from "@assay/service";
+import type { Address, Hash, Hex } from "viem";
+import { openBatches, sealBatch, settleBatch, updateBatch, waitingOrders } from "./batch-state.ts";
+import {
+  endDemand,
+  openDemands,
+  type Placed,
+  placedByHash,
+  placedInBatch,
+  redeemable,
+  writeRedeemed,
+} from "./state.ts";
+
+/** A batch as the chain has it. */
+export interface BatchSeen {
+  /** Chain time from which it can be finalised. */
+  windowEnd: bigint;
+  finalised: boolean;
+}
+
+/** What the poster asks of, and tells, the chain. */
+export interface BatchBook {
+  /** The id that a batch of these orders' claims will have: the same orders in the same sequence, the same id. */
+  idOf(orders: readonly Placed[]): Hex;
+  /** Most claims of one batch. */
+  readonly capacity: number;
+  /** Undefined when the chain has no such batch (any more). */
+  find(batchId: Hex): Promise<BatchSeen | undefined>;
+  /** Posts it; resolves once it is in a block. */
+  post(orders: readonly Placed[]): Promise<Hash>;
+  finalise(batchId: Hex): Promise<Hash>;
+  /** What was drawn from a requester's vouchers so far. */
+  redeemed(requester: Address): Promise<bigint>;
+  redeem(requester: Address, cumulative: bigint, signature: Hex): Promise<Hash>;
+  /** Time that a transaction sent now would find. */
+  now(): Promise<bigint>;
+}
+
+export interface PosterOptions {
+  /** Claims that make a batch at once. Default: as many as fit. */
+  size?: number;
+  /** Milliseconds that an order waits for others. Default 60,000. */
+  age?: number;
+  /** Seconds before a promise falls due at which its batch goes out whatever its size. Default 120. */
+  margin?: number;
+  /** Token units owed by a requester at which its voucher is redeemed. Default 1: whenever a batch was finalised. */
+  redeemFrom?: bigint;
+}
+
+/** A poster's book also answers demands for claims. */
+export interface PosterBook extends BatchBook {
+  demanded(receiptHash: Hex): Promise<boolean>;
+  /** Shows the claim of `orders[index]` in the batch of `orders`. */
+  answer(orders: readonly Placed[], index: number): Promise<Hash>;
+}
+
+export interface PosterContext extends PosterOptions {
+  store: Store;
+  book: PosterBook;
+  log: Logger;
+}
+
+/**
+ * Collects receipts into batches and brings each to its end. Every step looks at the chain first and can be taken again
+ * after a crash: which claims a batch has is stored before anything is sent, and the same claims are the same batch.
+ */
+export class Poster {
+  readonly #context: PosterContext;
+  #urgent = false;
+  #redeem = false;
+
+  constructor(context: PosterContext) {
+    this.#context = context;
+  }
+
+  /** The next tick seals a batch, whatever waits. */
+  hurry(): void {
+    this.#urgent = true;
+  }
+
+  /** The next tick draws everything that is owed. */
+  redeemSoon(): void {
+    this.#redeem = true;
+  }
+
+  /** Takes every batch a step further, and seals a new one when it is time. */
+  async tick(): Promise<void> {
+    const { store, book } = this.#context;
+    for (const { batchId, state } of await openBatches(store))
+      await this.#attempt(batchId, async () => {
+        const seen = await book.find(batchId);
+        if (seen === undefined) return this.#post(batchId, state === "posted");
+        if (seen.finalised) return this.#settle(batchId);
+        if (state === "sealed") await updateBatch(store, batchId, "posted", { windowEnd: seen.windowEnd });
+        if ((await book.now()) >= seen.windowEnd) return this.#finalise(batchId);
+      });
+    await this.#answerDemands();
+    if (this.#redeem) {
+      this.#redeem = false;
+      await this.redeem();
+    }
+    while (await this.#isDue()) {
+      const sealed = await sealBatch(store, this.#size, (orders) => book.idOf(orders));
+      this.#urgent = false;
+      if (sealed === undefined) break;
+      this.#context.log.info({ batchId: sealed.batchId, claims: sealed.claims }, "batch sealed");
+      await this.#attempt(sealed.batchId, () => this.#post(sealed.batchId, false));
+    }
+  }
+
+  get #size(): number {
+    const { size = Infinity, book } = this.#context;
+    return Math.min(size, book.capacity);
+  }
+
+  async #isDue(): Promise<boolean> {
+    const { store, book, age = 60_000, margin = 120 } = this.#context;
+    const waiting = await waitingOrders(store);
+    if (waiting === undefined) return false;
+    if (this.#urgent || waiting.count >= this.#size || waiting.age >= age) return true;
+    return (await book.now()) + BigInt(margin) >= waiting.claimBy;
+  }
+
+  /** Whoever demands a claim on the chain is shown it in its batch, which is posted first where it was not. */
+  async #answerDemands(): Promise<void> {
+    const { store, book, log } = this.#context;
+    for (const { receiptHash, orderHash } of await openDemands(store))
+      await this.#attempt(receiptHash, async () => {
+        if (!(await book.demanded(receiptHash))) return endDemand(store, receiptHash);
+        const placed = await placedByHash(store, orderHash);
+        if (placed === undefined)
+          return log.error({ orderHash }, "the claim of a receipt is demanded that is not in this store");
+        if (placed.batchId === null) return this.hurry();
+        if ((await book.find(placed.batchId)) === undefined) return; // it is being posted
+        const transaction = await book.answer(await placedInBatch(store, placed.batchId), placed.position!);
+        log.warn({ orderHash, transaction }, "a demand for a claim was answered");
+        await endDemand(store, receiptHash);
+      });
+  }
+
+  /** A batch that fails holds up no other one. */
+  async #attempt(id: Hex, step: () => Promise<void>): Promise<void> {
+    try {
+      await step();
+    } catch (error) {
+      this.#context.log.warn({ id, ...errorFields(error) }, "batch step failed; trying again");
+    }
+  }
+
+  async #post(batchId: Hex, again: boolean): Promise<void> {
+    const { store, book, log } = this.#context;
+    if (again) {
+      log.warn({ batchId }, "a reorg has undone a batch; posting the same one again");
+      await updateBatch(store, batchId, "sealed");
+    }
+    const orders = await placedInBatch(store, batchId);
+    const transaction = await book.post(orders);
+    const seen = await book.find(batchId);
+    await updateBatch(store, batchId, "posted", { transaction, ...(seen && { windowEnd: seen.windowEnd }) });
+    log.info({ batchId, claims: orders.length, transaction }, "batch posted");
+  }
+
+  async #finalise(batchId: Hex): Promise<void> {
+    const { book, log } = this.#context;
+    const transaction = await book.finalise(batchId);
+    log.info({ batchId, transaction }, "batch finalised");
+    await this.#settle(batchId);
+  }
+
+  async #settle(batchId: Hex): Promise<void> {
+    const { store } = this.#context;
+    await settleBatch(store, batchId);
+    await this.redeem();
+  }
+
+  /** Draws what is owed, requester by requester. */
+  async redeem(): Promise<void> {
+    const { store, book, redeemFrom = 1n, log } = this.#context;
+    for (const { requester, owed, cumulative, signature } of await redeemable(store, redeemFrom))
+      try {
+        const before = await book.redeemed(requester);
+        if (before < cumulative) {
+          const transaction = await book.redeem(requester, cumulative, signature);
+          log.info({ requester, amount: (cumulative - before).toString(), transaction }, "voucher redeemed");
+        }
+        await writeRedeemed(store, requester, cumulative > owed ? owed : cumulative);
+      } catch (error) {
+        log.warn({ requester, ...errorFields(error) }, "a voucher could not be redeemed; trying again");
+      }
+  }
+}

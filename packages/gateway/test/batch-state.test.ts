@@ -1,0 +1,88 @@
+/** What the poster's store remembers: SQL against a real database. */
+import { keccak256, toHex } from "viem";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Store } from "@assay/service";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openBatches, reopenBatches, sealBatch, settleBatch, settleClaim, markOpened, updateBatch, waitingOrders } from "../src/batch-state.ts"; // prettier-ignore
+import { channelOf, insertPlaced, openGatewayStore, type Placed, placedByHash, placedInBatch, type Placing, redeemable } from "../src/state.ts"; // prettier-ignore
+
+let folder: string;
+let store: Store;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "assay-state-"));
+  store = await openGatewayStore({ dataDir: folder });
+});
+afterAll(async () => {
+  await store?.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const hash = (text: string) => keccak256(toHex(text));
+const alice = "0x00000000000000000000000000000000000A11cE";
+const executor = "0x000000000000000000000000000000000000E8ec";
+
+function placing(n: number, price: bigint, cumulative: bigint, nonce = BigInt(n)): Placing {
+  const order = { requester: alice, executor, programRoot: hash("p"), inputRoot: hash("i"), price, deadline: 2n ** 40n, nonce } as const; // prettier-ignore
+  const orderHash = hash(`order ${n}`);
+  return {
+    placed: {
+      orderHash,
+      order,
+      orderSignature: "0x01",
+      receipt: { orderHash, outputRoot: hash(`output ${n}`), claimBy: 1000n + BigInt(n) },
+      receiptSignature: "0x02",
+      claimId: hash(`claim ${n}`),
+    },
+    voucher: { requester: alice, executor, cumulative },
+    voucherSignature: toHex(`voucher ${cumulative}`),
+  };
+}
+
+test("orders come in once, vouchers must cover them, batches take each once and in order", async () => {
+  const write = (...items: Placing[]) => insertPlaced(store, items, () => undefined);
+  expect((await write(placing(1, 5n, 5n), placing(2, 5n, 10n))).size).toBe(2);
+  // Written before; a nonce of another order.
+  expect((await write(placing(1, 5n, 5n), placing(3, 5n, 15n, 2n))).size).toBe(0);
+  expect(await channelOf(store, alice)).toMatchObject({
+    owed: 10n,
+    cumulative: 15n,
+    signature: toHex("voucher 15"),
+  });
+  await expect(write(placing(4, 6n, 15n))).rejects.toThrow("voucher_covers");
+  expect(await placedByHash(store, hash("order 4"))).toBeUndefined();
+  expect((await write(placing(4, 5n, 15n))).size).toBe(1);
+  expect(await waitingOrders(store)).toMatchObject({ count: 3, claimBy: 1001n });
+
+  const identify = (orders: readonly Placed[]) => hash(orders.map(({ orderHash }) => orderHash).join());
+  const first = (await sealBatch(store, 2, identify))!;
+  const second = (await sealBatch(store, 2, identify))!;
+  expect(await sealBatch(store, 2, identify)).toBeUndefined();
+  expect(await waitingOrders(store)).toBeUndefined();
+  const numbers = async (batchId: `0x${string}`) =>
+    (await placedInBatch(store, batchId)).map(({ order, position }) => [Number(order.nonce), position]);
+  expect(await numbers(first.batchId)).toEqual([[1, 0], [2, 1]]); // prettier-ignore
+  expect(await numbers(second.batchId)).toEqual([[4, 0]]);
+  expect((await openBatches(store)).map(({ state, claims }) => [state, claims])).toEqual([["sealed", 2], ["sealed", 1]]); // prettier-ignore
+
+  await updateBatch(store, first.batchId, "posted", { windowEnd: 77n });
+  await markOpened(store, hash("claim 2"));
+  await settleBatch(store, first.batchId);
+  expect(await placedByHash(store, hash("order 1"))).toMatchObject({
+    state: "settled",
+    outcome: "finalised",
+  });
+  expect(await placedByHash(store, hash("order 2"))).toMatchObject({ state: "batched", opened: true });
+  await settleClaim(store, hash("claim 2"), "slashed");
+  expect(await placedByHash(store, hash("order 2"))).toMatchObject({ state: "settled", outcome: "slashed" });
+  expect((await openBatches(store)).map(({ batchId }) => batchId)).toEqual([second.batchId]);
+  expect((await redeemable(store, 1n)).map(({ owed }) => owed)).toEqual([15n]);
+  await reopenBatches(store);
+  expect((await openBatches(store))[0]).toMatchObject({
+    batchId: first.batchId,
+    state: "posted",
+    windowEnd: 77n,
+  });
+  expect(await placedByHash(store, hash("order 2"))).toMatchObject({ state: "batched", outcome: null });
+});
