@@ -1,24 +1,11 @@
 import { answerData, Data, type Demand, demandsIn } from "@assay/protocol";
 import { CommittedTensors } from "@assay/program";
-import {
-  type Chain,
-  checkedInputs,
-  errorFields,
-  hasCode,
-  type Logger,
-  outputSizes,
-  pageAnswer,
-  split,
-} from "@assay/service";
+import { checkedInputs, errorFields, hasCode, outputSizes, pageAnswer, split } from "@assay/service";
 import type { ExecutorBackend } from "./options.ts";
+import { readPayload } from "./payloads.ts";
+import type { PosterContext } from "./poster-context.ts";
 import type { Job } from "./state.ts";
-import type { TraceFiles } from "./trace-files.ts";
-
-export interface AnswerContext {
-  chain: Chain;
-  traces: TraceFiles;
-  log: Logger;
-}
+import { traceFolder } from "./traces.ts";
 
 /**
  * Shows what is demanded of a claim: what is due first comes first, then what pays best. Looks at the chain for what is
@@ -26,16 +13,17 @@ export interface AnswerContext {
  * answer costs the collateral, so the price is not looked at.
  */
 export async function answerDemands(
-  { chain, traces, log }: AnswerContext,
+  context: PosterContext,
   job: Job,
   backend: ExecutorBackend,
 ): Promise<void> {
+  const { chain, log } = context;
   const claimId = job.claimId!;
   const [history, now] = await Promise.all([chain.history(claimId), chain.now()]);
   const open = demandsIn(history).filter(({ status }) => status === "open");
   const committed = new Map<number, Promise<CommittedTensors>>();
   const tensorsOf = (data: number) => {
-    const tensors = committed.get(data) ?? loadTensors(traces, job, backend, data);
+    const tensors = committed.get(data) ?? loadTensors(context, job, backend, data);
     committed.set(data, tensors);
     return tensors;
   };
@@ -67,18 +55,25 @@ function byUrgency(a: Demand, b: Demand): number {
 }
 
 async function loadTensors(
-  traces: TraceFiles,
+  { store, blobs, log }: PosterContext,
   job: Job,
   backend: ExecutorBackend,
   data: number,
 ): Promise<CommittedTensors> {
   const { program } = backend;
-  if (data === Data.Input) return new CommittedTensors(checkedInputs(program, job.inputRoot, job.inputs));
-  if (data === Data.Output) return new CommittedTensors(split(job.outputs!, outputSizes(program))!);
-  // Not on the disk (it was full, say): made again.
-  if (!(await traces.has(job.claimId!)))
-    return new CommittedTensors(await backend.trace(checkedInputs(program, job.inputRoot, job.inputs)));
-  const trace: Uint8Array[] = [];
-  for (const index of program.instructions.keys()) trace.push(await traces.read(job.claimId!, index));
-  return new CommittedTensors(trace);
+  if (data === Data.Output) {
+    const outputs = await readPayload(store, blobs, job.id, "outputs");
+    return new CommittedTensors(split(outputs, outputSizes(program))!);
+  }
+  if (data === Data.Trace && job.trace !== null)
+    try {
+      const trace: Uint8Array[] = [];
+      for (const { hash } of job.trace) trace.push(await blobs.get(traceFolder(job.id), hash));
+      return new CommittedTensors(trace);
+    } catch (error) {
+      log.error(errorFields(error), "a stored trace cannot be had; making it again");
+    }
+  const inputs = checkedInputs(program, job.inputRoot, await readPayload(store, blobs, job.id, "inputs"));
+  // Not stored (the disk was full, say): made again.
+  return new CommittedTensors(data === Data.Input ? inputs : await backend.trace(inputs));
 }

@@ -1,55 +1,61 @@
 import { getTerms } from "@assay/protocol";
+import type { Program } from "@assay/program";
 import {
   Chain,
   defaultLogger,
-  FastBackend,
-  followEvents,
-  JobRunner,
+  errorFields,
   loadModels,
-  type Logger,
-  type Model,
-  ModelBackend,
   type Operations,
   pause,
   readNote,
+  runServiceLoop,
   startOperations,
   type Store,
-  storeJournal,
   type StoredValues,
+  storeJournal,
   writeNote,
 } from "@assay/service";
-import type { Program } from "@assay/program";
 import { AssayError } from "@assay/tensor";
 import type { AddressInfo } from "node:net";
 import type { Hex } from "viem";
-import type { ExecutorBackend, ExecutorOptions } from "./options.ts";
+import { JobWatch } from "./jobs.ts";
+import type { ExecutorOptions } from "./options.ts";
+import { preparePayload } from "./payloads.ts";
+import { removeBlobs, step } from "./poster.ts";
+import type { PosterContext } from "./poster-context.ts";
+import { openProcess, tasksAtATime } from "./process.ts";
+import { runJob } from "./remote-run.ts";
 import { createServer } from "./server.ts";
 import {
-  addJob,
-  adoptJob,
   type Adopted,
+  adoptJob,
   countJobs,
+  dueJobs,
+  forgetJobs,
+  insertJobs,
+  JOB_CHANNEL,
   type JobState,
-  openExecutorStore,
-  openJobs,
   reopenJobs,
+  requestJob,
+  wakeClaims,
 } from "./state.ts";
-import { step, type StepContext } from "./steps.ts";
-import { TraceFiles } from "./trace-files.ts";
+import { declareLines, work } from "./worker.ts";
 
 /** A running executor. */
 export interface Executor {
   /** Address of its HTTP server. */
   readonly url: string;
-  /** Address of metrics and health, where a port was given. */
-  readonly metricsUrl: string | undefined;
   /** Its account on the chain: whoever else sends from it must go this way, for the nonces. */
   readonly chain: Chain;
   /** What it runs, by program root. */
   readonly programs: ReadonlyMap<Hex, Program>;
-  /** Runs a program: stored bytes in, stored bytes out. */
+  /** Address of metrics and health, where a port was given. */
+  readonly metricsUrl: string | undefined;
+  /** Whether this process is the one that signs and sends. */
+  readonly leading: boolean;
+  /** Runs a program, here or at a worker: stored bytes in, stored bytes out. */
   run(programRoot: Hex, inputs: StoredValues): Promise<Uint8Array[]>;
-  /** Takes over the defence of a claim of this account that came to the chain by another way. */
+  /** Takes over the defence of an order's claim that a gateway has put on the chain. */
   adopt(claim: Adopted): Promise<void>;
   /** Jobs by state. */
   status(): Promise<Partial<Record<JobState, number>>>;
@@ -60,7 +66,8 @@ export interface Executor {
 /**
  * Serves models: runs requests, posts claims, reveals traces when challenged, finalises and collects. Throws when it
  * cannot begin (`WRONG_CHAIN`, `PROGRAM_NOT_PUBLISHED`, `STAKE_TOO_LOW`, `STORE_LOCKED`, …); once it runs, errors are
- * logged and tried again.
+ * logged and tried again. With a `databaseUrl`, any number of processes may run: one of them signs and sends, and
+ * another takes over when it dies; workers (`startWorker`) need no key.
  *
  * @example
  * const executor = await startExecutor({
@@ -72,21 +79,20 @@ export async function startExecutor(options: ExecutorOptions): Promise<Executor>
   const log = (options.log ?? defaultLogger("executor")).child({ executor: options.account.address });
   const chain = new Chain({ ...options, log });
   await chain.connect();
-  const store = await openExecutorStore(options.dataDir);
-  const backends = new Map<Hex, ExecutorBackend>();
+  const shared = await openProcess(options, log);
+  const { store, blobs, backends } = shared;
   const abort = new AbortController();
-  const traces = new TraceFiles(options.dataDir);
-  const server = createServer({ store, traces, backends, log });
+  const server = createServer({ store, blobs, backends, log });
   let operations: Operations | undefined;
+  let watch: JobWatch | undefined;
   const closeAll = async () => {
     await operations?.stop();
     await server.close();
-    await Promise.all([...backends.values()].map((backend) => backend.close()));
-    await store.close();
+    await watch?.close();
+    await shared.close();
   };
   try {
     await checkStore(store, chain);
-    await chain.sender.useJournal(storeJournal(store));
     operations = await startOperations({
       ...options,
       service: "executor",
@@ -103,10 +109,9 @@ export async function startExecutor(options: ExecutorOptions): Promise<Executor>
       },
     });
     await checkStake(chain, store);
-    for (const [root, model] of await loadModels(options.models, chain)) {
-      backends.set(root, await backendOf(model, options, log));
-      log.info({ programRoot: root, instructions: model.program.instructions.length }, "serving program");
-    }
+    await shared.load(await loadModels(options.models, chain));
+    await declareLines(shared);
+    watch = await JobWatch.open(store);
     const host = options.http.host ?? "127.0.0.1";
     await server.listen({ host, port: options.http.port });
   } catch (error) {
@@ -117,11 +122,9 @@ export async function startExecutor(options: ExecutorOptions): Promise<Executor>
   const url = options.http.publicUrl ?? `http://${address.includes(":") ? `[${address}]` : address}:${port}`;
   log.info({ url }, "executor started");
 
-  const context: StepContext = {
+  const context: PosterContext = {
+    ...shared,
     chain,
-    store,
-    traces,
-    backends,
     publicUrl: () => url.replace(/\/$/, ""),
     minFee: options.minFee ?? 0n,
     minSeconds: BigInt(options.minSeconds ?? 10),
@@ -130,33 +133,70 @@ export async function startExecutor(options: ExecutorOptions): Promise<Executor>
     log,
     signal: abort.signal,
   };
-  const jobs = new JobRunner(log, options.pollInterval ?? 1000, operations.failed);
-  const loop = runLoop(context, jobs, options);
+  const { monitor } = operations;
+  const working =
+    options.role === "poster"
+      ? undefined
+      : work(
+          {
+            ...shared,
+            parallel: tasksAtATime(options),
+            accepting: () => monitor.accepting,
+            timed: (what, body) => context.operations.timed(what, body),
+            log,
+          },
+          abort.signal,
+        );
+  let leading = false;
+  const posting = store.lead(
+    "poster",
+    async (signal) => {
+      leading = true;
+      try {
+        await lead(context, options, signal);
+      } finally {
+        leading = false;
+      }
+    },
+    abort.signal,
+  );
   operations.ready(true);
   let stopped: Promise<void> | undefined;
   return {
     url,
-    metricsUrl: operations.url,
     chain,
     programs: new Map([...backends].map(([root, { program }]) => [root, program])),
+    metricsUrl: operations.url,
+    get leading() {
+      return leading;
+    },
     run(programRoot, inputs) {
       const backend = backends.get(programRoot);
       if (backend === undefined)
         throw new AssayError("PROGRAM_NOT_SERVED", `${programRoot} is not served here`);
-      return backend.run(inputs);
+      // In a process of its own there is nobody to hand the work to.
+      return options.role === "poster"
+        ? runJob({ ...shared, watch }, backend.program, inputs, programRoot)
+        : backend.run(inputs);
     },
     async adopt(claim) {
-      if (await adoptJob(store, claim)) log.info({ claimId: claim.claimId }, "claim adopted");
+      const payloads = [
+        await preparePayload(blobs, claim.requestId, "inputs", claim.inputs),
+        await preparePayload(blobs, claim.requestId, "outputs", claim.outputs),
+      ];
+      const adopted = await store.transaction(async (tx) => {
+        if (!(await adoptJob(tx, claim))) return false;
+        for (const write of payloads) await write(tx);
+        return true;
+      });
+      if (adopted) log.info({ claimId: claim.claimId }, "claim adopted");
     },
     status: () => countJobs(store),
     stop() {
       stopped ??= (async () => {
         abort.abort();
-        await loop;
-        // A transaction that takes longer than this is in the journal, for the next start to go on with.
-        await Promise.race([jobs.idle(), pause(STOP_MS)]);
-        chain.sender.stop();
-        await jobs.idle();
+        await posting;
+        await working;
         await closeAll();
         log.info("executor stopped");
       })();
@@ -165,47 +205,76 @@ export async function startExecutor(options: ExecutorOptions): Promise<Executor>
   };
 }
 
-/** Milliseconds that a stop waits for transactions. */
-const STOP_MS = 20_000;
-
-async function runLoop(context: StepContext, jobs: JobRunner, options: ExecutorOptions): Promise<void> {
-  const { chain, store, backends, log, signal } = context;
-  const pollInterval = options.pollInterval ?? 1000;
-  const following = followEvents({
+/** What the process that signs and sends does, until `signal` aborts. */
+async function lead(context: PosterContext, options: ExecutorOptions, signal: AbortSignal): Promise<void> {
+  const { chain, store, backends, log, operations } = context;
+  const mine = { ...context, signal };
+  if (store.shared) log.info("this process signs and sends from now on");
+  for (let failures = 0; !signal.aborted; failures++)
+    try {
+      chain.renew();
+      await chain.sender.useJournal(storeJournal(store));
+      break;
+    } catch (error) {
+      log.warn({ failures, ...errorFields(error) }, "cannot begin to send; trying again");
+      await pause(1000, signal);
+    }
+  const forgetting = forget(mine, options.keepDays ?? 7, signal);
+  await runServiceLoop({
     chain,
     store,
     confirmations: options.confirmations ?? 0,
-    pollInterval,
+    pollInterval: options.pollInterval ?? 1000,
+    channel: JOB_CHANNEL,
+    usable: () => operations.monitor.usable,
+    onFailure: operations.failed,
     async write(events, tx) {
-      for (const { eventName, args } of events)
-        if (eventName === "InferenceRequested" && backends.has(args.programRoot) && (await addJob(tx, args)))
-          log.info({ requestId: args.requestId }, "request seen");
+      const requests = events.flatMap(({ eventName, args }) =>
+        eventName === "InferenceRequested" && backends.has(args.programRoot) ? [requestJob(args)] : [],
+      );
+      const added = await insertJobs(tx, requests, "seen");
+      for (const { id, inputs } of requests) {
+        if (!added.has(id)) continue;
+        if (inputs.length > 0) await (await preparePayload(context.blobs, id, "inputs", inputs))(tx);
+        log.info({ requestId: id }, "request seen");
+      }
+      await wakeClaims(
+        tx,
+        events.flatMap(({ args }) => ("claimId" in args ? [args.claimId.toLowerCase()] : [])),
+      );
     },
     reopen: reopenJobs,
+    due: (now, except) => dueJobs(store, now, except),
+    idOf: ({ id }) => id,
+    step: (job) => step(mine, job),
     log,
     signal,
   });
+  await forgetting;
+}
+
+/** Keeps the store and the blobs from growing for ever. */
+async function forget(context: PosterContext, days: number, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    for (const job of context.operations.monitor.usable ? await openJobs(store) : [])
-      if (!signal.aborted) jobs.offer(job.requestId, () => step(context, job));
-    await pause(pollInterval, signal);
+    try {
+      const ids = await forgetJobs(context.store, days);
+      await removeBlobs(context, ids);
+      if (ids.length > 0) continue;
+    } catch (error) {
+      context.log.warn(errorFields(error), "cannot forget what has ended");
+    }
+    await pause(600_000, signal);
   }
-  await following;
 }
 
-async function backendOf(model: Model, options: ExecutorOptions, log: Logger): Promise<ExecutorBackend> {
-  if (options.backend !== undefined) return options.backend(model);
-  return options.fast === true ? FastBackend.open(model, log) : new ModelBackend(model);
-}
-
-/** A data folder belongs to one account on one deployment. */
+/** A store belongs to one account on one deployment. */
 async function checkStore(store: Store, chain: Chain): Promise<void> {
   const mine = `${chain.deployment.chainId}:${chain.deployment.inferenceMarket}:${chain.self}`.toLowerCase();
   const owner = await readNote(store, "owner");
   if (owner === undefined) await writeNote(store, "owner", mine);
   else if (owner !== mine)
     throw new AssayError("STORE_FOREIGN", `the data folder belongs to ${owner}, not ${mine}`, {
-      hint: "use another data folder for each account and deployment",
+      hint: "use another data folder, or database, for each account and deployment",
     });
 }
 

@@ -1,4 +1,6 @@
 export { type Executor, startExecutor } from "./executor.ts";
-export type { ExecutorBackend, ExecutorOptions } from "./options.ts";
+export { addJobs, type JobStorage, JobWatch } from "./jobs.ts";
+export type { ExecutorBackend, ExecutorOptions, WorkerOptions } from "./options.ts";
+export { startWorker, type Worker } from "./process.ts";
 export { executorSettings } from "./settings.ts";
-export type { Adopted, JobState } from "./state.ts";
+export type { Adopted, Job, JobKind, JobState, NewJob } from "./state.ts";

@@ -1,5 +1,5 @@
 import type { Deployment, PageArgs } from "@assay/protocol";
-import type { Backend, Logger, Model, ModelSource, OperationsOptions } from "@assay/service";
+import type { Backend, BlobPlace, Logger, Model, ModelSource, OperationsOptions } from "@assay/service";
 import type { LocalAccount } from "viem";
 
 /** How an executor computes: `run` makes the claim, `trace` its evidence. */
@@ -10,7 +10,33 @@ export interface ExecutorBackend extends Backend {
   answers?(claimId: string, page: PageArgs): boolean;
 }
 
-export interface ExecutorOptions extends OperationsOptions {
+/** Where an executor's processes keep what they share, and how they run models. */
+export interface WorkerOptions {
+  models: readonly ModelSource[];
+  /** URL of a PostgreSQL for several processes. Default: a database in `dataDir`, for one process. */
+  databaseUrl?: string;
+  /** Folder for the state, and for blobs if `blobs` names no other place. */
+  dataDir: string;
+  /** Places for large inputs, outputs and traces, which all processes must reach. Default: `dataDir`. */
+  blobs?: readonly BlobPlace[];
+  /** Runs of one model at a time, each in a process of its own. Default 1. */
+  runsInParallel?: number;
+  /** Limits of one run. Default: what its program may reasonably take; see `runLimits`. */
+  timeoutMs?: number;
+  memoryBytes?: number;
+  log?: Logger;
+  /**
+   * Answer with onnxruntime at its fastest (every optimisation, all cores, in batches) where all outputs of a program have
+   * tolerances. Default false: always the canonical run, which is within any tolerance.
+   */
+  fast?: boolean;
+  /** What runs a model. Default: onnxruntime in child processes. */
+  backend?: (model: Model) => ExecutorBackend;
+}
+
+export interface ExecutorOptions extends OperationsOptions, WorkerOptions {
+  /** `all`: the whole executor. `poster`: all but running requests, which is left to workers. Default `all`. */
+  role?: "all" | "poster";
   /** HTTP URL of the node. */
   rpc: string;
   /** A node of somebody else's, for confirmation: a claim is taken for settled only if it says so too. */
@@ -22,9 +48,6 @@ export interface ExecutorOptions extends OperationsOptions {
   deployment: Deployment;
   /** Signs claims and pays for transactions; must have stake. */
   account: LocalAccount;
-  models: readonly ModelSource[];
-  /** Folder for state and traces. One executor process per folder. */
-  dataDir: string;
   http: {
     port: number;
     /** Default 127.0.0.1. */
@@ -42,12 +65,6 @@ export interface ExecutorOptions extends OperationsOptions {
   pollInterval?: number;
   /** Collect payouts once a claim is settled. Default true. */
   collectPayouts?: boolean;
-  log?: Logger;
-  /**
-   * Answer with onnxruntime at its fastest (every optimisation, all cores, in batches) where all outputs of a program have
-   * tolerances. Default false: always the canonical run, which is within any tolerance.
-   */
-  fast?: boolean;
-  /** What runs a model. Default: onnxruntime in a child process. */
-  backend?: (model: Model) => ExecutorBackend;
+  /** Days after which a job that has ended is forgotten. Default 7. */
+  keepDays?: number;
 }

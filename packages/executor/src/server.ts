@@ -1,6 +1,7 @@
 import type { Program } from "@assay/program";
 import {
   type Backend,
+  type BlobStore,
   type ClaimManifest,
   errorFields,
   inputSizes,
@@ -9,17 +10,17 @@ import {
   split,
   type Store,
   type TensorEntry,
-  traceSizes,
 } from "@assay/service";
 import { tensorRoot } from "@assay/tensor";
 import { fastify, type FastifyInstance, type FastifyReply } from "fastify";
 import { type Hex, toHex } from "viem";
+import { readPayload } from "./payloads.ts";
 import { type Job, jobOfClaim } from "./state.ts";
-import type { TraceFiles } from "./trace-files.ts";
+import { traceFolder } from "./traces.ts";
 
 export interface ServerOptions {
   store: Store;
-  traces: TraceFiles;
+  blobs: BlobStore;
   backends: ReadonlyMap<Hex, Backend>;
   log: Logger;
 }
@@ -30,7 +31,7 @@ interface ClaimParams {
 
 /** The executor's HTTP side: what challengers and requesters fetch of a claim. Read-only, no authentication. */
 export function createServer(options: ServerOptions): FastifyInstance {
-  const { store, traces, backends, log } = options;
+  const { store, blobs, backends, log } = options;
   const server = fastify({ logger: false, forceCloseConnections: true });
 
   const entries = (values: readonly Uint8Array[]): TensorEntry[] =>
@@ -49,46 +50,38 @@ export function createServer(options: ServerOptions): FastifyInstance {
     const found = await find(params.claimId);
     if (found === undefined) return notFound(reply, "claim");
     const { job, program } = found;
-    let trace: TensorEntry[] | null = null;
-    if (await traces.has(job.claimId!)) {
-      trace = [];
-      for (const index of program.instructions.keys())
-        trace.push(...entries([await traces.read(job.claimId!, index)]));
-    }
+    const inputs = await readPayload(store, blobs, job.id, "inputs");
+    const outputs = await readPayload(store, blobs, job.id, "outputs");
     const manifest: ClaimManifest = {
       claimId: job.claimId!,
-      requestId: job.requestId,
+      requestId: job.id,
       programRoot: job.programRoot,
       inputRoot: job.inputRoot,
       outputRoot: job.outputRoot!,
-      traceRoot: trace === null ? null : job.traceRoot,
-      inputs: entries(split(job.inputs, inputSizes(program)) ?? []),
-      outputs: entries(split(job.outputs!, outputSizes(program)) ?? []),
-      trace,
+      traceRoot: job.traceRoot,
+      inputs: entries(split(inputs, inputSizes(program)) ?? []),
+      outputs: entries(split(outputs, outputSizes(program)) ?? []),
+      trace: served(job)?.map(({ root, size }) => ({ root, size })) ?? null,
     };
     return manifest;
   });
 
-  server.get<{ Params: ClaimParams }>("/v1/claims/:claimId/inputs", async ({ params }, reply) => {
-    const found = await find(params.claimId);
-    return found === undefined ? notFound(reply, "claim") : bytes(reply, found.job.inputs);
-  });
-
-  server.get<{ Params: ClaimParams }>("/v1/claims/:claimId/outputs", async ({ params }, reply) => {
-    const found = await find(params.claimId);
-    return found === undefined ? notFound(reply, "claim") : bytes(reply, found.job.outputs!);
-  });
+  for (const part of ["inputs", "outputs"] as const)
+    server.get<{ Params: ClaimParams }>(`/v1/claims/:claimId/${part}`, async ({ params }, reply) => {
+      const found = await find(params.claimId);
+      return found === undefined
+        ? notFound(reply, "claim")
+        : bytes(reply, await readPayload(store, blobs, found.job.id, part));
+    });
 
   server.get<{ Params: ClaimParams & { index: string } }>(
     "/v1/claims/:claimId/trace/:index",
     async ({ params }, reply) => {
       const found = await find(params.claimId);
       if (found === undefined) return notFound(reply, "claim");
-      const index = Number(params.index);
-      if (!Number.isSafeInteger(index) || traceSizes(found.program)[index] === undefined)
-        return notFound(reply, "trace value");
-      if (!(await traces.has(found.job.claimId!))) return notFound(reply, "trace");
-      return bytes(reply, await traces.read(found.job.claimId!, index));
+      const tensor = served(found.job)?.[Number(params.index)];
+      if (tensor === undefined) return notFound(reply, "trace value");
+      return bytes(reply, await blobs.get(traceFolder(found.job.id), tensor.hash));
     },
   );
 
@@ -97,4 +90,9 @@ export function createServer(options: ServerOptions): FastifyInstance {
     return reply.code(500).send({ error: "internal error" });
   });
   return server;
+}
+
+/** The trace as far as it can be had: it is removed when the claim is settled. */
+function served({ state, trace }: Job): Job["trace"] {
+  return state === "settled" ? null : trace;
 }

@@ -1,86 +1,155 @@
 import {
   type Book,
   NOTE_SCHEMA,
+  notify,
   openStore,
   type Queryable,
   type RequestSeen,
   type Store,
+  type StoreOptions,
 } from "@assay/service";
 import type { Hex } from "viem";
 
+/** A request comes from the chain, an order from its requester, signed, through a gateway. */
+export type JobKind = "request" | "order";
+
 /**
- * How far a request has come. `seen` → `running` → `signed` (claim and signature stored, nothing sent yet) → `posted` →
- * `challenged` → `revealed` → `settled`; or `ignored`, with the reason. Every step can be taken again after a crash: it
- * looks at the chain first, and a claim once signed is never made anew.
+ * How far a job has come. `seen` → `running` (a worker's turn) → `computed` (outputs stored: they are what will be
+ * claimed, whatever happens) → `signed` (nothing sent yet) → `posted` → `challenged` (a trace is owed) → `revealed` →
+ * `settled`; or `ignored` or `failed`, with the reason. An order stays `computed` until its gateway has its claim on the
+ * chain. Every step can be taken again after a crash, and by any process: it looks at the chain first, and changes the
+ * job only if that is still in the state it began in.
  */
 export type JobState =
-  "seen" | "running" | "signed" | "posted" | "challenged" | "revealed" | "settled" | "ignored";
+  | "seen"
+  | "running"
+  | "computed"
+  | "signed"
+  | "posted"
+  | "challenged"
+  | "revealed"
+  | "settled"
+  | "ignored"
+  | "failed";
+
+/** A tensor in the blob store, with its root and size. */
+export interface StoredTensor {
+  hash: Hex;
+  root: Hex;
+  size: number;
+}
 
 export interface Job {
-  requestId: Hex;
-  /** Which market's claim it is. */
-  book: Book;
+  /** The request's id, or the order's hash. */
+  id: Hex;
+  kind: JobKind;
   programRoot: Hex;
   inputRoot: Hex;
-  inputs: Uint8Array;
   inputsUri: string;
   state: JobState;
-  /** Why it was ignored, or how it was settled. */
+  /** Why it was ignored, failed, or how it was settled. */
   reason: string | null;
-  /** Stored bytes of the outputs, one after the other; from `signed` on. */
-  outputs: Uint8Array | null;
+  /** Root of the stored outputs; from `computed` on. */
   outputRoot: Hex | null;
   signature: Hex | null;
   claimId: Hex | null;
   traceRoot: Hex | null;
+  /** The trace in the blob store, once a challenge has made it needed. */
+  trace: StoredTensor[] | null;
+  /** What kind of machine computed the outputs; see machine.ts. Null: this one's, as far as anybody knows. */
+  machine: string | null;
+}
+
+/** A job to begin with. */
+export interface NewJob {
+  id: Hex;
+  kind: JobKind;
+  programRoot: Hex;
+  inputRoot: Hex;
+  /** Stored bytes of the inputs one after the other; empty: they are at `inputsUri`. */
+  inputs: Uint8Array;
+  inputsUri?: string;
 }
 
 const MIGRATIONS = [
   NOTE_SCHEMA,
   `create table job (
-    request_id text primary key,
+    id text primary key,
+    kind text not null,
     program_root text not null,
     input_root text not null,
-    inputs bytea not null,
     inputs_uri text not null,
     state text not null,
     reason text,
-    outputs bytea,
     output_root text,
     signature text,
     claim_id text unique,
     trace_root text,
+    trace jsonb,
+    machine text,
+    due bigint not null default 0,
     updated_at timestamptz not null default now()
   );
-  create index job_state on job (state)`,
-  "alter table job add column book text not null default 'requests'",
+  create index job_due on job (due) where state not in ('running', 'settled', 'ignored', 'failed');
+  create index job_state on job (state, updated_at);
+  create table payload (
+    job_id text not null references job on delete cascade,
+    part text not null,
+    bytes bytea,
+    hash text,
+    primary key (job_id, part)
+  )`,
 ];
 
-const COLUMNS = `request_id as "requestId", book, program_root as "programRoot", input_root as "inputRoot", inputs,
-  inputs_uri as "inputsUri", state, reason, outputs, output_root as "outputRoot", signature, claim_id as "claimId",
-  trace_root as "traceRoot"`;
+const COLUMNS = `id, kind, program_root as "programRoot", input_root as "inputRoot", inputs_uri as "inputsUri", state,
+  reason, output_root as "outputRoot", signature, claim_id as "claimId", trace_root as "traceRoot", trace, machine`;
 
-export function openExecutorStore(dataDir: string): Promise<Store> {
-  return openStore({ dataDir, migrations: MIGRATIONS });
+/** Where an executor keeps its state: a PostgreSQL that its processes share, or a folder. */
+export function openExecutorStore(where: Pick<StoreOptions, "databaseUrl" | "dataDir">): Promise<Store> {
+  return openStore({ ...where, schema: "assay_executor", migrations: MIGRATIONS });
 }
 
-/** Adds a request; one already known stays as it is. */
-export async function addJob(store: Queryable, request: RequestSeen): Promise<boolean> {
-  const inserted = await store.query(
-    `insert into job (request_id, program_root, input_root, inputs, inputs_uri, state)
-     values ($1, $2, $3, $4, $5, 'seen') on conflict do nothing returning 1`,
+/** Channel on which every change of a job's state is told, as `<id> <state>`. */
+export const JOB_CHANNEL = "assay_executor_job";
+
+/** Adds jobs in `state`; resolves to the ids of those that were not known yet. Their inputs are stored by the caller. */
+export async function insertJobs(
+  store: Queryable,
+  jobs: readonly Omit<NewJob, "inputs">[],
+  state: JobState,
+): Promise<Set<Hex>> {
+  if (jobs.length === 0) return new Set();
+  const inserted = await store.query<{ id: Hex }>(
+    `insert into job (id, kind, program_root, input_root, inputs_uri, state)
+     select id, kind, program_root, input_root, inputs_uri, $2
+     from jsonb_to_recordset($1::jsonb)
+       as new (id text, kind text, program_root text, input_root text, inputs_uri text)
+     on conflict do nothing returning id`,
     [
-      request.requestId,
-      request.programRoot,
-      request.inputRoot,
-      Buffer.from(request.inputs.slice(2), "hex"),
-      request.inputsUri,
+      JSON.stringify(
+        jobs.map(({ id, kind, programRoot, inputRoot, inputsUri = "" }) => ({
+          id,
+          kind,
+          program_root: programRoot,
+          input_root: inputRoot,
+          inputs_uri: inputsUri,
+        })),
+      ),
+      state,
     ],
   );
-  return inserted.rows.length > 0;
+  for (const { id } of inserted.rows) await notify(store, JOB_CHANNEL, `${id} ${state}`);
+  return new Set(inserted.rows.map(({ id }) => id));
 }
 
-/** A claim that somebody else has put on the chain for this executor: to be defended and ended like its own. */
+/** A request's event as a job. */
+export function requestJob(request: RequestSeen): NewJob {
+  const { requestId, programRoot, inputRoot, inputsUri } = request;
+  const inputs = new Uint8Array(Buffer.from(request.inputs.slice(2), "hex"));
+  return { id: requestId, kind: "request", programRoot, inputRoot, inputs, inputsUri };
+}
+
+/** A claim that a gateway has put on the chain for this executor: to be defended and ended like its own. */
 export interface Adopted {
   book: Book;
   requestId: Hex;
@@ -93,39 +162,67 @@ export interface Adopted {
   outputs: Uint8Array;
 }
 
-/** Adds a claim that is on the chain; one already known stays as it is. */
-export async function adoptJob(store: Queryable, claim: Adopted): Promise<boolean> {
-  const inserted = await store.query(
-    `insert into job (request_id, book, program_root, input_root, inputs, inputs_uri, state, outputs, output_root, claim_id)
-     values ($1, $2, $3, $4, $5, '', 'posted', $6, $7, $8) on conflict do nothing returning 1`,
+/** Adds an order's claim that is on the chain; resolves to whether it was not known yet. */
+export async function adoptJob(
+  store: Queryable,
+  claim: Omit<Adopted, "inputs" | "outputs">,
+): Promise<boolean> {
+  const { book, requestId, claimId, programRoot, inputRoot, outputRoot } = claim;
+  // The machine of the run that gave these outputs.
+  const { rows } = await store.query(
+    `insert into job (id, kind, program_root, input_root, inputs_uri, state, output_root, claim_id, machine)
+     values ($1, $6, $2, $3, '', 'posted', $4, $5,
+       (select machine from job where kind = 'order' and program_root = $2 and input_root = $3 and output_root = $4
+        order by updated_at desc limit 1))
+     on conflict do nothing returning 1`,
     [
-      claim.requestId,
-      claim.book,
-      claim.programRoot,
-      claim.inputRoot,
-      claim.inputs,
-      claim.outputs,
-      claim.outputRoot,
-      claim.claimId.toLowerCase(),
+      requestId,
+      programRoot,
+      inputRoot,
+      outputRoot,
+      claimId.toLowerCase(),
+      (book === "orders" ? "order" : "request") satisfies JobKind,
     ],
   );
-  return inserted.rows.length > 0;
+  return rows.length > 0;
 }
 
-export async function openJobs(store: Queryable): Promise<Job[]> {
+/** Jobs that the poster has something to do for at a time of the chain, those due longest first. */
+export async function dueJobs(store: Queryable, now: bigint, except: readonly string[]): Promise<Job[]> {
   const jobs = await store.query<Job>(
-    `select ${COLUMNS} from job where state not in ('settled', 'ignored') order by updated_at`,
+    `select ${COLUMNS} from job
+     where state not in ('running', 'settled', 'ignored', 'failed') and due <= $1 and id <> all($2)
+       and not (kind = 'order' and state = 'computed')
+     order by due, updated_at limit 256`,
+    [now.toString(), except],
   );
   return jobs.rows;
+}
+
+/** Makes the jobs of these claims due: something has happened to them. */
+export async function wakeClaims(store: Queryable, claimIds: readonly string[]): Promise<void> {
+  if (claimIds.length > 0)
+    await store.query("update job set due = 0 where claim_id = any($1) and due > 0", [claimIds]);
+}
+
+/** Leaves a job alone until a time of the chain, or until something happens to its claim. */
+export async function deferJob(store: Queryable, id: Hex, until: bigint): Promise<void> {
+  await store.query("update job set due = $2 where id = $1", [id, until.toString()]);
 }
 
 /** Opens what ended lately again, for a reorg may have undone that; what still holds ends again at once. */
 export async function reopenJobs(store: Queryable): Promise<void> {
   await store.query(
-    `update job set reason = null, updated_at = now(),
-       state = case when claim_id is null then 'seen' when state = 'settled' or book <> 'requests' then 'posted' else 'signed' end
-     where state in ('settled', 'ignored') and updated_at > now() - interval '1 day'`,
+    `update job set reason = null, due = 0, updated_at = now(),
+       state = case when state = 'settled' or kind = 'order' then 'posted' when claim_id is not null then 'signed'
+         when output_root is not null then 'computed' else 'seen' end
+     where state in ('settled', 'ignored') and (kind = 'request' or claim_id is not null) and updated_at > now() - interval '1 day'`,
   );
+  await store.query("update job set due = 0 where due > 0 and state not in ('settled', 'ignored', 'failed')");
+}
+
+export async function jobOf(store: Queryable, id: string): Promise<Job | undefined> {
+  return (await store.query<Job>(`select ${COLUMNS} from job where id = $1`, [id])).rows[0];
 }
 
 export async function jobOfClaim(store: Queryable, claimId: string): Promise<Job | undefined> {
@@ -140,26 +237,48 @@ export async function countJobs(store: Queryable): Promise<Partial<Record<JobSta
 }
 
 const FIELDS = {
-  inputs: "inputs",
   state: "state",
   reason: "reason",
-  outputs: "outputs",
   outputRoot: "output_root",
   signature: "signature",
   claimId: "claim_id",
   traceRoot: "trace_root",
+  trace: "trace",
+  machine: "machine",
 } as const;
 
-/** Changes a job in one statement, so that a crash leaves either all of it or nothing. */
+export type JobChange = Partial<Pick<Job, keyof typeof FIELDS>>;
+
+/**
+ * Changes a job in one statement if it is still in the state that `job` has, and makes it due; resolves to whether it
+ * was. A crash leaves either all of the change or nothing, and of two processes one changes it.
+ */
 export async function updateJob(
   store: Queryable,
-  requestId: Hex,
-  change: Partial<Pick<Job, keyof typeof FIELDS>>,
-): Promise<void> {
+  job: Pick<Job, "id" | "state">,
+  change: JobChange,
+): Promise<boolean> {
   const keys = Object.keys(change) as (keyof typeof FIELDS)[];
-  const set = keys.map((key, i) => `${FIELDS[key]} = $${i + 2}`).join(", ");
-  await store.query(`update job set ${set}, updated_at = now() where request_id = $1`, [
-    requestId,
-    ...keys.map((key) => change[key]),
-  ]);
+  const set = keys.map((key, i) => `${FIELDS[key]} = $${i + 3}`).join(", ");
+  const { rows } = await store.query(
+    `update job set ${set}, due = 0, updated_at = now() where id = $1 and state = $2 returning 1`,
+    [job.id, job.state, ...keys.map((key) => (key === "trace" ? JSON.stringify(change[key]) : change[key]))],
+  );
+  if (rows.length > 0 && change.state !== undefined && change.state !== job.state)
+    await notify(store, JOB_CHANNEL, `${job.id} ${change.state}`);
+  return rows.length > 0;
+}
+
+/** Forgets what nobody can ask for any more: jobs that ended so many days ago, runs of orders that came to nothing. */
+export async function forgetJobs(store: Queryable, days: number): Promise<Hex[]> {
+  const forgotten = await store.query<{ id: Hex }>(
+    `delete from job where id in (
+       select id from job
+       where (state in ('settled', 'ignored', 'failed') and updated_at < now() - make_interval(days => $1))
+         or (kind = 'order' and claim_id is null and updated_at < now() - interval '1 hour')
+       limit 500)
+     returning id`,
+    [days],
+  );
+  return forgotten.rows.map(({ id }) => id);
 }

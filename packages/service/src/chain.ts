@@ -71,14 +71,16 @@ export class Chain {
   readonly client: AssayClient;
   /** The second node, to be asked for confirmation. */
   readonly second: AssayClient | undefined;
-  readonly sender: Sender;
+  #sender: Sender | undefined;
+  readonly #sibling: Chain | undefined;
   readonly #collecting: Serial;
   readonly #options: ChainOptions;
   #orders: Chain | undefined;
 
   /** `sibling`: shares its connection and its sender. */
   constructor(options: ChainOptions, sibling?: Chain) {
-    const { account, deployment, log } = options;
+    const { account, deployment } = options;
+    this.#sibling = sibling;
     this.deployment = deployment;
     this.account = account;
     this.#collecting = sibling === undefined ? new Serial() : sibling.#collecting;
@@ -86,7 +88,6 @@ export class Chain {
     if (sibling !== undefined) {
       this.client = sibling.client;
       this.second = sibling.second;
-      this.sender = sibling.sender;
       return;
     }
     const clientAt = (rpc: string): AssayClient =>
@@ -98,8 +99,21 @@ export class Chain {
       });
     this.client = clientAt(options.rpc);
     this.second = options.secondRpc === undefined ? undefined : clientAt(options.secondRpc);
-    const { maxFeePerGas, stuckAfter, pollInterval } = options;
-    this.sender = new Sender({
+    this.client.transact = (transaction) => this.sender.transact(transaction);
+  }
+
+  /** Begins anew with what the journal says, after another process may have sent from this account. */
+  renew(): void {
+    this.#sender = this.#newSender();
+  }
+
+  get sender(): Sender {
+    return this.#sibling?.sender ?? (this.#sender ??= this.#newSender());
+  }
+
+  #newSender(): Sender {
+    const { account, deployment, log, maxFeePerGas, stuckAfter, pollInterval } = this.#options;
+    return new Sender({
       client: this.client,
       account,
       chainId: deployment.chainId,
@@ -109,7 +123,6 @@ export class Chain {
       ...(pollInterval !== undefined && { pollInterval }),
       observe: (event, functionName) => this.observe?.(event, functionName),
     });
-    this.client.transact = (transaction) => this.sender.transact(transaction);
   }
 
   /** Told of the course of each transaction. */

@@ -2,8 +2,8 @@ import type { Scriptable, Store } from "./store.ts";
 
 interface Waiting {
   write: (tx: Scriptable) => Promise<unknown>;
-  resolve(): void;
-  reject(error: unknown): void;
+  resolve: () => void;
+  reject: (error: unknown) => void;
 }
 
 /**

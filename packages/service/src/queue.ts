@@ -30,11 +30,13 @@ export interface WorkOptions<Data extends object> {
   /** Tasks at a time. */
   parallel: number;
   /** Does the work; resolves to what its result changes. A rejection is tried again, until the tries are used up. */
-  handle(task: Task<Data>, signal: AbortSignal): Promise<Write>;
+  handle: (task: Task<Data>, signal: AbortSignal) => Promise<Write>;
   /** What changes when a task has failed for good, with why; also for tasks whose last try killed its process. */
-  failed(data: Data, reason: string): Write;
+  failed: (data: Data, reason: string) => Write;
+  /** Whether new tasks may be taken now. Default: always. */
+  accepting?: () => boolean;
   /** Whether trying again is in vain. */
-  hopeless?(error: unknown): boolean;
+  hopeless?: (error: unknown) => boolean;
 }
 
 /** Seconds without a sign of life after which a task goes to another worker; pg-boss allows no fewer. */
@@ -135,7 +137,8 @@ export class Queue {
     );
     try {
       for (let failures = 0; !signal.aborted;) {
-        const free = options.parallel - running.size;
+        const accepting = options.accepting?.() ?? true;
+        const free = accepting ? options.parallel - running.size : 0;
         try {
           const tasks = free > 0 ? await this.#fetch<Data>(line, free, tries) : [];
           for (const task of tasks) {

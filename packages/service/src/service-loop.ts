@@ -20,12 +20,18 @@ export interface ServiceLoopOptions<Item> {
   idOf(item: Item): string;
   /** Takes an item one step further; true: there is more to do at once. Throws what is worth another try. */
   step(item: Item): Promise<boolean | void>;
+  /** Whether steps may be taken now. Default: always. */
+  usable?(): boolean;
+  /** Told of every step that failed. */
+  onFailure?: (error: unknown) => void;
   /** Channel of the store on which others tell that there is something to do. */
   channel?: string;
   log: Logger;
   signal: AbortSignal;
 }
 
+/** Milliseconds that a stop waits for transactions. */
+const STOP_MS = 20_000;
 /** Steps under way at a time. */
 const MOST = 64;
 
@@ -35,7 +41,7 @@ const MOST = 64;
  */
 export async function runServiceLoop<Item>(options: ServiceLoopOptions<Item>): Promise<void> {
   const { chain, store, pollInterval, log, signal } = options;
-  const jobs = new JobRunner(log, pollInterval);
+  const jobs = new JobRunner(log, pollInterval, options.onFailure);
   let wake = Promise.withResolvers<void>();
   const silence = await (options.channel === undefined
     ? undefined
@@ -46,7 +52,8 @@ export async function runServiceLoop<Item>(options: ServiceLoopOptions<Item>): P
   const clock = new ChainClock(chain, pollInterval);
   await persist(log, signal, async () => {
     while (!signal.aborted) {
-      for (const item of await options.due(await clock.now(), jobs.busy())) {
+      const usable = options.usable?.() ?? true;
+      for (const item of usable ? await options.due(await clock.now(), jobs.busy()) : []) {
         if (signal.aborted || jobs.running >= MOST) break;
         jobs.offer(options.idOf(item), async () => {
           if ((await options.step(item)) === true) wake.resolve();
@@ -57,6 +64,9 @@ export async function runServiceLoop<Item>(options: ServiceLoopOptions<Item>): P
     }
   });
   await following;
+  // A transaction that takes longer than this is in the journal, for the next start to go on with.
+  await Promise.race([jobs.idle(), pause(STOP_MS)]);
+  chain.sender.stop();
   await jobs.idle();
   signal.removeEventListener("abort", stop);
   await silence?.();

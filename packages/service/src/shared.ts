@@ -128,8 +128,9 @@ function untilAborted(signal: AbortSignal): Promise<void> {
 
 function scriptable(client: pg.Pool | pg.ClientBase): Scriptable {
   return {
-    query: <Row>(sql: string, params?: unknown[]) =>
-      client.query(sql, params) as unknown as Promise<{ rows: Row[] }>,
+    query: async <Row>(sql: string, params?: unknown[]) => ({
+      rows: (await client.query(sql, params)).rows as Row[],
+    }),
     async exec(sql) {
       // node-postgres gives an array for several statements, which its types do not say.
       const results = (await client.query(sql)) as pg.QueryResult | pg.QueryResult[];
