@@ -3,7 +3,7 @@ export { type CompiledModel, compileModel, type CompileOptions } from "./compile
 export { PINNED_CONFIGURATION } from "./configuration.ts";
 export { type FastOptions, FastRunner } from "./fast.ts";
 export { checkInputs, type InputSpec, randomInputs, sampleInputs } from "./inputs.ts";
-export { ModelRunner, type RunnableModel, type Runner } from "./runner.ts";
+export { ModelRunner, type RunnableModel, type Runner, type RunnerOptions } from "./runner.ts";
 export { discoverShapes, exposeAll, inputSpecs } from "./shapes.ts";
 export { outputsOfTrace, storedConstants, storedInputs, storedOutputs } from "./values.ts";
 export { OnnxWorker, type Tensors, type WorkerOptions } from "./worker.ts";

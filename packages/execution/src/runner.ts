@@ -42,20 +42,36 @@ function canReplay({ trace }: Program): boolean {
   return once && trace.every(({ dtype }) => dtype !== DType.float16);
 }
 
-/** Runs a model in the pinned configuration, in a child process. */
+export interface RunnerOptions extends WorkerOptions {
+  /** Child processes, each with the model in its memory once it has run. Default 1. */
+  processes?: number;
+}
+
+/** Runs a model in the pinned configuration, in child processes. */
 export class ModelRunner implements Runner {
   readonly #program: Program;
-  readonly #worker: OnnxWorker;
+  readonly #workers: readonly OnnxWorker[];
   readonly #canReplay: boolean;
 
-  constructor(model: RunnableModel, options: WorkerOptions = {}) {
-    this.#program = model.program;
-    this.#worker = new OnnxWorker(options);
-    this.#worker.register("run", model.canonical);
+  constructor(model: RunnableModel, options: RunnerOptions = {}) {
+    const { processes = 1, ...limits } = options;
     const { trace } = model.program;
-    this.#worker.register("trace", exposeTrace(model), trace);
+    this.#program = model.program;
     this.#canReplay = canReplay(model.program);
-    if (this.#canReplay) this.#worker.register("replay", cutGraph(model.canonical, trace), trace);
+    const exposed = exposeTrace(model);
+    const cut = this.#canReplay ? cutGraph(model.canonical, trace) : undefined;
+    this.#workers = Array.from({ length: processes }, () => {
+      const worker = new OnnxWorker(limits);
+      worker.register("run", model.canonical);
+      worker.register("trace", exposed, trace);
+      if (cut) worker.register("replay", cut, trace);
+      return worker;
+    });
+  }
+
+  /** The one with the least to do. */
+  get #worker(): OnnxWorker {
+    return this.#workers.reduce((best, worker) => (worker.pending < best.pending ? worker : best));
   }
 
   async run(inputs: Tensors): Promise<Record<string, Tensor>> {
@@ -93,12 +109,12 @@ export class ModelRunner implements Runner {
     return differing;
   }
 
-  /** Process id of the child, for watching it. */
+  /** Process id of the first child, for watching it. */
   get pid(): number | undefined {
-    return this.#worker.pid;
+    return this.#workers[0]?.pid;
   }
 
-  close(): Promise<void> {
-    return this.#worker.close();
+  async close(): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.close()));
   }
 }

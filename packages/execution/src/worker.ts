@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import type { ValueShape, ValueSource } from "@assay/program";
 import { AssayError, type Tensor } from "@assay/tensor";
 import { Mailbox, type Parcel, type Region } from "./mailbox.ts";
@@ -54,17 +55,24 @@ interface Pending {
   region: Region | undefined;
   resolve(value: unknown): void;
   reject(error: unknown): void;
-  timer: NodeJS.Timeout | undefined;
 }
 
 export interface WorkerOptions {
-  /** Kills the process when one request takes longer; default: no limit. */
+  /** Milliseconds after which a request is given up and the process killed; default: no limit. */
   timeoutMs?: number;
+  /** Bytes of memory beyond which the process is killed; default: no limit. */
+  memoryBytes?: number;
 }
 
+/** What a request gets that waited behind the one with which the process went down: it is not to blame. */
+class Innocent extends Error {}
+
+/** Milliseconds between two looks at the memory of a process. */
+const WATCH = 50;
+
 /**
- * onnxruntime in a child process. A crash or a time-out rejects what was under way (`WORKER_CRASHED`,
- * `WORKER_TIMEOUT`); the next request starts a new process.
+ * onnxruntime in a child process, which serves one request after the other. What brings it down costs the request that
+ * was under way (`WORKER_CRASHED`, `WORKER_TIMEOUT`, `WORKER_MEMORY`); the next one starts a new process.
  */
 export class OnnxWorker {
   readonly #options: WorkerOptions;
@@ -75,6 +83,9 @@ export class OnnxWorker {
   #lastWords = "";
   #nextId = 0;
   #closed = false;
+  /** Time limit of the request that is being served: the oldest. */
+  #timer: NodeJS.Timeout | undefined;
+  #watch: NodeJS.Timeout | undefined;
 
   constructor(options: WorkerOptions = {}) {
     this.#options = options;
@@ -133,7 +144,21 @@ export class OnnxWorker {
     return (await this.#run({ kind: "replay", session, inputs, trace })) as ValueElements[];
   }
 
+  /** Requests that have no answer yet. */
+  get pending(): number {
+    return this.#pending.size;
+  }
+
   async #run(request: Exclude<WorkerRequest, { kind: "version" | "canonicalise" }>): Promise<unknown> {
+    for (;;)
+      try {
+        return await this.#runOnce(request);
+      } catch (error) {
+        if (!(error instanceof Innocent)) throw error;
+      }
+  }
+
+  async #runOnce(request: Exclude<WorkerRequest, { kind: "version" | "canonicalise" }>): Promise<unknown> {
     const { session } = request;
     const model = this.#models.get(session);
     if (!model) throw new AssayError("UNKNOWN_SESSION", `no model is registered as "${session}"`);
@@ -149,8 +174,7 @@ export class OnnxWorker {
       if (this.#loaded.get(session) === loading) this.#loaded.delete(session);
       throw error;
     }
-    if (this.#running?.child !== child)
-      throw new AssayError("WORKER_CRASHED", "the onnxruntime process ended meanwhile");
+    if (this.#running?.child !== child) throw new Innocent();
     return this.#request(request);
   }
 
@@ -175,10 +199,11 @@ export class OnnxWorker {
     const [requests, replies] = [Mailbox.create(), Mailbox.create()];
     const child = fork(new URL("./child.ts", import.meta.url), {
       serialization: "advanced",
-      execArgv: ["--disable-warning=ExperimentalWarning"],
+      ...confinement(this.#options.memoryBytes),
       stdio: ["ignore", "ignore", "pipe", "ipc", requests.fd, replies.fd],
     });
     this.#running = { child, requests, replies };
+    firstToGo(child.pid);
     this.#loaded = new Map();
     this.#lastWords = "";
     child.stderr!.on("data", (text: Buffer) => {
@@ -195,27 +220,42 @@ export class OnnxWorker {
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       const parcel = requests.put(request);
-      const { timeoutMs } = this.#options;
-      const timer =
-        timeoutMs === undefined
-          ? undefined
-          : setTimeout(() => {
-              this.#take(id)?.reject(
-                new AssayError("WORKER_TIMEOUT", `onnxruntime took longer than ${timeoutMs} ms`),
-              );
-              child.kill("SIGKILL");
-            }, timeoutMs);
-      this.#pending.set(id, { region: parcel.region, resolve, reject, timer });
+      this.#pending.set(id, { region: parcel.region, resolve, reject });
+      if (this.#pending.size === 1) this.#limit();
       child.send({ id, request: parcel } satisfies WorkerMessage, (error) => {
         if (error) this.#gone(child, error.message);
       });
     });
   }
 
+  /** Puts limits on the request whose turn it is now. */
+  #limit(): void {
+    clearTimeout(this.#timer);
+    clearInterval(this.#watch);
+    const [id] = this.#pending.keys();
+    const child = this.#running?.child;
+    if (id === undefined || child === undefined) return;
+    const { timeoutMs, memoryBytes } = this.#options;
+    const kill = (code: string, message: string) => {
+      this.#take(id)?.reject(new AssayError(code, message));
+      child.kill("SIGKILL");
+      this.#gone(child, "was killed", true);
+    };
+    if (timeoutMs !== undefined)
+      this.#timer = setTimeout(
+        () => kill("WORKER_TIMEOUT", `onnxruntime took longer than ${timeoutMs} ms`),
+        timeoutMs,
+      );
+    if (memoryBytes !== undefined)
+      this.#watch = setInterval(() => {
+        if (residentBytes(child.pid) > memoryBytes)
+          kill("WORKER_MEMORY", `onnxruntime used more than ${memoryBytes} bytes of memory`);
+      }, WATCH);
+  }
+
   #take(id: number): Pending | undefined {
     const pending = this.#pending.get(id);
     this.#pending.delete(id);
-    clearTimeout(pending?.timer);
     this.#running?.requests.free(pending?.region);
     return pending;
   }
@@ -228,16 +268,62 @@ export class OnnxWorker {
       pending?.resolve(this.#running.replies.take(value));
       if (value.region) child.send({ taken: reply.id } satisfies WorkerMessage, () => undefined);
     }
+    this.#limit();
   }
 
-  #gone(child: ChildProcess, how: string): void {
+  /** The process has ended: the request under way, if it has no answer yet, is to blame. */
+  #gone(child: ChildProcess, how: string, answered = false): void {
     if (this.#running?.child !== child) return;
     const { requests, replies } = this.#running;
     this.#running = undefined;
+    this.#limit();
     requests.close();
     replies.close();
     const words = this.#lastWords.trim();
     const error = new AssayError("WORKER_CRASHED", `the onnxruntime process ${how}${words && `: ${words}`}`);
-    for (const id of [...this.#pending.keys()]) this.#take(id)!.reject(error);
+    for (const [index, id] of [...this.#pending.keys()].entries())
+      this.#take(id)!.reject(index === 0 && !answered ? error : new Innocent());
+  }
+}
+
+/** Programs of Linux that start another one under limits; macOS has none. */
+const SETPRIV = "/usr/bin/setpriv";
+const PRLIMIT = "/usr/bin/prlimit";
+
+/** Address space that Node and onnxruntime take for themselves, beside what a model takes. */
+const OVERHEAD = 2 ** 30;
+
+/**
+ * How to start a child that dies with this process, even in the middle of a run, and that cannot get much more memory
+ * than `memoryBytes` at once. On other systems than Linux it ends when it next looks, and its memory is only watched.
+ */
+function confinement(memoryBytes: number | undefined): { execPath?: string; execArgv: string[] } {
+  const node = ["--disable-warning=ExperimentalWarning"];
+  if (process.platform !== "linux" || !existsSync(SETPRIV)) return { execArgv: node };
+  const limit =
+    memoryBytes !== undefined && existsSync(PRLIMIT)
+      ? [PRLIMIT, `--data=${Math.ceil(memoryBytes + OVERHEAD)}`, "--core=0"]
+      : [];
+  return {
+    execPath: SETPRIV,
+    execArgv: ["--pdeathsig", "KILL", "--", ...limit, process.execPath, ...node],
+  };
+}
+
+/** When the machine runs out of memory, the system ends this process before any other. */
+function firstToGo(pid: number | undefined): void {
+  try {
+    if (process.platform === "linux") writeFileSync(`/proc/${pid}/oom_score_adj`, "1000");
+  } catch {
+    // It has ended already, or may not be changed here.
+  }
+}
+
+/** Bytes of memory that a process has; 0 where that cannot be told. */
+function residentBytes(pid: number | undefined): number {
+  try {
+    return Number(readFileSync(`/proc/${pid}/statm`, "utf8").split(" ")[1]) * 4096;
+  } catch {
+    return 0;
   }
 }
