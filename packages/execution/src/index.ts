@@ -3,6 +3,7 @@ export { type CompiledModel, compileModel, type CompileOptions } from "./compile
 export { PINNED_CONFIGURATION } from "./configuration.ts";
 export { type FastOptions, FastRunner } from "./fast.ts";
 export { checkInputs, type InputSpec, randomInputs, sampleInputs } from "./inputs.ts";
+export { runLimits } from "./limits.ts";
 export { ModelRunner, type RunnableModel, type Runner, type RunnerOptions } from "./runner.ts";
 export { discoverShapes, exposeAll, inputSpecs } from "./shapes.ts";
 export { outputsOfTrace, storedConstants, storedInputs, storedOutputs } from "./values.ts";

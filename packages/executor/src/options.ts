@@ -17,8 +17,8 @@ export interface WorkerOptions {
   databaseUrl?: string;
   /** Folder for the state, and for blobs if `blobs` names no other place. */
   dataDir: string;
-  /** Places for large inputs, outputs and traces, which all processes must reach. Default: `dataDir`. */
-  blobs?: readonly BlobPlace[];
+  /** Where large inputs, outputs and traces are (see `blobPlace`); all processes must reach it. Default: `dataDir`. */
+  blobs?: string | readonly BlobPlace[];
   /** Runs of one model at a time, each in a process of its own. Default 1. */
   runsInParallel?: number;
   /** Limits of one run. Default: what its program may reasonably take; see `runLimits`. */

@@ -1,9 +1,8 @@
 import {
-  type BlobPlace,
+  blobPlace,
   BlobStore,
   defaultLogger,
   FastBackend,
-  folderPlace,
   loadModel,
   type Logger,
   type Model,
@@ -29,7 +28,8 @@ export async function openProcess(options: WorkerOptions, log: Logger): Promise<
   const { databaseUrl, dataDir } = options;
   const store = await openExecutorStore(databaseUrl === undefined ? { dataDir } : { databaseUrl });
   const backends = new Map<Hex, ExecutorBackend>();
-  const places: readonly BlobPlace[] = options.blobs ?? [folderPlace(join(dataDir, "blobs"))];
+  const { blobs = join(dataDir, "blobs") } = options;
+  const places = typeof blobs === "string" ? [blobPlace(blobs)] : blobs;
   let queue: Queue;
   try {
     queue = await Queue.open(store, log);

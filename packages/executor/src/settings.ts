@@ -14,9 +14,43 @@ export const executorSettings = {
   dataDir: {
     schema: kinds.text,
     placeholder: "<folder>",
-    help: "state and traces; one executor per folder",
+    help: "state, large inputs and outputs, traces; one executor process per folder",
     default: ".assay/executor",
     relative: asPath,
+  },
+  role: {
+    schema: kinds.oneOf("all", "poster", "worker"),
+    placeholder: "<role>",
+    help: "all: the whole executor; with a database, poster: signs and sends, and worker: runs models, needs no key",
+    default: "all",
+  },
+  databaseUrl: {
+    schema: kinds.text,
+    placeholder: "<url>",
+    help: "PostgreSQL that several processes share; by default a database of its own in the data folder",
+    variable: "DATABASE_URL",
+    secret: true,
+  },
+  blobs: {
+    schema: kinds.text,
+    placeholder: "<place>",
+    help: "folder or s3://bucket/prefix that all processes reach, for large inputs and outputs and for traces",
+  },
+  runsInParallel: {
+    schema: kinds.integer(1, 1024),
+    placeholder: "<n>",
+    help: "runs of one model at a time, each in a process of its own on one core",
+    default: 1,
+  },
+  timeoutMs: {
+    schema: kinds.integer(1),
+    placeholder: "<ms>",
+    help: "milliseconds after which a run is given up; by default a hundred times what its program should take",
+  },
+  memoryBytes: {
+    schema: kinds.integer(1),
+    placeholder: "<bytes>",
+    help: "memory beyond which a model's process is killed; by default several times its program's values",
   },
   port: {
     schema: kinds.integer(0, 65_535),

@@ -1,9 +1,12 @@
 import { readFile } from "node:fs/promises";
+import { totalmem } from "node:os";
 import {
   type CompiledModel,
   compileModel,
   type CompileOptions,
   ModelRunner,
+  runLimits,
+  type RunnerOptions,
   storedOutputs,
 } from "@assay/execution";
 import type { Program } from "@assay/program";
@@ -51,11 +54,14 @@ async function readSource({ onnx, sha256: expected }: ModelSource): Promise<Uint
   return bytes;
 }
 
+/** A model file that goes beyond these is refused: whoever made it, it must not take the service with it. */
+const COMPILE_LIMITS = { timeoutMs: 1_800_000, memoryBytes: Math.ceil(0.75 * totalmem()) };
+
 /** Compiles a model from its ONNX file: the program root then names what will be run. */
 export async function loadModel(source: ModelSource): Promise<Model> {
   const { onnx: _onnx, sha256: _sha256, ...options } = source;
   const bytes = await readSource(source);
-  const compiled = await compileModel(bytes, options);
+  const compiled = await compileModel(bytes, { ...COMPILE_LIMITS, ...options });
   return { ...compiled, programRoot: toHex(compiled.root), source: bytes };
 }
 
@@ -77,16 +83,16 @@ export async function loadModels(sources: readonly ModelSource[], chain: Chain):
   return models;
 }
 
-/** Runs a model as it is: onnxruntime in a child process, in the pinned configuration. */
+/** Runs a model as it is: onnxruntime in child processes, in the pinned configuration and within {@link runLimits}. */
 export class ModelBackend implements Backend {
   readonly programRoot: Hex;
   readonly program: Program;
   readonly #runner: ModelRunner;
 
-  constructor(model: Model) {
+  constructor(model: Model, options: RunnerOptions = {}) {
     this.programRoot = model.programRoot;
     this.program = model.program;
-    this.#runner = new ModelRunner(model);
+    this.#runner = new ModelRunner(model, { ...runLimits(model.program), ...options });
   }
 
   async run(inputs: StoredValues): Promise<Uint8Array[]> {

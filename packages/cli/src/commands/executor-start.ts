@@ -1,6 +1,7 @@
 import { Command } from "commander";
-import { executorSettings, startExecutor } from "@assay/executor";
+import { executorSettings, startExecutor, startWorker, type WorkerOptions } from "@assay/executor";
 import { defaultLogger } from "@assay/service";
+import { AssayError } from "@assay/tensor";
 import { connectAccount } from "../connect.ts";
 import { ensureStake } from "../funds.ts";
 import { modelsToServe } from "../model-sources.ts";
@@ -21,19 +22,22 @@ export function executorStartCommand(): Command {
 }
 
 async function runStart(paths: string[], options: JsonOption & ModelOptions): Promise<void> {
-  const { port, hostname, publicUrl, stake, models, ...settings } = await settingsOf(executorSettings, {
+  const { port, hostname, publicUrl, stake, models, role, ...settings } = await settingsOf(executorSettings, {
     ...options,
   });
   const sources = await modelsToServe(paths, options, models);
+  const log = defaultLogger("executor", settings.logLevel);
+  if (role === "worker") return runWorker({ ...settings, models: sources, log }, options.json);
   const { client, deployment, account } = await connectAccount(settings);
   await ensureStake(client, deployment, account.address, stake);
   const executor = await startExecutor({
     ...settings,
     deployment,
     account,
+    role,
     models: sources,
     http: { port, host: hostname, ...(publicUrl !== undefined && { publicUrl }) },
-    log: defaultLogger("executor", settings.logLevel),
+    log,
   });
   print(
     options.json,
@@ -43,4 +47,16 @@ async function runStart(paths: string[], options: JsonOption & ModelOptions): Pr
   await untilStopped();
   progress("finishing what is under way");
   await executor.stop();
+}
+
+async function runWorker(options: WorkerOptions, json: boolean | undefined): Promise<void> {
+  if (options.databaseUrl === undefined)
+    throw new AssayError("OPTION_MISSING", "a worker shares its executor's database", {
+      hint: "give --database-url or DATABASE_URL",
+    });
+  const worker = await startWorker(options);
+  print(json, { role: "worker" }, () => ["worker runs models; Ctrl+C ends it"]);
+  await untilStopped();
+  progress("finishing what is under way");
+  await worker.stop();
 }
