@@ -1,13 +1,13 @@
 /** A service in a process of its own, for tests that kill it: `node service-process.ts '<JSON of ServiceArguments>'`. */
 import { startChallenger } from "@assay/challenger";
-import { startExecutor } from "@assay/executor";
+import { startExecutor, startWorker } from "@assay/executor";
 import type { Deployment } from "@assay/protocol";
 import { loadModel } from "@assay/service";
 import { mnemonicToAccount } from "viem/accounts";
 import { nudged } from "./backends.ts";
 
 export interface ServiceArguments {
-  role: "executor" | "cheater" | "challenger";
+  role: "executor" | "cheater" | "challenger" | "poster" | "worker";
   rpc: string;
   deployment: Deployment;
   mnemonic: string;
@@ -16,6 +16,9 @@ export interface ServiceArguments {
   shapes: Record<string, number[]>;
   dataDir: string;
   port: number;
+  /** Of an executor of several processes. */
+  databaseUrl?: string;
+  blobs?: string;
 }
 
 const given = JSON.parse(process.argv[2]!) as ServiceArguments;
@@ -23,7 +26,14 @@ const { rpc, deployment, dataDir } = given;
 const models = [{ onnx: given.onnx, shapes: given.shapes }];
 const account = mnemonicToAccount(given.mnemonic, { addressIndex: given.addressIndex });
 const common = { rpc, deployment, account, models, dataDir, pollInterval: 100 };
+const shared = {
+  ...(given.databaseUrl !== undefined && { databaseUrl: given.databaseUrl }),
+  ...(given.blobs !== undefined && { blobs: given.blobs }),
+};
 if (given.role === "challenger") await startChallenger(common);
+else if (given.role === "worker") await startWorker({ models, dataDir, ...shared });
+else if (given.role === "poster")
+  await startExecutor({ ...common, ...shared, role: "poster", http: { port: given.port } });
 else {
   const cheat =
     given.role === "cheater"

@@ -56,7 +56,7 @@ export function s3Place(options: S3Options): BlobPlace {
     async remove(folder) {
       for (;;) {
         const query = new URLSearchParams({ "list-type": "2", prefix: `${full(folder)}/` });
-        const list = await (await ask(`${base}?${query}`, "GET")).text();
+        const list = await (await ask(`${base}?${query.toString()}`, "GET")).text();
         const keys = [...list.matchAll(/<Key>([^<]*)<\/Key>/g)].map(([, key]) => key!);
         if (keys.length === 0) return;
         for (const key of keys) await ask(`${base}/${key}`, "DELETE");

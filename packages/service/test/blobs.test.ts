@@ -25,7 +25,7 @@ beforeAll(async () => {
     directory: join(root, "s3"),
     configureBuckets: [{ name: "assay", configs: [] }],
   });
-  const server = (await s3.run()) as unknown as AddressInfo;
+  const server = await s3.run();
   places.folder = blobPlace(join(root, "folder"));
   places.s3 = blobPlace("s3://assay/here", {
     AWS_ACCESS_KEY_ID: "S3RVER",
