@@ -1,5 +1,5 @@
 import { type Claim, finalise, settleImprecise, ZERO_ROOT } from "@assay/protocol";
-import { type Chain, checkedInputs, fetchBytes, hasCode, inputSizes } from "@assay/service";
+import { type Chain, checkedInputs, errorFields, fetchBytes, hasCode, inputSizes } from "@assay/service";
 import type { Hex } from "viem";
 import { answerDemands } from "./answers.ts";
 import { enqueueRuns } from "./jobs.ts";
