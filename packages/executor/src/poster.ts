@@ -19,7 +19,8 @@ const RECHECK = 60n;
  */
 export async function step(context: PosterContext, job: Job): Promise<boolean> {
   const log = context.log.child({ requestId: job.id, ...(job.claimId && { claimId: job.claimId }) });
-  const inner = { ...context, log };
+  const book = job.kind === "order" ? "orders" : "requests";
+  const inner = { ...context, log, chain: context.chain.of(book) };
   const backend = context.backends.get(job.programRoot);
   // The model is not served any more, or not yet again.
   if (backend === undefined) return defer(inner, job, (await context.chain.now()) + RECHECK);
