@@ -5,10 +5,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { compileModel } from "@assay/execution";
-import { getEvents, stakeManagerAbi, stakeOf, writeDeployment } from "@assay/protocol";
+import { finalise, getClaim, getEvents, stakeManagerAbi, stakeOf, writeDeployment } from "@assay/protocol";
 import { readContract } from "viem/actions";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { buildOnnx } from "../packages/program/test/onnx-builder.ts";
+import { post } from "./actors/claims.ts";
 import { openScene, type Scene, STAKE } from "./actors/scene.ts";
 
 const main = fileURLToPath(new URL("../packages/cli/src/main.ts", import.meta.url));
@@ -125,3 +126,38 @@ test("publish makes every shape of a model a version of one model, verify knows 
   );
   expect(asked.at(-1)).toBe(programs[0]!.programRoot);
 }, 600_000);
+
+test("status: open claims with their deadlines, and an exit code for monitoring", async () => {
+  const executor = scene.people.executor.account.address;
+  const before = await assay(undefined, "status", executor);
+  expect(before).toMatchObject({ status: "ok", problems: [], open: [] });
+  expect(before.versions).toMatchObject({ onnxruntime: "1.30.0", node: process.version });
+  const trace = await scene.backend.trace(scene.inputs(1));
+  const { claimId } = await post(scene, { inputs: scene.inputs(1), trace });
+  const open = await assay(undefined, "status", executor);
+  const ended = BigInt(
+    (await getClaim(scene.people.other.client, { deployment: scene.deployment, claimId })).proofEnd,
+  );
+  expect(open).toMatchObject({
+    status: "ok",
+    open: [{ claimId, role: "executor", phase: "Provable", deadline: String(ended), todo: null }],
+  });
+  const nobody = "0x00000000000000000000000000000000000000aa";
+  expect(await assay(undefined, "status", nobody)).toMatchObject({
+    status: "warning",
+    problems: [{ level: "warning", what: expect.stringContaining("for gas") as string }],
+  });
+  const run = promisify(execFile)(process.execPath, [
+    main,
+    "status",
+    nobody,
+    "--rpc",
+    scene.rpc,
+    "--deployment",
+    file,
+  ]);
+  await expect(run).rejects.toMatchObject({ code: 3 });
+  await scene.pass(7200);
+  await finalise(scene.people.other.client, { deployment: scene.deployment, claimId });
+  expect(await assay(undefined, "status", executor)).toMatchObject({ open: [] });
+});

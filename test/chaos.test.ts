@@ -1,0 +1,260 @@
+/**
+ * Everything at once: two executors, one of which cheats, and a challenger, killed at random; a chain that reorganises; a
+ * node that drops, refuses and delays. In the end every request is accounted for and the invariants I1 to I5 hold on the
+ * chain. `pnpm test:chaos` runs it with thousands of requests.
+ */
+import { join } from "node:path";
+import {
+  approve,
+  type AssayEvent,
+  balanceOf,
+  deposit,
+  getClaim,
+  getEvents,
+  getRequest,
+  mintDevTokens,
+  stakeManagerAbi,
+  stakeOf,
+} from "@assay/protocol";
+import { createTestClient, type Hex, http } from "viem";
+import { getBlock, readContract } from "viem/actions";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Immortal, immortal } from "./actors/immortal.ts";
+import { openProxy, type Proxy, randomFaults } from "./actors/proxy.ts";
+import { generator } from "./actors/random.ts";
+import { MNEMONIC, openScene, type Scene, SHAPES, STAKE, TERMS, until } from "./actors/scene.ts";
+import type { ServiceArguments } from "./actors/service-process.ts";
+
+const REQUESTS = Number(process.env.ASSAY_CHAOS_REQUESTS ?? 24);
+const SEED = Number(process.env.ASSAY_CHAOS_SEED ?? 20261121);
+/** Least kills of each process. A log line, that is a step done, is followed by a kill with this chance. */
+const KILLS = Math.max(2, Math.round(REQUESTS / 100));
+const CHANCE = (5 * KILLS) / (REQUESTS + 20);
+const REORGS = Math.max(2, Math.round(REQUESTS / 50));
+const PATIENCE = 120 + REQUESTS;
+
+let scene: Scene;
+let proxy: Proxy;
+const services = new Map<string, Immortal>();
+const draw = generator(SEED + 1);
+
+beforeAll(async () => {
+  scene = await openScene();
+  const { deployment, people } = scene;
+  const amount = BigInt(REQUESTS) * 2n * TERMS.collateral + STAKE;
+  for (const who of [people.executor, people.other, people.requester]) {
+    await mintDevTokens(who.client, { deployment, to: who.account.address, amount });
+    await approve(who.client, { deployment, amount: 2n * amount });
+  }
+  for (const who of [people.executor, people.other]) await deposit(who.client, { deployment, amount });
+  await approve(people.challenger.client, { deployment, amount: 10n ** 30n });
+  proxy = await openProxy(() => scene.rpc);
+});
+afterAll(async () => {
+  await Promise.all([...services.values()].map((service) => service.stop()));
+  await proxy?.close();
+  await scene?.close();
+});
+
+/** Steps right after which a process may die. */
+const WORK = new Set([
+  "request seen",
+  "request accepted",
+  "model run, claim signed",
+  "claim posted",
+  "claim challenged; running again with every intermediate",
+  "trace revealed",
+  "claim seen",
+  "claim agrees with our own run",
+  "claim will be examined",
+  "claim challenged",
+  "wrong element found",
+  "proof committed",
+]);
+
+function start(role: ServiceArguments["role"], addressIndex: number, port: number): void {
+  const service = immortal(
+    {
+      role,
+      rpc: proxy.url,
+      deployment: scene.deployment,
+      mnemonic: MNEMONIC,
+      addressIndex,
+      onnx: scene.onnx,
+      shapes: SHAPES,
+      dataDir: join(scene.folder, role),
+      port,
+    },
+    ({ msg }) => {
+      if (service.deaths < KILLS && WORK.has(String(msg)) && draw() < CHANCE) service.kill();
+    },
+  );
+  services.set(role, service);
+}
+
+const events = () => getEvents(scene.people.requester.client, { deployment: scene.deployment });
+const named = <name extends AssayEvent["eventName"]>(all: AssayEvent[], name: name) =>
+  all.filter((event): event is Extract<AssayEvent, { eventName: name }> => event.eventName === name);
+
+test(
+  `${REQUESTS} requests through kills, reorgs and a bad node: all accounted for, I1 to I5 hold`,
+  { timeout: (PATIENCE * 4 + 240) * 1000 },
+  async () => {
+    const { deployment, people } = scene;
+    const { client } = people.requester;
+    const chain = createTestClient({ mode: "hardhat", transport: http(scene.rpc) });
+    const random = generator(SEED);
+    const honest = people.executor.account.address;
+    const cheater = people.other.account.address;
+    const stakeBefore = await stakeOf(client, { deployment, account: honest });
+    start("executor", 3, 18_741);
+    start("cheater", 5, 18_742);
+    start("challenger", 4, 0);
+    proxy.decide = randomFaults(SEED);
+
+    const exists = async (requestId: Hex) =>
+      getRequest(client, { deployment, requestId }).then(
+        () => true,
+        () => false,
+      );
+    let wanted: { requestId: Hex; executor: Hex }[] = [];
+    let asked = 0;
+    let reorgs = 0;
+    const ask = async (): Promise<void> => {
+      const executor = asked % 8 === 3 ? cheater : honest;
+      const requestId = await scene.ask({ sample: asked % 90, executor });
+      wanted.push({ requestId, executor });
+      asked++;
+    };
+    /** Undoes what happens within a moment; requests that are gone with it are asked again. */
+    const reorganise = async (): Promise<void> => {
+      const id = await chain.snapshot();
+      for (let i = 0; i < 3; i++) await ask();
+      await new Promise((resolve) => setTimeout(resolve, 300 + random() * 1500));
+      await chain.revert({ id });
+      reorgs++;
+      // The new branch is longer than the old one, as that of a real reorg.
+      await chain.mine({ blocks: 8 });
+      const still = await Promise.all(wanted.map(({ requestId }) => exists(requestId)));
+      wanted = wanted.filter((_, i) => still[i]);
+    };
+    const victims = [...services.values()];
+    for (let i = 0; i < 4; i++) await ask();
+    await until("the first claim", async () => named(await events(), "ClaimPosted").length > 0, PATIENCE);
+    while (wanted.length < REQUESTS || reorgs < REORGS) {
+      if (wanted.length < REQUESTS) await ask();
+      const progress = wanted.length / REQUESTS;
+      if (reorgs < REORGS && (progress >= (reorgs + 0.5) / REORGS || progress >= 1)) await reorganise();
+      await new Promise((resolve) => setTimeout(resolve, random() * 100));
+      if (asked % 16 === 0) await checkLocked([honest, cheater]);
+    }
+
+    await until(
+      "a claim for every request",
+      async () => {
+        const claimed = new Set(named(await events(), "ClaimPosted").map(({ args }) => args.requestId));
+        return wanted.every(({ requestId }) => claimed.has(requestId));
+      },
+      PATIENCE,
+    );
+    const cheats = wanted.filter(({ executor }) => executor === cheater);
+    await until(
+      "every cheat slashed",
+      async () => named(await events(), "ClaimSlashed").length >= cheats.length,
+      PATIENCE,
+    );
+    await checkLocked([honest, cheater]);
+    await scene.pass(TERMS.challengeWindow + TERMS.revealWindow + TERMS.proofWindow);
+    await until(
+      "every honest claim finalised",
+      async () => named(await events(), "ClaimFinalised").length >= wanted.length - cheats.length,
+      PATIENCE,
+    );
+    await until("bonds back", async () => (await totals()).bonds === 0n, PATIENCE);
+
+    const all = await events();
+    // I4: every request has one claim, every claim one end.
+    const claims = named(all, "ClaimPosted");
+    const requests = claims.map(({ args }) => args.requestId);
+    expect(requests.toSorted()).toEqual(wanted.map(({ requestId }) => requestId).toSorted());
+    const ends = [
+      ...named(all, "ClaimFinalised"),
+      ...named(all, "ClaimVoided"),
+      ...named(all, "ClaimSlashed"),
+    ];
+    expect(ends.map(({ args }) => args.claimId).toSorted()).toEqual(
+      claims.map(({ args }) => args.claimId).toSorted(),
+    );
+    // The honest are paid, the cheats slashed; nobody is slashed twice, or for somebody else.
+    for (const { args } of claims) {
+      const { phase } = await getClaim(client, { deployment, claimId: args.claimId });
+      expect(phase).toBe(args.executor === cheater ? "Slashed" : "Finalised");
+    }
+    const slashes = named(all, "StakeSlashed");
+    expect(slashes.map(({ args }) => args.executor)).toEqual(cheats.map(() => cheater));
+    // I2: an honest stake is whole, and free again.
+    const stakeAfter = await stakeOf(client, { deployment, account: honest });
+    expect(stakeAfter.free + stakeAfter.locked).toBe(stakeBefore.free + stakeBefore.locked);
+    expect(stakeAfter.locked).toBe(0n);
+    // I3, at the end: nothing open, nothing locked.
+    expect((await stakeOf(client, { deployment, account: cheater })).locked).toBe(0n);
+    // I5: no claim was finalised before its window was over.
+    for (const { args, blockNumber } of named(all, "ClaimFinalised")) {
+      const [block, { challengeEnd }] = await Promise.all([
+        getBlock(client, { blockNumber }),
+        getClaim(client, { deployment, claimId: args.claimId }),
+      ]);
+      const posted = claims.find((claim) => claim.args.claimId === args.claimId)!;
+      const { timestamp } = await getBlock(client, { blockNumber: posted.blockNumber });
+      expect(challengeEnd).toBe(timestamp + BigInt(TERMS.challengeWindow));
+      expect(block.timestamp).toBeGreaterThanOrEqual(challengeEnd);
+    }
+    // I1: every token that the contract holds is somebody's.
+    const { stake, locked, escrow, bonds, payouts } = await totals();
+    const held = await balanceOf(client, { deployment, account: deployment.stakeManager });
+    expect(held).toBe(stake + locked + escrow + bonds + payouts);
+    expect(escrow).toBe(0n);
+    // The chaos was one.
+    expect(reorgs).toBeGreaterThanOrEqual(REORGS);
+    const kills = victims.reduce((sum, { deaths }) => sum + deaths, 0);
+    expect(kills).toBeGreaterThanOrEqual(KILLS);
+    expect(proxy.done.drop * proxy.done["drop answer"] * proxy.done.refuse).toBeGreaterThan(0);
+    console.error(
+      `${wanted.length} requests, ${cheats.length} cheats, ${kills} kills, ${reorgs} reorgs, ${proxy.done.pass} calls`,
+    );
+  },
+);
+
+function totals() {
+  const { stakeManager: address } = scene.deployment;
+  const call = { address, abi: stakeManagerAbi, functionName: "totals" } as const;
+  return readContract(scene.people.requester.client, call);
+}
+
+/** I3 in the middle of it: locked stake covers all open claims. The claims are read first: they can only be fewer later. */
+async function checkLocked(executors: Hex[]): Promise<void> {
+  const { deployment, people } = scene;
+  const { client } = people.requester;
+  for (const account of executors) {
+    const all = await events();
+    const ended = new Set(
+      all.flatMap(({ eventName, args }) =>
+        eventName === "ClaimFinalised" || eventName === "ClaimVoided" || eventName === "ClaimSlashed"
+          ? [args.claimId]
+          : [],
+      ),
+    );
+    const open = named(all, "ClaimPosted").filter(
+      ({ args }) => args.executor === account && !ended.has(args.claimId),
+    );
+    const last = all.at(-1)?.blockNumber;
+    const { locked } = await readContract(client, {
+      address: deployment.stakeManager,
+      abi: stakeManagerAbi,
+      functionName: "accountOf",
+      args: [account],
+      ...(last !== undefined && { blockNumber: last }),
+    });
+    expect(locked).toBeGreaterThanOrEqual(BigInt(open.length) * TERMS.collateral);
+  }
+}
