@@ -15,9 +15,19 @@ const compiler = {
   },
 };
 
+// `pnpm test:deep`: hours instead of minutes.
+const deep = process.env.ASSAY_DEEP === "1";
+
 export default defineConfig({
   plugins: [hardhatToolboxViem],
-  solidity: { profiles: { default: compiler, production: compiler } },
+  solidity: {
+    profiles: { default: compiler, production: compiler },
+    // Deployed as they are.
+    npmFilesToBuild: [
+      "@openzeppelin/contracts/access/manager/AccessManager.sol",
+      "@openzeppelin/contracts/governance/TimelockController.sol",
+    ],
+  },
   networks: {
     // In-process chain of the tests and of `assay model check`: every protocol limit of a real one.
     hardhat: {
@@ -31,5 +41,9 @@ export default defineConfig({
   },
   // Solidity tests stand beside the contracts (*.t.sol); what only they use is in test/solidity.
   paths: { tests: { solidity: "./test/solidity" } },
-  test: { solidity: { fuzz: { runs: 256 }, invariant: { runs: 64, depth: 64 } } },
+  test: {
+    solidity: deep
+      ? { fuzz: { runs: 10_000 }, invariant: { runs: 1_000, depth: 256 } }
+      : { fuzz: { runs: 256 }, invariant: { runs: 64, depth: 64 } },
+  },
 });

@@ -26,3 +26,13 @@ export const DEFAULT_TERMS = {
 export const DEFAULT_WITHDRAWAL_DELAY = 24 * hour;
 
 export const DEFAULT_CALLBACK_GAS_CAP = 2_000_000;
+
+/** Times in seconds; see docs/governance.md. */
+export const DEFAULT_GOVERNANCE = {
+  votesSupply: 1_000_000_000n * unit,
+  votingDelay: 24 * hour,
+  votingPeriod: 7 * 24 * hour,
+  timelockDelay: 48 * hour,
+  proposalThreshold: 1_000_000n * unit,
+  quorumPercent: 4,
+} as const;

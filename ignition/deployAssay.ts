@@ -1,9 +1,10 @@
 import type { ArgumentType, IgnitionModuleBuilder } from "@nomicfoundation/ignition-core";
+import { bindGovernance, deployGovernance } from "./deployGovernance.ts";
 import { DEFAULT_CALLBACK_GAS_CAP, DEFAULT_TERMS, DEFAULT_WITHDRAWAL_DELAY } from "./defaultTerms.ts";
 
 /**
- * Kernels, verifier, registry, ledger, market and referee, wired once. Parameters (amounts in token units, times in
- * seconds) default to values for a token of 18 decimals; the contracts check their ranges.
+ * Kernels, verifier, registry, ledger, market and referee, wired once, and the governance that may add to them.
+ * Parameters (amounts in token units, times in seconds) default to values for a token of 18 decimals; the contracts check their ranges.
  */
 export function deployAssay(m: IgnitionModuleBuilder, token: ArgumentType) {
   // In the order of the Solidity enum Family.
@@ -20,7 +21,9 @@ export function deployAssay(m: IgnitionModuleBuilder, token: ArgumentType) {
     integerKernel: m.contract("IntegerKernel"),
   };
   const verifier = m.contract("Verifier", [Object.values(kernels)]);
-  const modelRegistry = m.contract("ModelRegistry");
+  const governance = deployGovernance(m);
+  const kernelVersions = m.contract("KernelVersions", [governance.accessManager, verifier]);
+  const modelRegistry = m.contract("ModelRegistry", [kernelVersions]);
 
   // Must be longer than the longest life of a claim: `wire` checks it.
   const withdrawalDelay = m.getParameter("withdrawalDelay", DEFAULT_WITHDRAWAL_DELAY);
@@ -41,7 +44,17 @@ export function deployAssay(m: IgnitionModuleBuilder, token: ArgumentType) {
   };
   const callbackGasCap = m.getParameter("callbackGasCap", DEFAULT_CALLBACK_GAS_CAP);
   const market = m.contract("InferenceMarket", [modelRegistry, stakeManager, terms, callbackGasCap]);
-  const referee = m.contract("Referee", [market, verifier]);
+  const referee = m.contract("Referee", [market, kernelVersions]);
   m.call(stakeManager, "wire", [[{ market, referee }]]);
-  return { ...kernels, verifier, modelRegistry, stakeManager, market, referee };
+  bindGovernance(m, governance, kernelVersions, { market });
+  return {
+    ...kernels,
+    verifier,
+    ...governance,
+    kernelVersions,
+    modelRegistry,
+    stakeManager,
+    market,
+    referee,
+  };
 }

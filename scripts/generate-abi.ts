@@ -25,6 +25,11 @@ const contracts = [
   },
   { file: "referee", name: "refereeAbi", artifact: "protocol/IReferee.sol/IReferee" },
   { file: "verifier", name: "verifierAbi", artifact: "proof/IVerifier.sol/IVerifier" },
+  {
+    file: "kernel-versions",
+    name: "kernelVersionsAbi",
+    artifact: "proof/IKernelVersions.sol/IKernelVersions",
+  },
   { file: "dev-token", name: "devTokenAbi", artifact: "token/DevToken.sol/DevToken" },
 ];
 

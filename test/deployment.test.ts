@@ -9,10 +9,10 @@ describe("ignition module Assay", () => {
     const connection = await network.create();
     // The contracts' types come from build artifacts, which a type check must not need.
     const deployed = (await connection.ignition.deploy(Assay)) as unknown as Record<
-      "stakeManager" | "market" | "referee" | "modelRegistry" | "verifier" | "token",
+      "stakeManager" | "market" | "referee" | "modelRegistry" | "verifier" | "kernelVersions" | "token",
       { address: `0x${string}` }
     >;
-    const { stakeManager, market, referee, modelRegistry, verifier, token } = deployed;
+    const { stakeManager, market, referee, modelRegistry, verifier, kernelVersions, token } = deployed;
     const read = async (name: string, address: `0x${string}`) => connection.viem.getContractAt(name, address);
     const stakes = await read("StakeManager", stakeManager.address);
     const marketContract = await read("InferenceMarket", market.address);
@@ -22,7 +22,9 @@ describe("ignition module Assay", () => {
     same(await stakes.read.refereeOf!([market.address]), referee.address);
     same(await stakes.read.marketOf!([referee.address]), market.address);
     same(await stakes.read.token!([]), token.address);
-    same(await refereeContract.read.verifier!([]), verifier.address);
+    same(await refereeContract.read.kernelVersions!([]), kernelVersions.address);
+    const versions = await read("KernelVersions", kernelVersions.address);
+    same(await versions.read.verifierOf!([1]), verifier.address);
     same(await refereeContract.read.modelRegistry!([]), modelRegistry.address);
     const terms = (await marketContract.read.terms!([])) as { collateral: bigint };
     expect(terms.collateral).toBe(100n * unit);

@@ -3,8 +3,11 @@ pragma solidity ^0.8.28;
 
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {Governed} from "../governance/Governed.sol";
+import {IKernelVersions} from "../proof/IKernelVersions.sol";
 import {ClaimLife, ClaimState, Phase, Settlement} from "./ClaimLife.sol";
 import {Claim, IClaimBook} from "./IClaimBook.sol";
+import {IModelRegistry} from "./IModelRegistry.sol";
 import {IStakeManager} from "./IStakeManager.sol";
 import {Terms, TermsLib} from "./Terms.sol";
 
@@ -12,7 +15,7 @@ import {Terms, TermsLib} from "./Terms.sol";
 /// @notice See IClaimBook, which is the specification.
 /// @dev Claims, their terms and their ends; what a market adds are the ways in and the three hooks at the bottom.
 ///      Entry points: validate, write, then emit and move balances. No settlement calls the token.
-abstract contract ClaimBook is IClaimBook, EIP712, ReentrancyGuardTransient {
+abstract contract ClaimBook is IClaimBook, Governed, EIP712, ReentrancyGuardTransient {
     using ClaimLife for ClaimState;
     using TermsLib for Terms;
 
@@ -25,8 +28,7 @@ abstract contract ClaimBook is IClaimBook, EIP712, ReentrancyGuardTransient {
     /// @inheritdoc IClaimBook
     address public immutable stakeManager;
 
-    /// @dev Append-only: claims refer to their terms by index. Governance would append here, after checking the new
-    ///      terms against the withdrawal delay.
+    /// @dev Append-only: claims refer to their terms by index.
     Terms[] private _terms;
     mapping(bytes32 claimId => ClaimState) internal _claims;
 
@@ -35,8 +37,13 @@ abstract contract ClaimBook is IClaimBook, EIP712, ReentrancyGuardTransient {
         _;
     }
 
-    constructor(address modelRegistry_, address stakeManager_, Terms memory terms_) EIP712("Assay", "1") {
-        if (modelRegistry_ == address(0) || stakeManager_ == address(0)) revert ZeroAddress();
+    /// @dev Who may append terms is who may add kernel versions: the authority of the registry's KernelVersions.
+    constructor(
+        address modelRegistry_,
+        address stakeManager_,
+        Terms memory terms_
+    ) Governed(_authorityOf(modelRegistry_)) EIP712("Assay", "1") {
+        if (stakeManager_ == address(0)) revert ZeroAddress();
         terms_.validate();
         modelRegistry = modelRegistry_;
         stakeManager = stakeManager_;
@@ -46,6 +53,22 @@ abstract contract ClaimBook is IClaimBook, EIP712, ReentrancyGuardTransient {
     /// @inheritdoc IClaimBook
     function finalise(bytes32 claimId) external virtual {
         _finalise(claimId);
+    }
+
+    // --- governance ---
+
+    /// @inheritdoc IClaimBook
+    function appendTerms(Terms calldata next) external onlyGovernance returns (uint16 termsId) {
+        Terms memory t = next;
+        t.validateAfter(_terms[0]);
+        if (_terms.length > type(uint16).max) revert TooManyTerms();
+        termsId = uint16(_terms.length);
+        _terms.push(t);
+        // Stake in withdrawal backs no claim, so this is a second fence around locked stake.
+        uint256 delay = IStakeManager(stakeManager).withdrawalDelay();
+        uint256 longest = IClaimBook(address(this)).longestClaimLife();
+        if (longest >= delay) revert ClaimLifeTooLong(longest, delay);
+        emit TermsAppended(termsId, t);
     }
 
     // --- referee ---
@@ -273,6 +296,11 @@ abstract contract ClaimBook is IClaimBook, EIP712, ReentrancyGuardTransient {
 
     function _termsAt(uint16 termsId) internal view returns (Terms storage) {
         return _terms[termsId];
+    }
+
+    function _authorityOf(address modelRegistry_) private view returns (address) {
+        if (modelRegistry_ == address(0)) revert ZeroAddress();
+        return IKernelVersions(IModelRegistry(modelRegistry_).kernelVersions()).authority();
     }
 
     function _phase(bytes32 claimId, ClaimState storage claim) internal view returns (Phase phase) {

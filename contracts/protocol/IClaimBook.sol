@@ -83,9 +83,15 @@ interface IClaimBook {
         uint256 burned
     );
 
+    /// @notice Requests (orders) from now on are under these terms; those that exist keep theirs.
+    event TermsAppended(uint16 indexed termsId, Terms terms);
+
     error ZeroAddress();
     error NotReferee(address caller);
     error UnknownTerms(uint16 termsId);
+    /// @notice Claims under these terms could live as long as a withdrawal takes.
+    error ClaimLifeTooLong(uint256 longest, uint256 withdrawalDelay);
+    error TooManyTerms();
     error UnknownClaim(bytes32 claimId);
     /// @notice The claim is in `phase`, in which this cannot be done.
     error WrongPhase(bytes32 claimId, Phase phase);
@@ -101,6 +107,12 @@ interface IClaimBook {
     ///         unlocked; then calls the consumer back, if the market
     ///         has one to call.
     function finalise(bytes32 claimId) external;
+
+    // --- governance ---
+
+    /// @notice Appends terms for what comes later; governance only. Bounded by TermsLib.validateAfter and the withdrawal
+    ///         delay. Existing requests, claims and their terms stay as they are.
+    function appendTerms(Terms calldata next) external returns (uint16 termsId);
 
     // --- referee ---
 
@@ -150,7 +162,7 @@ interface IClaimBook {
     /// @notice The program and the input that a claim is about; reverts with UnknownClaim.
     function subjectOf(bytes32 claimId) external view returns (bytes32 programRoot, bytes32 inputRoot);
 
-    /// @notice The terms that a claim posted now gets.
+    /// @notice The terms that what comes in now gets.
     function terms() external view returns (Terms memory);
 
     /// @notice The terms that a claim was made under.

@@ -43,6 +43,7 @@ struct Request {
     uint128 royalty;
     address callback;
     uint32 callbackGas;
+    uint16 termsId; // of its claim: the terms of the time of the request, so that both sides know them
     bytes32 claimId; // 0 until claimed
 }
 

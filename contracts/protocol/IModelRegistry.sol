@@ -63,6 +63,7 @@ interface IModelRegistry {
     error NonCanonicalHeader();
     error ProgramAlreadyPublished(bytes32 programRoot);
     error UnknownProgram(bytes32 programRoot);
+    error ZeroAddress();
     error UnsupportedVersion(uint16 version);
     error UnsupportedAccuracyProfile(uint16 profile);
     error NoInstructions();
@@ -144,4 +145,7 @@ interface IModelRegistry {
 
     /// @notice keccak256(abi.encode(owner, salt)).
     function modelIdOf(address owner, bytes32 salt) external pure returns (bytes32);
+
+    /// @notice The verifiers that programs may name by their header's version.
+    function kernelVersions() external view returns (address);
 }

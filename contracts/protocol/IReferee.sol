@@ -94,6 +94,8 @@ interface IReferee is IDataDemands {
     event BondReturned(bytes32 indexed claimId, address indexed challenger, uint256 amount);
 
     error ZeroAddress();
+    /// @notice The market's registry has programs published against other versions.
+    error ForeignKernelVersions(address kernelVersions);
     error NotExecutor(bytes32 claimId, address caller);
     error UnknownClaim(bytes32 claimId);
     /// @notice The claim is in `phase`, in which this cannot be done.
@@ -192,8 +194,8 @@ interface IReferee is IDataDemands {
     /// @notice The market's ModelRegistry, which knows the programs.
     function modelRegistry() external view returns (address);
 
-    /// @notice The IVerifier that judges elements.
-    function verifier() external view returns (address);
+    /// @notice The verifiers by version; a program's header says which judges it.
+    function kernelVersions() external view returns (address);
 
     /// @notice What a proof in several steps commits to: keccak256(abi.encode(instruction, element)).
     function elementHash(uint32 instruction, uint64 element) external pure returns (bytes32);

@@ -59,6 +59,7 @@ contract InferenceMarket is IInferenceMarket, ClaimBook {
         _checkInputs(params);
         _checkCallback(params.callback, params.callbackGas);
 
+        (uint16 termsId, ) = _currentTerms();
         requestId = requestIdOf(msg.sender, params);
         ++_nonces[msg.sender];
         _requests[requestId] = Request({
@@ -74,6 +75,7 @@ contract InferenceMarket is IInferenceMarket, ClaimBook {
             royalty: royalty,
             callback: params.callback,
             callbackGas: params.callbackGas,
+            termsId: termsId,
             claimId: 0
         });
         emit RequestMade(
@@ -122,8 +124,8 @@ contract InferenceMarket is IInferenceMarket, ClaimBook {
         // INVARIANT I4: one claim per request, and the digest names the request, so a claim cannot be posted twice.
         req.status = RequestStatus.Claimed;
         req.claimId = claimId;
-        (uint16 termsId, Terms storage t) = _currentTerms();
-        _record(claimId, claim, termsId, uint64(block.timestamp + t.challengeWindow), outputs);
+        Terms storage t = _termsAt(req.termsId);
+        _record(claimId, claim, req.termsId, uint64(block.timestamp + t.challengeWindow), outputs);
         // INVARIANT I3: no claim without its collateral.
         IStakeManager(stakeManager).lock(claim.executor, t.collateral);
     }

@@ -4,6 +4,7 @@ pragma solidity ^0.8.28;
 import {Float32} from "../numerics/Float32.sol";
 import {Dtype} from "../program/Dtype.sol";
 import {Port, ProgramHeader} from "../program/Program.sol";
+import {IKernelVersions} from "../proof/IKernelVersions.sol";
 import {IModelRegistry, Model, PortRecord, ProgramRecord} from "./IModelRegistry.sol";
 
 /// @title ModelRegistry
@@ -12,11 +13,19 @@ contract ModelRegistry is IModelRegistry {
     /// @dev Far beyond any real tensor, and small enough that products of two such numbers cannot overflow.
     uint256 private constant MAX_ELEMENTS = 1 << 48;
 
+    /// @inheritdoc IModelRegistry
+    address public immutable kernelVersions;
+
     mapping(bytes32 programRoot => ProgramRecord) private _programs;
     mapping(bytes32 programRoot => PortRecord[]) private _inputs;
     mapping(bytes32 programRoot => PortRecord[]) private _outputs;
     mapping(bytes32 modelId => Model) private _models;
     mapping(bytes32 modelId => mapping(bytes32 programRoot => bytes32 artifactHash)) private _artifacts;
+
+    constructor(address kernelVersions_) {
+        if (kernelVersions_ == address(0)) revert ZeroAddress();
+        kernelVersions = kernelVersions_;
+    }
 
     /// @inheritdoc IModelRegistry
     function publishProgram(bytes calldata header) external returns (bytes32 programRoot) {
@@ -32,7 +41,9 @@ contract ModelRegistry is IModelRegistry {
         programRoot = sha256(header);
         if (_programs[programRoot].instructionCount != 0) revert ProgramAlreadyPublished(programRoot);
 
-        if (h.version != 1) revert UnsupportedVersion(h.version);
+        // What judges the program is part of its root, and is there before it.
+        if (h.version == 0 || h.version > IKernelVersions(kernelVersions).latest())
+            revert UnsupportedVersion(h.version);
         if (h.accuracyProfile != 1) revert UnsupportedAccuracyProfile(h.accuracyProfile);
         if (h.instructionCount == 0) revert NoInstructions();
         if (h.inputs.length == 0) revert NoInputs();

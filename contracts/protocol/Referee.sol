@@ -5,6 +5,7 @@ import {Judgement, Verdict} from "../kernels/IKernel.sol";
 import {OutputTolerance} from "../numerics/OutputTolerance.sol";
 import {Dtype} from "../program/Dtype.sol";
 import {AccessMap, Segment} from "../proof/AccessMap.sol";
+import {IKernelVersions} from "../proof/IKernelVersions.sol";
 import {ElementProof, IVerifier, Opening, Roots} from "../proof/IVerifier.sol";
 import {OpenedChunks, TensorProof} from "../proof/TensorProof.sol";
 import {ClaimState, Phase} from "./ClaimLife.sol";
@@ -41,19 +42,22 @@ contract Referee is IReferee, DataDemands {
     /// @inheritdoc IReferee
     address public immutable modelRegistry;
     /// @inheritdoc IReferee
-    address public immutable verifier;
+    address public immutable kernelVersions;
 
     /// @inheritdoc IReferee
     mapping(address prover => mapping(bytes32 commitment => uint64)) public committedAt;
     mapping(bytes32 elementKey => mapping(address prover => Progress)) private _progress;
     mapping(bytes32 elementKey => Precedence) private _precedence;
 
-    constructor(address market_, address verifier_) DataDemands(market_) {
-        if (market_ == address(0) || verifier_ == address(0)) revert ZeroAddress();
+    constructor(address market_, address kernelVersions_) DataDemands(market_) {
+        if (market_ == address(0) || kernelVersions_ == address(0)) revert ZeroAddress();
         market = market_;
-        verifier = verifier_;
+        kernelVersions = kernelVersions_;
         stakeManager = IClaimBook(market_).stakeManager();
         modelRegistry = IClaimBook(market_).modelRegistry();
+        // Programs are published against these versions, and judged by them.
+        if (IModelRegistry(modelRegistry).kernelVersions() != kernelVersions_)
+            revert ForeignKernelVersions(kernelVersions_);
     }
 
     /// @inheritdoc IReferee
@@ -84,7 +88,8 @@ contract Referee is IReferee, DataDemands {
     function proveElement(bytes32 claimId, bytes32 salt, ElementProof calldata proof) external nonReentrant {
         ClaimState memory claim = _requirePhase(claimId, Phase.Provable);
         _requireCommitted(claimId, salt, keccak256(abi.encode(proof)));
-        Judgement memory judgement = IVerifier(verifier).judge(_rootsOf(claimId, claim.traceRoot), proof);
+        (IVerifier verifier, Roots memory roots) = _courtOf(claimId, claim.traceRoot);
+        Judgement memory judgement = verifier.judge(roots, proof);
         _settle(claimId, msg.sender, proof, judgement);
     }
 
@@ -108,8 +113,9 @@ contract Referee is IReferee, DataDemands {
             if (keccak256(state) != progress.stateHash)
                 revert StateMismatch(progress.stateHash, keccak256(state));
         }
-        (bytes memory next, bool complete, Judgement memory judgement) = IVerifier(verifier).fold(
-            _rootsOf(claimId, claim.traceRoot),
+        (IVerifier verifier, Roots memory roots) = _courtOf(claimId, claim.traceRoot);
+        (bytes memory next, bool complete, Judgement memory judgement) = verifier.fold(
+            roots,
             proof,
             segment,
             state
@@ -316,19 +322,23 @@ contract Referee is IReferee, DataDemands {
         if (since >= block.timestamp) revert CommitmentTooYoung(since, block.timestamp);
     }
 
-    function _rootsOf(bytes32 claimId, bytes32 traceRoot) private view returns (Roots memory) {
+    /// @dev What judges a claim's elements, for ever named by its program, and against which roots.
+    function _courtOf(
+        bytes32 claimId,
+        bytes32 traceRoot
+    ) private view returns (IVerifier verifier, Roots memory roots) {
         (bytes32 programRoot, bytes32 inputRoot) = IClaimBook(market).subjectOf(claimId);
         ProgramRecord memory program = IModelRegistry(modelRegistry).programs(programRoot);
-        return
-            Roots({
-                instructionsRoot: program.instructionsRoot,
-                instructionCount: program.instructionCount,
-                constantsRoot: program.constantsRoot,
-                constantCount: program.constantCount,
-                inputRoot: inputRoot,
-                inputCount: program.inputCount,
-                traceRoot: traceRoot
-            });
+        verifier = IVerifier(IKernelVersions(kernelVersions).verifierOf(program.version));
+        roots = Roots({
+            instructionsRoot: program.instructionsRoot,
+            instructionCount: program.instructionCount,
+            constantsRoot: program.constantsRoot,
+            constantCount: program.constantCount,
+            inputRoot: inputRoot,
+            inputCount: program.inputCount,
+            traceRoot: traceRoot
+        });
     }
 
     function _requireLeaf(

@@ -338,7 +338,7 @@ contract RefereeTest is ProtocolFixture {
             require(bytes4(error_) == IReferee.ZeroAddress.selector, "error");
         }
         try new Referee(address(market), address(0)) {
-            revert("accepted no verifier");
+            revert("accepted no kernel versions");
         } catch (bytes memory error_) {
             require(bytes4(error_) == IReferee.ZeroAddress.selector, "error");
         }

@@ -49,6 +49,11 @@ library TermsLib {
     /// @notice So many whole pages can be demanded for less than the bounty.
     uint256 internal constant AFFORDABLE_PAGES = 8;
 
+    /// @notice Terms that are appended later keep windows of at least this part of the first terms', and a collateral
+    ///         within this factor of theirs.
+    uint256 internal constant MAX_SHORTENING = 2;
+    uint256 internal constant MAX_COLLATERAL_CHANGE = 10;
+
     /// @notice A window is outside its bounds.
     error WindowOutOfRange(uint256 window, uint256 min, uint256 max);
     /// @notice Bounty and compensation leave less than the least burn.
@@ -57,6 +62,8 @@ library TermsLib {
     error NoBounty();
     /// @notice The collateral is so small that a share of it rounds to nothing.
     error AmountTooSmall(uint256 amount, uint256 min);
+    /// @notice The collateral is too far from the first terms'.
+    error CollateralOutOfRange(uint256 collateral, uint256 min, uint256 max);
     /// @notice The bond is so small that challenging unseen would pay, or larger than what a challenger can gain.
     error BondOutOfRange(uint256 bond, uint256 min, uint256 max);
     /// @notice Proving an imprecise element would pay more than proving a fraudulent one.
@@ -70,9 +77,9 @@ library TermsLib {
 
     /// @notice Reverts unless the terms are within range.
     function validate(Terms memory terms) internal pure {
-        _validateWindow(terms.challengeWindow);
-        _validateWindow(terms.revealWindow);
-        _validateWindow(terms.proofWindow);
+        _validateWindow(terms.challengeWindow, MIN_WINDOW);
+        _validateWindow(terms.revealWindow, MIN_WINDOW);
+        _validateWindow(terms.proofWindow, MIN_WINDOW);
         // With BPS units of collateral every nonzero share is at least one unit, the burn among them.
         if (terms.collateral < BPS) revert AmountTooSmall(terms.collateral, BPS);
         if (terms.bountyBps == 0) revert NoBounty();
@@ -83,7 +90,7 @@ library TermsLib {
         if (terms.challengeBond < minBond || terms.challengeBond > bounty)
             revert BondOutOfRange(terms.challengeBond, minBond, bounty);
         if (terms.voidCostCap > bounty) revert VoidCostAboveBounty(terms.voidCostCap, bounty);
-        _validateWindow(terms.answerWindow);
+        _validateWindow(terms.answerWindow, MIN_WINDOW);
         uint256 longest = terms.proofWindow / ANSWER_ROUNDS;
         if (terms.answerWindow > longest) revert AnswerWindowTooLong(terms.answerWindow, longest);
         uint256 rarest = terms.answerWindow / DOUBLINGS;
@@ -110,6 +117,21 @@ library TermsLib {
         uint256 doublings = (backlog * DOUBLINGS) / terms.answerWindow;
         // 2^128 units are more than any token has, and the product fits: validate bounds the reward.
         burned = (reward / BURN_DIVISOR) << (doublings < 128 ? doublings : 128);
+    }
+
+    /// @notice Reverts unless the terms may follow `first`, the terms that the book was deployed with: whoever governs
+    ///         cannot take away the time in which claims are challenged, answered and proven, nor make claims worthless
+    ///         or unaffordable.
+    function validateAfter(Terms memory terms, Terms memory first) internal pure {
+        validate(terms);
+        _validateWindow(terms.challengeWindow, first.challengeWindow / MAX_SHORTENING);
+        _validateWindow(terms.revealWindow, first.revealWindow / MAX_SHORTENING);
+        _validateWindow(terms.proofWindow, first.proofWindow / MAX_SHORTENING);
+        _validateWindow(terms.answerWindow, first.answerWindow / MAX_SHORTENING);
+        uint256 min = first.collateral / MAX_COLLATERAL_CHANGE;
+        uint256 max = uint256(first.collateral) * MAX_COLLATERAL_CHANGE;
+        if (terms.collateral < min || terms.collateral > max)
+            revert CollateralOutOfRange(terms.collateral, min, max);
     }
 
     /// @notice Seconds from posting to the last moment at which a claim is not yet ready to be settled. Worst case: the
@@ -141,8 +163,7 @@ library TermsLib {
         refund = fee - cost + royalty;
     }
 
-    function _validateWindow(uint256 window) private pure {
-        if (window < MIN_WINDOW || window > MAX_WINDOW)
-            revert WindowOutOfRange(window, MIN_WINDOW, MAX_WINDOW);
+    function _validateWindow(uint256 window, uint256 min) private pure {
+        if (window < min || window > MAX_WINDOW) revert WindowOutOfRange(window, min, MAX_WINDOW);
     }
 }

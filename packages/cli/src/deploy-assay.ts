@@ -12,7 +12,7 @@ import assayModule from "../../../ignition/modules/Assay.ts";
 import assayOnTokenModule from "../../../ignition/modules/AssayOnToken.ts";
 import { hardhatWithContracts } from "./hardhat.ts";
 
-/** Amounts in token units, times in seconds; see ignition/deployAssay.ts for the defaults. */
+/** Amounts in token units, times in seconds; see ignition/defaultTerms.ts for the defaults. */
 export interface DeploymentTerms {
   collateral?: bigint;
   challengeBond?: bigint;
@@ -24,6 +24,13 @@ export interface DeploymentTerms {
   proofWindow?: number;
   withdrawalDelay?: number;
   callbackGasCap?: number;
+  votesHolder?: Address;
+  votesSupply?: bigint;
+  votingDelay?: number;
+  votingPeriod?: number;
+  timelockDelay?: number;
+  proposalThreshold?: bigint;
+  quorumPercent?: number;
 }
 
 export interface DeployAssayOptions extends DeploymentTerms {
@@ -90,6 +97,13 @@ export async function deployAssay(
     inferenceMarket: addresses.InferenceMarket!,
     referee: addresses.Referee!,
     verifier: addresses.Verifier!,
+    governance: {
+      kernelVersions: addresses.KernelVersions!,
+      accessManager: addresses.AccessManager!,
+      timelock: addresses.TimelockController!,
+      governor: addresses.AssayGovernor!,
+      votes: addresses.AssayVotes!,
+    },
   };
 }
 

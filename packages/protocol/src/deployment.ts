@@ -13,7 +13,10 @@ export interface Deployment {
   stakeManager: Address;
   inferenceMarket: Address;
   referee: Address;
+  /** The first kernel version's. */
   verifier: Address;
+  /** Who may append terms and kernel versions, and how; docs/governance.md. */
+  governance?: Record<(typeof GOVERNANCE)[number], Address>;
 }
 
 /** Where commands look for a deployment unless told otherwise. */
@@ -28,6 +31,8 @@ const CONTRACTS = [
   "verifier",
 ] as const;
 
+const GOVERNANCE = ["kernelVersions", "accessManager", "timelock", "governor", "votes"] as const;
+
 /** Checks what a deployment file holds; throws `DEPLOYMENT_INVALID`. */
 export function parseDeployment(value: unknown): Deployment {
   const invalid = (what: string) =>
@@ -38,8 +43,8 @@ export function parseDeployment(value: unknown): Deployment {
   const record = value as Record<string, unknown>;
   for (const key of ["chainId", "block"] as const)
     if (!Number.isSafeInteger(record[key])) throw invalid(`${key} is no integer`);
-  const address = (key: string): Address => {
-    const text = record[key];
+  const address = (key: string, of = record): Address => {
+    const text = of[key];
     if (typeof text !== "string" || !isAddress(text)) throw invalid(`${key} is no address`);
     return getAddress(text);
   };
@@ -47,7 +52,17 @@ export function parseDeployment(value: unknown): Deployment {
     (typeof CONTRACTS)[number],
     Address
   >;
-  return { chainId: record.chainId as number, block: record.block as number, ...addresses };
+  const deployment = { chainId: record.chainId as number, block: record.block as number, ...addresses };
+  if (record.governance === undefined) return deployment;
+  if (typeof record.governance !== "object" || record.governance === null)
+    throw invalid("governance is no object");
+  const governance = record.governance as Record<string, unknown>;
+  return {
+    ...deployment,
+    governance: Object.fromEntries(GOVERNANCE.map((key) => [key, address(key, governance)])) as NonNullable<
+      Deployment["governance"]
+    >,
+  };
 }
 
 /**

@@ -205,6 +205,7 @@ export { inferenceMarketAbi } from "./abi/inference-market.ts";
 export { modelRegistryAbi } from "./abi/model-registry.ts";
 export { refereeAbi } from "./abi/referee.ts";
 export { stakeManagerAbi } from "./abi/stake-manager.ts";
+export { kernelVersionsAbi } from "./abi/kernel-versions.ts";
 export { verifierAbi } from "./abi/verifier.ts";
 export {
   reclaimDemand,

@@ -69,10 +69,11 @@ abstract contract ProtocolFixture {
     function _deploy(DevToken token_) internal {
         vm.warp(time);
         token = token_;
-        registry = new ModelRegistry();
+        verifier = new VerifierDouble();
+        verifier.setAuthority(_authority());
+        registry = new ModelRegistry(address(verifier));
         stakes = new StakeManager(address(token), WITHDRAWAL_DELAY);
         market = new InferenceMarket(address(registry), address(stakes), _terms(), 1_000_000);
-        verifier = new VerifierDouble();
         referee = new Referee(address(market), address(verifier));
         stakes.wire(_pairs(address(market), address(referee)));
 
@@ -88,6 +89,11 @@ abstract contract ProtocolFixture {
         _fund(prover);
         vm.prank(executor);
         stakes.deposit(5 * COLLATERAL);
+    }
+
+    /// @dev Who may append terms (an IAuthority); 0: nobody.
+    function _authority() internal virtual returns (address) {
+        return address(0);
     }
 
     function _terms() internal pure returns (Terms memory) {

@@ -2,6 +2,16 @@
 
 /** Custom errors of all contracts */
 export const errorsAbi = [
+  { type: "error", name: "AccessManagedInvalidAuthority", inputs: [{ name: "authority", type: "address" }] },
+  {
+    type: "error",
+    name: "AccessManagedRequiredDelay",
+    inputs: [
+      { name: "caller", type: "address" },
+      { name: "delay", type: "uint32" },
+    ],
+  },
+  { type: "error", name: "AccessManagedUnauthorized", inputs: [{ name: "caller", type: "address" }] },
   {
     type: "error",
     name: "AccessOutOfRange",
@@ -161,6 +171,7 @@ export const errorsAbi = [
       { name: "challengeEnd", type: "uint256" },
     ],
   },
+  { type: "error", name: "CheckpointUnorderedInsertion", inputs: [] },
   {
     type: "error",
     name: "ChunkBytesMismatch",
@@ -172,11 +183,28 @@ export const errorsAbi = [
   { type: "error", name: "ChunkNotOpened", inputs: [{ name: "chunk", type: "uint256" }] },
   {
     type: "error",
+    name: "ClaimLifeTooLong",
+    inputs: [
+      { name: "longest", type: "uint256" },
+      { name: "withdrawalDelay", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
     name: "CoefficientCount",
     inputs: [
       { name: "axis", type: "uint256" },
       { name: "actual", type: "uint256" },
       { name: "expected", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
+    name: "CollateralOutOfRange",
+    inputs: [
+      { name: "collateral", type: "uint256" },
+      { name: "min", type: "uint256" },
+      { name: "max", type: "uint256" },
     ],
   },
   {
@@ -254,6 +282,17 @@ export const errorsAbi = [
       { name: "limit", type: "uint256" },
     ],
   },
+  { type: "error", name: "ECDSAInvalidSignature", inputs: [] },
+  { type: "error", name: "ECDSAInvalidSignatureLength", inputs: [{ name: "length", type: "uint256" }] },
+  { type: "error", name: "ECDSAInvalidSignatureS", inputs: [{ name: "s", type: "bytes32" }] },
+  {
+    type: "error",
+    name: "ERC20ExceededSafeSupply",
+    inputs: [
+      { name: "increasedSupply", type: "uint256" },
+      { name: "cap", type: "uint256" },
+    ],
+  },
   {
     type: "error",
     name: "ERC20InsufficientAllowance",
@@ -276,6 +315,24 @@ export const errorsAbi = [
   { type: "error", name: "ERC20InvalidReceiver", inputs: [{ name: "receiver", type: "address" }] },
   { type: "error", name: "ERC20InvalidSender", inputs: [{ name: "sender", type: "address" }] },
   { type: "error", name: "ERC20InvalidSpender", inputs: [{ name: "spender", type: "address" }] },
+  { type: "error", name: "ERC2612ExpiredSignature", inputs: [{ name: "deadline", type: "uint256" }] },
+  {
+    type: "error",
+    name: "ERC2612InvalidSigner",
+    inputs: [
+      { name: "signer", type: "address" },
+      { name: "owner", type: "address" },
+    ],
+  },
+  {
+    type: "error",
+    name: "ERC5805FutureLookup",
+    inputs: [
+      { name: "timepoint", type: "uint256" },
+      { name: "clock", type: "uint48" },
+    ],
+  },
+  { type: "error", name: "ERC6372InconsistentClock", inputs: [] },
   {
     type: "error",
     name: "ElementAcceptable",
@@ -313,6 +370,71 @@ export const errorsAbi = [
   { type: "error", name: "EmaxTooSmall", inputs: [{ name: "emax", type: "uint256" }] },
   { type: "error", name: "EmptyRun", inputs: [{ name: "run", type: "uint256" }] },
   { type: "error", name: "EscrowExists", inputs: [{ name: "requestId", type: "bytes32" }] },
+  { type: "error", name: "FailedCall", inputs: [] },
+  { type: "error", name: "ForeignKernelVersions", inputs: [{ name: "kernelVersions", type: "address" }] },
+  { type: "error", name: "GovernorAlreadyCastVote", inputs: [{ name: "voter", type: "address" }] },
+  { type: "error", name: "GovernorAlreadyQueuedProposal", inputs: [{ name: "proposalId", type: "uint256" }] },
+  { type: "error", name: "GovernorDisabledDeposit", inputs: [] },
+  {
+    type: "error",
+    name: "GovernorInsufficientProposerVotes",
+    inputs: [
+      { name: "proposer", type: "address" },
+      { name: "votes", type: "uint256" },
+      { name: "threshold", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
+    name: "GovernorInvalidProposalLength",
+    inputs: [
+      { name: "targets", type: "uint256" },
+      { name: "calldatas", type: "uint256" },
+      { name: "values", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
+    name: "GovernorInvalidQuorumFraction",
+    inputs: [
+      { name: "quorumNumerator", type: "uint256" },
+      { name: "quorumDenominator", type: "uint256" },
+    ],
+  },
+  { type: "error", name: "GovernorInvalidSignature", inputs: [{ name: "voter", type: "address" }] },
+  { type: "error", name: "GovernorInvalidVoteParams", inputs: [] },
+  { type: "error", name: "GovernorInvalidVoteType", inputs: [] },
+  { type: "error", name: "GovernorInvalidVotingPeriod", inputs: [{ name: "votingPeriod", type: "uint256" }] },
+  { type: "error", name: "GovernorNonexistentProposal", inputs: [{ name: "proposalId", type: "uint256" }] },
+  { type: "error", name: "GovernorOnlyExecutor", inputs: [{ name: "account", type: "address" }] },
+  {
+    type: "error",
+    name: "GovernorProposalQueueingFailed",
+    inputs: [{ name: "proposalId", type: "uint256" }],
+  },
+  {
+    type: "error",
+    name: "GovernorProposalQueueingNotRequired",
+    inputs: [{ name: "proposalId", type: "uint256" }],
+  },
+  { type: "error", name: "GovernorRestrictedProposer", inputs: [{ name: "proposer", type: "address" }] },
+  {
+    type: "error",
+    name: "GovernorUnableToCancel",
+    inputs: [
+      { name: "proposalId", type: "uint256" },
+      { name: "account", type: "address" },
+    ],
+  },
+  {
+    type: "error",
+    name: "GovernorUnexpectedProposalState",
+    inputs: [
+      { name: "proposalId", type: "uint256" },
+      { name: "current", type: "uint8" },
+      { name: "expectedStates", type: "bytes32" },
+    ],
+  },
   {
     type: "error",
     name: "HintChanged",
@@ -390,6 +512,14 @@ export const errorsAbi = [
       { name: "needed", type: "uint256" },
     ],
   },
+  {
+    type: "error",
+    name: "InvalidAccountNonce",
+    inputs: [
+      { name: "account", type: "address" },
+      { name: "currentNonce", type: "uint256" },
+    ],
+  },
   { type: "error", name: "InvalidShortString", inputs: [] },
   {
     type: "error",
@@ -459,6 +589,7 @@ export const errorsAbi = [
   },
   { type: "error", name: "NonCanonicalHeader", inputs: [] },
   { type: "error", name: "NotAKernel", inputs: [{ name: "kernel", type: "address" }] },
+  { type: "error", name: "NotAVerifier", inputs: [{ name: "verifier", type: "address" }] },
   {
     type: "error",
     name: "NotCommitted",
@@ -640,6 +771,14 @@ export const errorsAbi = [
   },
   { type: "error", name: "RunsNotAscending", inputs: [{ name: "run", type: "uint256" }] },
   { type: "error", name: "RunsNotMaximal", inputs: [{ name: "run", type: "uint256" }] },
+  {
+    type: "error",
+    name: "SafeCastOverflowedUintDowncast",
+    inputs: [
+      { name: "bits", type: "uint8" },
+      { name: "value", type: "uint256" },
+    ],
+  },
   { type: "error", name: "SafeERC20FailedOperation", inputs: [{ name: "token", type: "address" }] },
   {
     type: "error",
@@ -685,6 +824,7 @@ export const errorsAbi = [
       { name: "limit", type: "uint256" },
     ],
   },
+  { type: "error", name: "TooManyTerms", inputs: [] },
   {
     type: "error",
     name: "TooManyTerms",
@@ -708,6 +848,7 @@ export const errorsAbi = [
   { type: "error", name: "UnknownDtype", inputs: [{ name: "dtype", type: "uint8" }] },
   { type: "error", name: "UnknownElementType", inputs: [{ name: "dtype", type: "uint8" }] },
   { type: "error", name: "UnknownFamily", inputs: [{ name: "family", type: "uint256" }] },
+  { type: "error", name: "UnknownKernelVersion", inputs: [{ name: "version", type: "uint16" }] },
   { type: "error", name: "UnknownModel", inputs: [{ name: "modelId", type: "bytes32" }] },
   { type: "error", name: "UnknownOp", inputs: [{ name: "op", type: "uint8" }] },
   {
@@ -781,6 +922,7 @@ export const errorsAbi = [
       { name: "bounty", type: "uint256" },
     ],
   },
+  { type: "error", name: "VotesExpiredSignature", inputs: [{ name: "expiry", type: "uint256" }] },
   {
     type: "error",
     name: "WindowOutOfRange",

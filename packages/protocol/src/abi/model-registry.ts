@@ -146,6 +146,13 @@ export const modelRegistryAbi = [
     type: "function",
   },
   {
+    inputs: [],
+    name: "kernelVersions",
+    outputs: [{ name: "", type: "address" }],
+    stateMutability: "view",
+    type: "function",
+  },
+  {
     inputs: [
       { name: "owner", type: "address" },
       { name: "salt", type: "bytes32" },

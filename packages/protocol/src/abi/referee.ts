@@ -312,6 +312,13 @@ export const refereeAbi = [
   },
   {
     inputs: [],
+    name: "kernelVersions",
+    outputs: [{ name: "", type: "address" }],
+    stateMutability: "view",
+    type: "function",
+  },
+  {
+    inputs: [],
     name: "market",
     outputs: [{ name: "", type: "address" }],
     stateMutability: "view",
@@ -567,13 +574,6 @@ export const refereeAbi = [
   {
     inputs: [],
     name: "stakeManager",
-    outputs: [{ name: "", type: "address" }],
-    stateMutability: "view",
-    type: "function",
-  },
-  {
-    inputs: [],
-    name: "verifier",
     outputs: [{ name: "", type: "address" }],
     stateMutability: "view",
     type: "function",
