@@ -18,10 +18,17 @@ const compiler = {
 // `pnpm test:deep`: hours instead of minutes.
 const deep = process.env.ASSAY_DEEP === "1";
 
+/** Optimised for size: at most 24,576 bytes fit on a chain (EIP-170). */
+const small = { ...compiler, settings: { ...compiler.settings, optimizer: { enabled: true, runs: 200 } } };
+const profile = {
+  compilers: [compiler],
+  overrides: { "contracts/protocol/Referee.sol": small, "contracts/protocol/InferenceMarket.sol": small },
+};
+
 export default defineConfig({
   plugins: [hardhatToolboxViem],
   solidity: {
-    profiles: { default: compiler, production: compiler },
+    profiles: { default: profile, production: profile },
     // Deployed as they are.
     npmFilesToBuild: [
       "@openzeppelin/contracts/access/manager/AccessManager.sol",

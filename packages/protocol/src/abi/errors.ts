@@ -2,16 +2,6 @@
 
 /** Custom errors of all contracts */
 export const errorsAbi = [
-  { type: "error", name: "AccessManagedInvalidAuthority", inputs: [{ name: "authority", type: "address" }] },
-  {
-    type: "error",
-    name: "AccessManagedRequiredDelay",
-    inputs: [
-      { name: "caller", type: "address" },
-      { name: "delay", type: "uint32" },
-    ],
-  },
-  { type: "error", name: "AccessManagedUnauthorized", inputs: [{ name: "caller", type: "address" }] },
   {
     type: "error",
     name: "AccessOutOfRange",
@@ -371,6 +361,7 @@ export const errorsAbi = [
   { type: "error", name: "EmptyRun", inputs: [{ name: "run", type: "uint256" }] },
   { type: "error", name: "EscrowExists", inputs: [{ name: "requestId", type: "bytes32" }] },
   { type: "error", name: "FailedCall", inputs: [] },
+  { type: "error", name: "ForeignBook", inputs: [{ name: "book", type: "address" }] },
   { type: "error", name: "ForeignKernelVersions", inputs: [{ name: "kernelVersions", type: "address" }] },
   { type: "error", name: "GovernorAlreadyCastVote", inputs: [{ name: "voter", type: "address" }] },
   { type: "error", name: "GovernorAlreadyQueuedProposal", inputs: [{ name: "proposalId", type: "uint256" }] },
@@ -607,7 +598,16 @@ export const errorsAbi = [
       { name: "caller", type: "address" },
     ],
   },
+  {
+    type: "error",
+    name: "NotFinal",
+    inputs: [
+      { name: "claimId", type: "bytes32" },
+      { name: "phase", type: "uint8" },
+    ],
+  },
   { type: "error", name: "NotFulfilled", inputs: [{ name: "requestId", type: "bytes32" }] },
+  { type: "error", name: "NotGovernance", inputs: [{ name: "caller", type: "address" }] },
   { type: "error", name: "NotMarket", inputs: [{ name: "caller", type: "address" }] },
   {
     type: "error",
@@ -617,8 +617,17 @@ export const errorsAbi = [
       { name: "caller", type: "address" },
     ],
   },
+  { type: "error", name: "NotOurRequest", inputs: [{ name: "requestId", type: "bytes32" }] },
   { type: "error", name: "NotReferee", inputs: [{ name: "caller", type: "address" }] },
   { type: "error", name: "NotTheOutputs", inputs: [{ name: "requestId", type: "bytes32" }] },
+  {
+    type: "error",
+    name: "NotUndisputed",
+    inputs: [
+      { name: "requestId", type: "bytes32" },
+      { name: "phase", type: "uint8" },
+    ],
+  },
   {
     type: "error",
     name: "OpeningOfAnotherValue",
@@ -650,6 +659,15 @@ export const errorsAbi = [
       { name: "operand", type: "uint256" },
       { name: "expected", type: "uint256" },
       { name: "actual", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
+    name: "OtherSubject",
+    inputs: [
+      { name: "claimId", type: "bytes32" },
+      { name: "programRoot", type: "bytes32" },
+      { name: "inputRoot", type: "bytes32" },
     ],
   },
   {
@@ -839,6 +857,14 @@ export const errorsAbi = [
     inputs: [
       { name: "expected", type: "uint256" },
       { name: "actual", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
+    name: "Uncovered",
+    inputs: [
+      { name: "exposure", type: "uint256" },
+      { name: "compensation", type: "uint256" },
     ],
   },
   { type: "error", name: "UnexpectedConstantsRoot", inputs: [{ name: "constantsRoot", type: "bytes32" }] },

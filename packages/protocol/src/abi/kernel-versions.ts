@@ -20,6 +20,13 @@ export const kernelVersionsAbi = [
   },
   {
     inputs: [],
+    name: "authority",
+    outputs: [{ name: "", type: "address" }],
+    stateMutability: "view",
+    type: "function",
+  },
+  {
+    inputs: [],
     name: "latest",
     outputs: [{ name: "", type: "uint16" }],
     stateMutability: "view",
