@@ -114,7 +114,7 @@ describe("the walk-through: propose, vote, queue, execute", () => {
     await expect(prove(old)).rejects.toThrow(/reverted/);
     expect(await p.read(p.market, "phaseOf", [old])).toBe(4); // Provable
     await prove(fresh);
-    expect(await p.read(p.market, "phaseOf", [fresh])).toBe(9); // Slashed
+    expect(await p.read(p.market, "phaseOf", [fresh])).toBe(10); // Slashed
     await expect(p.publish(3)).rejects.toThrow("UnsupportedVersion");
     await expect(p.enact([addVersion(p.people.holder.account.address)], "no code")).rejects.toThrow(
       "NotAVerifier",

@@ -21,7 +21,9 @@ import {
 
 const DEPTH = process.env.ASSAY_DEEP === "1" ? 6 : 4;
 const PHASES =
-  "Unknown Open AwaitingReveal Unrevealed Provable Finalisable Voidable Finalised Voided Slashed".split(" ");
+  "Unknown Open AwaitingReveal Unrevealed Provable Finalisable Voidable Withheld Finalised Voided Slashed".split(
+    " ",
+  );
 const FINDS: Record<Verdict, number> = { fraudulent: 0, imprecise: 1, acceptable: 2 };
 
 const share = (bps: number) => (TERMS.collateral * BigInt(bps)) / 10_000n;

@@ -129,6 +129,8 @@ export async function openParliament({ sameTime = false } = {}) {
     functionName: "delegate",
     args: [people.voter.account.address],
   });
+  // Votes count that were there the second before.
+  await pass(2);
   for (const wallet of [people.executor, people.requester, people.prover]) {
     const amount = 10n ** 24n;
     await send(wallet, {

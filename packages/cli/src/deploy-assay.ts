@@ -22,6 +22,9 @@ export interface DeploymentTerms {
   challengeWindow?: number;
   revealWindow?: number;
   proofWindow?: number;
+  dataPrice?: bigint;
+  answerWindow?: number;
+  demandInterval?: number;
   withdrawalDelay?: number;
   callbackGasCap?: number;
   votesHolder?: Address;

@@ -8,7 +8,7 @@ import { deployAssay } from "../../cli/src/deploy-assay.ts";
 import { localChain } from "../../cli/test/chain.ts";
 import * as assay from "../src/index.ts";
 
-const WINDOW = 120;
+const WINDOW = 600;
 const FEE = 1_000n;
 const ROYALTY = 7n;
 
@@ -32,6 +32,9 @@ beforeAll(async () => {
     challengeWindow: WINDOW,
     revealWindow: WINDOW,
     proofWindow: WINDOW,
+    // As long as a proof window of that length allows.
+    answerWindow: WINDOW / 8,
+    demandInterval: 1,
   });
   const onnx = await readFile(new URL("../../../models/digits/digits.onnx", import.meta.url));
   model = await compileModel(onnx, { shapes: { pixels: [1, 1, 8, 8] } });
