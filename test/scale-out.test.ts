@@ -1,0 +1,100 @@
+/** An executor of several processes on one PostgreSQL, some of which are killed: every request is answered once. */
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { deposit, getEvents } from "@assay/protocol";
+import type { Hex } from "viem";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { openPostgres, postgresInstalled, type TestPostgres } from "../packages/service/test/postgres.ts";
+import { MNEMONIC, openScene, type Scene, SHAPES, until } from "./actors/scene.ts";
+import type { ServiceArguments } from "./actors/service-process.ts";
+
+const REQUESTS = 12;
+const installed = postgresInstalled();
+let scene: Scene;
+let postgres: TestPostgres;
+let databaseUrl: string;
+const running = new Set<Service>();
+
+interface Service {
+  /** Resolves once it has logged this, from now on. */
+  logged(text: string): Promise<void>;
+  kill(): void;
+}
+
+beforeAll(async () => {
+  if (!installed) return;
+  [scene, postgres] = await Promise.all([openScene(), openPostgres()]);
+  databaseUrl = await postgres.database();
+});
+afterAll(async () => {
+  for (const service of running) service.kill();
+  await scene?.close();
+  await postgres?.close();
+});
+
+function start(role: ServiceArguments["role"], name: string, log: "info" | "debug" = "info"): Service {
+  const given: ServiceArguments = {
+    role,
+    rpc: scene.rpc,
+    deployment: scene.deployment,
+    mnemonic: MNEMONIC,
+    addressIndex: 3,
+    onnx: scene.onnx,
+    shapes: SHAPES,
+    dataDir: join(scene.folder, name),
+    blobs: join(scene.folder, "blobs"),
+    databaseUrl,
+    port: 0,
+  };
+  const script = new URL("actors/service-process.ts", import.meta.url).pathname;
+  const child = spawn(process.execPath, [script, JSON.stringify(given)], {
+    stdio: ["ignore", "inherit", "pipe"],
+    env: { ...process.env, ASSAY_LOG_LEVEL: log },
+  });
+  const waiting = new Map<string, () => void>();
+  createInterface({ input: child.stderr }).on("line", (line) => {
+    if (process.env.ASSAY_LOG_LEVEL) console.error(name, line);
+    for (const [text, resolve] of waiting) if (line.includes(text)) resolve();
+  });
+  const service: Service = {
+    logged: (text) => new Promise((resolve) => waiting.set(text, resolve)),
+    kill: () => child.kill("SIGKILL"),
+  };
+  running.add(service);
+  return service;
+}
+
+test.skipIf(!installed)("requests are answered once each while workers and posters are killed", async () => {
+  await deposit(scene.people.executor.client, {
+    deployment: scene.deployment,
+    amount: 1_000n * 10n ** 18n,
+  });
+  const posters = [start("poster", "poster-0"), start("poster", "poster-1")];
+  const first = await Promise.race(
+    posters.map(async (poster, i) => {
+      await poster.logged("this process signs and sends");
+      return i;
+    }),
+  );
+  const workers = ["worker-0", "worker-1"].map((name) => start("worker", name, "debug"));
+  const ran = workers.map((worker) => worker.logged("model run"));
+  const asked: Hex[] = [];
+  const ask = async (count: number) => {
+    for (let i = 0; i < count; i++) asked.push(await scene.ask({ sample: asked.length }));
+  };
+  const died = posters[first]!.logged("claim posted").then(() => posters[first]!.kill());
+  await ask(REQUESTS / 2);
+  await died;
+  workers[0]!.kill();
+  await ran[1];
+  await ask(REQUESTS / 2);
+  const claims = await until("all claims", async () => {
+    const events = await getEvents(scene.people.other.client, { deployment: scene.deployment });
+    const posted = events.flatMap((event) =>
+      event.eventName === "ClaimPosted" ? [event.args.requestId] : [],
+    );
+    return posted.length >= REQUESTS && posted;
+  });
+  expect([...claims].sort()).toEqual([...asked].sort());
+});
