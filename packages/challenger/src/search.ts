@@ -78,7 +78,10 @@ function* differencesIn(
   const level = place.height * PAGE_LEVELS;
   const first = place.index * 2 ** PAGE_LEVELS;
   for (let index = first; index < first + count; index++)
-    if (known.get(level, index) === undefined) return yield { page: place };
+    if (known.get(level, index) === undefined) {
+      yield { page: place };
+      return;
+    }
   // A tree of one chunk is known by its root; with something behind the last byte it is one that nobody can show.
   if (
     own.depth === 0 &&
@@ -86,8 +89,10 @@ function* differencesIn(
       .get(0, 0)!
       .subarray(own.stored.length)
       .some((byte) => byte !== 0)
-  )
-    return yield { page: place };
+  ) {
+    yield { page: place };
+    return;
+  }
   for (let index = first; index < first + count; index++) {
     if (same(known.get(level, index)!, own.node(level, index))) continue;
     if (place.height === 0) yield { chunk: index };

@@ -46,7 +46,7 @@ export async function answerDemands(
       failure = error;
     }
   }
-  if (failure !== undefined) throw failure;
+  if (failure instanceof Error) throw failure;
 }
 
 function byUrgency(a: Demand, b: Demand): number {

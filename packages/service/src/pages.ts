@@ -1,4 +1,4 @@
-import { CommittedTensors, encodeInstruction, instructionTree, type Program } from "@assay/program";
+import { type CommittedTensors, encodeInstruction, instructionTree, type Program } from "@assay/program";
 import { Data, type Demand, type PageArgs, ROOTS } from "@assay/protocol";
 import {
   AssayError,
