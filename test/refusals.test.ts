@@ -113,7 +113,8 @@ async function refused(proof: Proof, code: string, prover: Person = scene.people
   const { claimId } = claimed;
   const salt = await commit(scene, prover, claimId, proof);
   await expect(send(scene, prover, claimId, salt, proof)).rejects.toMatchObject({ code });
-  if (proof.kind === "steps" || proof.kind === "outputElement") throw new Error("these proofs are single transactions");
+  if (proof.kind === "steps" || proof.kind === "outputElement")
+    throw new Error("these proofs are single transactions");
   const data =
     proof.kind === "element"
       ? encodeFunctionData({
