@@ -22,7 +22,9 @@ const deep = process.env.ASSAY_DEEP === "1";
 const small = { ...compiler, settings: { ...compiler.settings, optimizer: { enabled: true, runs: 200 } } };
 const profile = {
   compilers: [compiler],
-  overrides: { "contracts/protocol/Referee.sol": small, "contracts/protocol/InferenceMarket.sol": small },
+  overrides: Object.fromEntries(
+    ["Referee", "InferenceMarket", "BatchMarket"].map((name) => [`contracts/protocol/${name}.sol`, small]),
+  ),
 };
 
 export default defineConfig({

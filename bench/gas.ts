@@ -3,6 +3,7 @@
  * `--json` prints the table as JSON, `--check` compares with bench/gas-snapshot.json, `--update` writes it.
  */
 import { readFile, writeFile } from "node:fs/promises";
+import { batchGas, type MeasuredBatch } from "./gas-batches.ts";
 import { gasCases } from "./gas-cases.ts";
 import { familyCases } from "./gas-families.ts";
 import { Lifecycle, type Measured } from "./gas-lifecycle.ts";
@@ -11,7 +12,7 @@ const SNAPSHOT = new URL("gas-snapshot.json", import.meta.url);
 /** Relative difference that the check lets pass. */
 const TOLERANCE = 0.005;
 
-type Table = Record<string, Measured>;
+type Table = Record<string, Measured & Partial<MeasuredBatch>>;
 
 async function measure(): Promise<Table> {
   const lifecycle = await Lifecycle.create();
@@ -26,6 +27,7 @@ async function measure(): Promise<Table> {
     for (const [step, measured] of Object.entries(steps))
       if (step.startsWith("prove")) table[`${step}: ${test.name}`] = measured;
   }
+  Object.assign(table, await batchGas());
   return table;
 }
 
@@ -52,7 +54,15 @@ if (flags.has("--json")) console.log(JSON.stringify(table, null, 2));
 else
   console.table(
     Object.fromEntries(
-      Object.entries(table).map(([name, { gas, calldata }]) => [name, { gas, "calldata (bytes)": calldata }]),
+      Object.entries(table).map(([name, { gas, calldata, blobGas, claims }]) => [
+        name,
+        {
+          gas,
+          "calldata (bytes)": calldata,
+          ...(blobGas !== undefined && { "blob gas": blobGas }),
+          ...(claims !== undefined && { "gas per claim": Math.round((100 * gas) / claims) / 100 }),
+        },
+      ]),
     ),
   );
 if (flags.has("--update")) await writeFile(SNAPSHOT, `${JSON.stringify(table, null, 2)}\n`);

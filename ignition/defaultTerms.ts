@@ -36,3 +36,20 @@ export const DEFAULT_GOVERNANCE = {
   proposalThreshold: 1_000_000n * unit,
   quorumPercent: 4,
 } as const;
+
+/** Claims of off-chain orders come by the thousand and are worth less each; windows and shares are the same. */
+export const DEFAULT_BATCH_TERMS = {
+  collateral: 10n * unit,
+  challengeBond: unit,
+  voidCostCap: unit / 2n,
+  dataPrice: unit / 100_000n,
+} as const;
+
+/** Channels, prices and receipts of the BatchMarket; docs/batches.md. */
+export const DEFAULT_BATCH_RULES = {
+  closeDelay: 24 * hour,
+  priceUnit: 10n ** 9n,
+  claimDelay: hour,
+  filingWindow: 6 * hour,
+  inclusionWindow: 4 * hour,
+} as const;

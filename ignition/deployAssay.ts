@@ -1,10 +1,17 @@
 import type { ArgumentType, IgnitionModuleBuilder } from "@nomicfoundation/ignition-core";
+import {
+  DEFAULT_BATCH_RULES,
+  DEFAULT_BATCH_TERMS,
+  DEFAULT_CALLBACK_GAS_CAP,
+  DEFAULT_TERMS,
+  DEFAULT_WITHDRAWAL_DELAY,
+} from "./defaultTerms.ts";
 import { bindGovernance, deployGovernance } from "./deployGovernance.ts";
-import { DEFAULT_CALLBACK_GAS_CAP, DEFAULT_TERMS, DEFAULT_WITHDRAWAL_DELAY } from "./defaultTerms.ts";
 
 /**
- * Kernels, verifier, registry, ledger, market and referee, wired once, and the governance that may add to them.
- * Parameters (amounts in token units, times in seconds) default to values for a token of 18 decimals; the contracts check their ranges.
+ * Kernels, verifier, registry, ledger, markets and referees, wired once, and the governance that may add to them.
+ * Parameters (amounts in token units, times in seconds) default to values for a token of 18 decimals; the contracts check
+ * their ranges.
  */
 export function deployAssay(m: IgnitionModuleBuilder, token: ArgumentType) {
   // In the order of the Solidity enum Family.
@@ -45,8 +52,40 @@ export function deployAssay(m: IgnitionModuleBuilder, token: ArgumentType) {
   const callbackGasCap = m.getParameter("callbackGasCap", DEFAULT_CALLBACK_GAS_CAP);
   const market = m.contract("InferenceMarket", [modelRegistry, stakeManager, terms, callbackGasCap]);
   const referee = m.contract("Referee", [market, kernelVersions]);
-  m.call(stakeManager, "wire", [[{ market, referee }]]);
-  bindGovernance(m, governance, kernelVersions, { market });
+
+  const batchTerms = {
+    ...terms,
+    collateral: m.getParameter("batchCollateral", DEFAULT_BATCH_TERMS.collateral),
+    challengeBond: m.getParameter("batchChallengeBond", DEFAULT_BATCH_TERMS.challengeBond),
+    voidCostCap: m.getParameter("batchVoidCostCap", DEFAULT_BATCH_TERMS.voidCostCap),
+    dataPrice: m.getParameter("batchDataPrice", DEFAULT_BATCH_TERMS.dataPrice),
+  };
+  const batchMarket = m.contract("BatchMarket", [
+    modelRegistry,
+    stakeManager,
+    batchTerms,
+    {
+      closeDelay: m.getParameter("closeDelay", DEFAULT_BATCH_RULES.closeDelay),
+      priceUnit: m.getParameter("priceUnit", DEFAULT_BATCH_RULES.priceUnit),
+    },
+  ]);
+  const batchReferee = m.contract("Referee", [batchMarket, kernelVersions], { id: "BatchReferee" });
+  const receiptFaults = m.contract("ReceiptFaults", [
+    batchMarket,
+    {
+      claimDelay: m.getParameter("claimDelay", DEFAULT_BATCH_RULES.claimDelay),
+      filingWindow: m.getParameter("filingWindow", DEFAULT_BATCH_RULES.filingWindow),
+      inclusionWindow: m.getParameter("inclusionWindow", DEFAULT_BATCH_RULES.inclusionWindow),
+    },
+  ]);
+  m.call(stakeManager, "wire", [
+    [
+      { market, referee },
+      { market: batchMarket, referee: batchReferee },
+      { market: receiptFaults, referee: receiptFaults },
+    ],
+  ]);
+  bindGovernance(m, governance, kernelVersions, { market, batchMarket });
   return {
     ...kernels,
     verifier,
@@ -56,5 +95,8 @@ export function deployAssay(m: IgnitionModuleBuilder, token: ArgumentType) {
     stakeManager,
     market,
     referee,
+    batchMarket,
+    batchReferee,
+    receiptFaults,
   };
 }

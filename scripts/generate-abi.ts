@@ -23,6 +23,12 @@ const contracts = [
     name: "inferenceMarketAbi",
     artifact: "protocol/IInferenceMarket.sol/IInferenceMarket",
   },
+  { file: "batch-market", name: "batchMarketAbi", artifact: "protocol/IBatchMarket.sol/IBatchMarket" },
+  {
+    file: "receipt-faults",
+    name: "receiptFaultsAbi",
+    artifact: "protocol/IReceiptFaults.sol/IReceiptFaults",
+  },
   { file: "referee", name: "refereeAbi", artifact: "protocol/IReferee.sol/IReferee" },
   { file: "verifier", name: "verifierAbi", artifact: "proof/IVerifier.sol/IVerifier" },
   {

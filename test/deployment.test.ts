@@ -9,7 +9,16 @@ describe("ignition module Assay", () => {
     const connection = await network.create();
     // The contracts' types come from build artifacts, which a type check must not need.
     const deployed = (await connection.ignition.deploy(Assay)) as unknown as Record<
-      "stakeManager" | "market" | "referee" | "modelRegistry" | "verifier" | "kernelVersions" | "token",
+      | "stakeManager"
+      | "market"
+      | "referee"
+      | "batchMarket"
+      | "batchReferee"
+      | "receiptFaults"
+      | "modelRegistry"
+      | "verifier"
+      | "kernelVersions"
+      | "token",
       { address: `0x${string}` }
     >;
     const { stakeManager, market, referee, modelRegistry, verifier, kernelVersions, token } = deployed;
@@ -21,6 +30,8 @@ describe("ignition module Assay", () => {
       expect(String(actual).toLowerCase()).toBe(expected.toLowerCase());
     same(await stakes.read.refereeOf!([market.address]), referee.address);
     same(await stakes.read.marketOf!([referee.address]), market.address);
+    same(await stakes.read.refereeOf!([deployed.batchMarket.address]), deployed.batchReferee.address);
+    same(await stakes.read.refereeOf!([deployed.receiptFaults.address]), deployed.receiptFaults.address);
     same(await stakes.read.token!([]), token.address);
     same(await refereeContract.read.kernelVersions!([]), kernelVersions.address);
     const versions = await read("KernelVersions", kernelVersions.address);

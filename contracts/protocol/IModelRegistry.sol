@@ -119,6 +119,9 @@ interface IModelRegistry {
     /// @notice Changes the royalty of requests yet to come; only the owner.
     function setRoyalty(bytes32 modelId, uint128 royalty) external;
 
+    /// @notice Reverts unless the program is published.
+    function requirePublished(bytes32 programRoot) external view;
+
     /// @notice What a program root stands for; reverts with UnknownProgram.
     function programs(bytes32 programRoot) external view returns (ProgramRecord memory);
 

@@ -2,21 +2,23 @@
 pragma solidity ^0.8.28;
 
 /// @notice One account's balances in the ledger, in token units.
+/// @dev What changes together shares a word.
 struct Account {
-    uint256 free; // stake that can back a claim
-    uint256 withdrawing; // stake on its way out; backs nothing
-    uint256 locked; // collateral of open claims
-    uint256 payout; // to be collected with `claimPayout`
+    uint128 free; // stake that can back a claim
+    uint128 locked; // collateral of open claims
+    uint128 payout; // to be collected with `claimPayout`
+    uint128 withdrawing; // stake on its way out; backs no claim
     uint64 withdrawableAt; // time from which `withdraw` pays `withdrawing`
 }
 
 /// @notice Sums of all balances by kind, in token units.
 struct Totals {
-    uint256 stake; // free and withdrawing
-    uint256 locked;
-    uint256 escrow;
-    uint256 bonds;
-    uint256 payouts;
+    uint128 stake; // free and withdrawing
+    uint128 locked;
+    uint128 prepaid; // in payment channels
+    uint128 payouts;
+    uint128 escrow;
+    uint128 bonds;
 }
 
 /// @notice A market and the referee of its claims.
@@ -48,6 +50,8 @@ interface IStakeManager {
     event StakeUnlocked(address indexed executor, uint256 amount);
     /// @notice A claim was slashed: `amount` of locked stake is gone.
     event StakeSlashed(address indexed executor, uint256 amount);
+    /// @notice A requester's payment channel with an executor was funded.
+    event PrepaidTaken(address indexed requester, address indexed executor, uint256 amount);
     /// @notice A request's fee and royalty were taken in.
     event EscrowTaken(bytes32 indexed requestId, address indexed requester, uint256 amount);
     /// @notice A challenger's bond was taken in.
@@ -73,6 +77,9 @@ interface IStakeManager {
     error InsufficientLockedStake(address executor, uint256 locked, uint256 needed);
     error NoWithdrawal(address executor);
     error WithdrawalNotReady(uint256 time, uint256 withdrawableAt);
+    error InsufficientPrepaid(address requester, address executor, uint256 prepaid, uint256 needed);
+    /// @notice The ledger holds amounts up to 2^128 - 1, all together.
+    error LedgerFull(uint256 amount);
     error EscrowExists(bytes32 requestId);
     error InsufficientEscrow(bytes32 requestId, uint256 escrow, uint256 needed);
     error BondExists(bytes32 claimId, address challenger);
@@ -113,7 +120,8 @@ interface IStakeManager {
     /// @notice locked → free.
     function unlock(address executor, uint256 amount) external;
 
-    /// @notice locked → payouts: bounty, compensation and burn. INVARIANT I2: the only way stake leaves unasked.
+    /// @notice locked → payouts: bounty, compensation and burn. INVARIANT I2: with slashUnlocked the only way stake leaves
+    ///         unasked.
     function slash(
         address executor,
         address prover,
@@ -122,6 +130,21 @@ interface IStakeManager {
         uint256 compensation,
         uint256 burned
     ) external;
+
+    /// @notice free and, beyond that, withdrawing → payouts: for a proven fault that no locked collateral stands for. Locked
+    ///         stake is not touched (INVARIANT I3); reverts with InsufficientFreeStake while the rest is too little.
+    function slashUnlocked(
+        address executor,
+        address requester,
+        uint256 compensation,
+        uint256 burned
+    ) external;
+
+    /// @notice Pulls into a requester's prepaid balance for an executor.
+    function takePrepaid(address requester, address executor, uint256 amount) external;
+
+    /// @notice prepaid → payouts of `to`.
+    function payPrepaid(address requester, address executor, address to, uint256 amount) external;
 
     /// @notice Pulls a request's escrow from the requester.
     function takeEscrow(bytes32 requestId, address requester, uint256 amount) external;
@@ -169,6 +192,12 @@ interface IStakeManager {
     /// @notice Balances of one account.
     function accountOf(address account) external view returns (Account memory);
 
+    /// @notice Stake that slashUnlocked can take: free and withdrawing.
+    function unlockedOf(address executor) external view returns (uint256);
+
+    /// @notice What a requester has prepaid for an executor and neither redeemed nor taken back.
+    function prepaidOf(address requester, address executor) external view returns (uint256);
+
     /// @notice What the contract still holds for a request.
     function escrowOf(bytes32 requestId) external view returns (uint256);
 
@@ -181,6 +210,7 @@ interface IStakeManager {
     /// @notice Sums of the ledger's balances over all accounts, requests and claims.
     function totals() external view returns (Totals memory);
 
-    /// @notice INVARIANT I1: what the contract owes = free stake + locked stake + escrow + bonds + unclaimed payouts.
+    /// @notice INVARIANT I1: what the contract owes = free stake + locked stake + escrow + bonds + prepaid
+    ///         + unclaimed payouts.
     function accounted() external view returns (uint256);
 }

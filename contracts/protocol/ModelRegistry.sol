@@ -113,6 +113,11 @@ contract ModelRegistry is IModelRegistry {
     }
 
     /// @inheritdoc IModelRegistry
+    function requirePublished(bytes32 programRoot) external view {
+        _requireProgram(programRoot);
+    }
+
+    /// @inheritdoc IModelRegistry
     function programs(bytes32 programRoot) external view returns (ProgramRecord memory) {
         _requireProgram(programRoot);
         return _programs[programRoot];

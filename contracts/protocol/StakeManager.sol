@@ -33,6 +33,8 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
     Totals private _totals;
     mapping(address account => Account) private _accounts;
     /// @inheritdoc IStakeManager
+    mapping(address requester => mapping(address executor => uint256)) public prepaidOf;
+    /// @inheritdoc IStakeManager
     mapping(bytes32 requestId => uint256) public escrowOf;
     /// @inheritdoc IStakeManager
     mapping(bytes32 claimId => uint256) public bondsOf;
@@ -72,8 +74,8 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
     /// @inheritdoc IStakeManager
     function deposit(uint256 amount) external nonReentrant {
         if (amount == 0) revert ZeroAmount();
-        _accounts[msg.sender].free += amount;
-        _totals.stake += amount;
+        _accounts[msg.sender].free += _narrow(amount);
+        _totals.stake += uint128(amount);
         emit Deposited(msg.sender, amount);
         _pull(msg.sender, amount);
     }
@@ -84,7 +86,7 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
         Account storage account = _accounts[msg.sender];
         // INVARIANT I3: only free stake can start to leave; locked stake cannot.
         _takeFree(account, msg.sender, amount);
-        account.withdrawing += amount;
+        account.withdrawing += uint128(amount);
         uint64 withdrawableAt = uint64(block.timestamp + withdrawalDelay);
         account.withdrawableAt = withdrawableAt;
         emit WithdrawalRequested(msg.sender, amount, withdrawableAt);
@@ -92,7 +94,7 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
 
     /// @inheritdoc IStakeManager
     function cancelWithdrawal() external nonReentrant {
-        uint256 amount = _takeWithdrawing();
+        uint128 amount = _takeWithdrawing();
         _accounts[msg.sender].free += amount;
         emit WithdrawalCancelled(msg.sender, amount);
     }
@@ -100,7 +102,7 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
     /// @inheritdoc IStakeManager
     function withdraw() external nonReentrant {
         uint64 withdrawableAt = _accounts[msg.sender].withdrawableAt;
-        uint256 amount = _takeWithdrawing();
+        uint128 amount = _takeWithdrawing();
         if (block.timestamp < withdrawableAt) revert WithdrawalNotReady(block.timestamp, withdrawableAt);
         _totals.stake -= amount;
         emit Withdrawn(msg.sender, amount);
@@ -112,7 +114,7 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
         amount = _accounts[account].payout;
         if (amount == 0) revert NoPayout(account);
         _accounts[account].payout = 0;
-        _totals.payouts -= amount;
+        _totals.payouts -= uint128(amount);
         emit PayoutClaimed(account, amount);
         _push(account, amount);
     }
@@ -123,17 +125,17 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
     function lock(address executor, uint256 amount) external onlyMarket nonReentrant {
         Account storage account = _accounts[executor];
         _takeFree(account, executor, amount);
-        account.locked += amount;
-        _totals.stake -= amount;
-        _totals.locked += amount;
+        account.locked += uint128(amount);
+        _totals.stake -= uint128(amount);
+        _totals.locked += uint128(amount);
         emit StakeLocked(executor, amount);
     }
 
     /// @inheritdoc IStakeManager
     function unlock(address executor, uint256 amount) external onlyMarket nonReentrant {
         _takeLocked(executor, amount);
-        _accounts[executor].free += amount;
-        _totals.stake += amount;
+        _accounts[executor].free += uint128(amount);
+        _totals.stake += uint128(amount);
         emit StakeUnlocked(executor, amount);
     }
 
@@ -155,6 +157,53 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IStakeManager
+    function slashUnlocked(
+        address executor,
+        address requester,
+        uint256 compensation,
+        uint256 burned
+    ) external onlyMarket nonReentrant {
+        uint256 amount = compensation + burned;
+        Account storage account = _accounts[executor];
+        (uint256 free, uint256 withdrawing) = (account.free, account.withdrawing);
+        if (free + withdrawing < amount) revert InsufficientFreeStake(executor, free + withdrawing, amount);
+        uint256 fromFree = amount < free ? amount : free;
+        account.free = uint128(free - fromFree);
+        account.withdrawing = uint128(withdrawing - (amount - fromFree));
+        _totals.stake -= uint128(amount);
+        emit StakeSlashed(executor, amount);
+        _credit(requester, compensation);
+        _credit(BURN_ADDRESS, burned);
+    }
+
+    /// @inheritdoc IStakeManager
+    function takePrepaid(
+        address requester,
+        address executor,
+        uint256 amount
+    ) external onlyMarket nonReentrant {
+        if (amount == 0) revert ZeroAmount();
+        prepaidOf[requester][executor] += amount;
+        _totals.prepaid += _narrow(amount);
+        emit PrepaidTaken(requester, executor, amount);
+        _pull(requester, amount);
+    }
+
+    /// @inheritdoc IStakeManager
+    function payPrepaid(
+        address requester,
+        address executor,
+        address to,
+        uint256 amount
+    ) external onlyMarket nonReentrant {
+        uint256 prepaid = prepaidOf[requester][executor];
+        if (prepaid < amount) revert InsufficientPrepaid(requester, executor, prepaid, amount);
+        prepaidOf[requester][executor] = prepaid - amount;
+        _totals.prepaid -= uint128(amount);
+        _credit(to, amount);
+    }
+
+    /// @inheritdoc IStakeManager
     function takeEscrow(
         bytes32 requestId,
         address requester,
@@ -163,7 +212,7 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
         if (amount == 0) revert ZeroAmount();
         if (escrowOf[requestId] != 0) revert EscrowExists(requestId);
         escrowOf[requestId] = amount;
-        _totals.escrow += amount;
+        _totals.escrow += _narrow(amount);
         emit EscrowTaken(requestId, requester, amount);
         _pull(requester, amount);
     }
@@ -173,7 +222,7 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
         uint256 escrow = escrowOf[requestId];
         if (escrow < amount) revert InsufficientEscrow(requestId, escrow, amount);
         escrowOf[requestId] = escrow - amount;
-        _totals.escrow -= amount;
+        _totals.escrow -= uint128(amount);
         _credit(to, amount);
     }
 
@@ -184,7 +233,7 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
     ) external onlyMarket nonReentrant returns (uint256 amount) {
         amount = bondsOf[claimId];
         bondsOf[claimId] = 0;
-        _totals.bonds -= amount;
+        _totals.bonds -= uint128(amount);
         _credit(to, amount);
     }
 
@@ -196,7 +245,7 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
         if (bondOf[claimId][challenger] != 0) revert BondExists(claimId, challenger);
         bondOf[claimId][challenger] = amount;
         bondsOf[claimId] += amount;
-        _totals.bonds += amount;
+        _totals.bonds += _narrow(amount);
         emit BondTaken(claimId, challenger, amount);
         _pull(challenger, amount);
     }
@@ -232,13 +281,19 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IStakeManager
+    function unlockedOf(address executor) external view returns (uint256) {
+        Account storage account = _accounts[executor];
+        return uint256(account.free) + account.withdrawing;
+    }
+
+    /// @inheritdoc IStakeManager
     function totals() external view returns (Totals memory) {
         return _totals;
     }
 
     /// @inheritdoc IStakeManager
     function accounted() external view returns (uint256) {
-        return _totals.stake + _totals.locked + _totals.escrow + _totals.bonds + _totals.payouts;
+        return _accounted();
     }
 
     // --- wiring ---
@@ -262,17 +317,17 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
     function _takeFree(Account storage account, address owner, uint256 amount) private {
         uint256 free = account.free;
         if (free < amount) revert InsufficientFreeStake(owner, free, amount);
-        account.free = free - amount;
+        account.free = uint128(free - amount);
     }
 
     function _takeLocked(address executor, uint256 amount) private {
         uint256 locked = _accounts[executor].locked;
         if (locked < amount) revert InsufficientLockedStake(executor, locked, amount);
-        _accounts[executor].locked = locked - amount;
-        _totals.locked -= amount;
+        _accounts[executor].locked = uint128(locked - amount);
+        _totals.locked -= uint128(amount);
     }
 
-    function _takeWithdrawing() private returns (uint256 amount) {
+    function _takeWithdrawing() private returns (uint128 amount) {
         Account storage account = _accounts[msg.sender];
         amount = account.withdrawing;
         if (amount == 0) revert NoWithdrawal(msg.sender);
@@ -287,19 +342,21 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
         if (bonds < amount) revert InsufficientBonds(id, bonds, amount);
         bondOf[id][owner] = 0;
         bondsOf[id] = bonds - amount;
-        _totals.bonds -= amount;
+        _totals.bonds -= uint128(amount);
     }
 
     function _credit(address account, uint256 amount) private {
         if (amount == 0) return;
-        _accounts[account].payout += amount;
-        _totals.payouts += amount;
+        _accounts[account].payout += uint128(amount);
+        _totals.payouts += uint128(amount);
         emit PayoutCredited(account, amount);
     }
 
     // --- token ---
 
     function _pull(address from, uint256 amount) private {
+        // All balances together fit one word, so that no later move between them can fail for its size.
+        if (_accounted() > type(uint128).max) revert LedgerFull(amount);
         uint256 before = IERC20(token).balanceOf(address(this));
         IERC20(token).safeTransferFrom(from, address(this), amount);
         _requireMoved(before, IERC20(token).balanceOf(address(this)), amount);
@@ -309,6 +366,17 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
         uint256 before = IERC20(token).balanceOf(address(this));
         IERC20(token).safeTransfer(to, amount);
         _requireMoved(IERC20(token).balanceOf(address(this)), before, amount);
+    }
+
+    function _accounted() private view returns (uint256) {
+        Totals memory sums = _totals;
+        return uint256(sums.stake) + sums.locked + sums.prepaid + sums.payouts + sums.escrow + sums.bonds;
+    }
+
+    /// @dev What comes in fits the ledger's words; all other amounts are parts of what came in, see _pull.
+    function _narrow(uint256 amount) private pure returns (uint128) {
+        if (amount > type(uint128).max) revert LedgerFull(amount);
+        return uint128(amount);
     }
 
     /// @dev INVARIANT I1: what came or left is what the ledger says.

@@ -163,6 +163,11 @@ library TermsLib {
         refund = fee - cost + royalty;
     }
 
+    /// @notice Reverts unless a window is within its bounds.
+    function validateWindow(uint256 window) internal pure {
+        _validateWindow(window, MIN_WINDOW);
+    }
+
     function _validateWindow(uint256 window, uint256 min) private pure {
         if (window < min || window > MAX_WINDOW) revert WindowOutOfRange(window, min, MAX_WINDOW);
     }

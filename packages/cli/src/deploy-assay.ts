@@ -34,6 +34,16 @@ export interface DeploymentTerms {
   timelockDelay?: number;
   proposalThreshold?: bigint;
   quorumPercent?: number;
+  /** Of claims in batches; the windows are the same. */
+  batchCollateral?: bigint;
+  batchChallengeBond?: bigint;
+  batchVoidCostCap?: bigint;
+  batchDataPrice?: bigint;
+  closeDelay?: number;
+  priceUnit?: bigint;
+  claimDelay?: number;
+  filingWindow?: number;
+  inclusionWindow?: number;
 }
 
 export interface DeployAssayOptions extends DeploymentTerms {
@@ -89,7 +99,8 @@ export async function deployAssay(
       hint: "the account needs the chain's own currency, and terms must be within the ranges in contracts/protocol/Terms.sol",
     });
   const addresses = Object.fromEntries(
-    Object.values(result.contracts).map(({ contractName, address }) => [contractName, getAddress(address)]),
+    // "Assay#BatchReferee": the contract's name, or what the module calls a second one of that name.
+    Object.values(result.contracts).map(({ id, address }) => [id.split("#")[1]!, getAddress(address)]),
   );
   return {
     chainId,
@@ -107,6 +118,9 @@ export async function deployAssay(
       governor: addresses.AssayGovernor!,
       votes: addresses.AssayVotes!,
     },
+    batchMarket: addresses.BatchMarket!,
+    batchReferee: addresses.BatchReferee!,
+    receiptFaults: addresses.ReceiptFaults!,
   };
 }
 

@@ -121,7 +121,7 @@ async function send(
 }
 
 /** A development chain answers at once: waiting a whole block time for each receipt would be most of a run. */
-function pollingInterval(client: AssayClient): number {
+export function pollingInterval(client: AssayClient): number {
   return client.chain?.id === 31337 ? Math.min(client.pollingInterval, 100) : client.pollingInterval;
 }
 

@@ -15,8 +15,22 @@ export interface Deployment {
   referee: Address;
   /** The first kernel version's. */
   verifier: Address;
+  /** Claims of off-chain orders, posted in batches. */
+  batchMarket: Address;
+  /** Of the BatchMarket's claims. */
+  batchReferee: Address;
+  /** What signed receipts are worth. */
+  receiptFaults: Address;
   /** Who may append terms and kernel versions, and how; docs/governance.md. */
   governance?: Record<(typeof GOVERNANCE)[number], Address>;
+}
+
+/**
+ * The same deployment with the BatchMarket and its referee in the places of the InferenceMarket and its own: for the
+ * actions on a claim that was opened in a batch (`challenge`, `revealTrace`, `proveElement`, `finalise`, …).
+ */
+export function ofBatches(deployment: Deployment): Deployment {
+  return { ...deployment, inferenceMarket: deployment.batchMarket, referee: deployment.batchReferee };
 }
 
 /** Where commands look for a deployment unless told otherwise. */
@@ -29,6 +43,9 @@ const CONTRACTS = [
   "inferenceMarket",
   "referee",
   "verifier",
+  "batchMarket",
+  "batchReferee",
+  "receiptFaults",
 ] as const;
 
 const GOVERNANCE = ["kernelVersions", "accessManager", "timelock", "governor", "votes"] as const;

@@ -2,6 +2,7 @@ export { type AssayClient, gasFor, type Transact, type Transaction, TRANSACTION_
 export {
   type Deployment,
   DEPLOYMENT_FILE,
+  ofBatches,
   parseDeployment,
   readDeployment,
   writeDeployment,
@@ -23,6 +24,35 @@ export {
   voucherTypedData,
   voucherTypes,
 } from "./orders.ts";
+export {
+  type BatchEntry,
+  type BatchHeader,
+  batchId,
+  batchTypedData,
+  batchTypes,
+  BLOBS_PER_TRANSACTION,
+  dataOpening,
+  dataRoot,
+  decodeEntries,
+  decodeEntry,
+  encodeEntries,
+  encodeEntry,
+  ENTRIES_PER_BATCH,
+  ENTRIES_PER_BLOB,
+  ENTRY_BYTES,
+  entryClaimId,
+  entryOf,
+} from "./batches.ts";
+export {
+  blobOpening,
+  commitBlob,
+  type CommittedBlob,
+  decodeBlobs,
+  encodeBlobs,
+  isBlob,
+  verifyBlobOpening,
+  versionedHash,
+} from "./blobs.ts";
 export { isSignedBy, isValidSignature } from "./signatures.ts";
 export {
   type CommitmentParameters,
@@ -64,6 +94,46 @@ export {
   type Terms,
   ZERO_ROOT,
 } from "./types.ts";
+export {
+  type BlobTransactionParameters,
+  postBatch,
+  postBatchInCalldata,
+  type PostBatchInCalldataParameters,
+  type PostBatchParameters,
+  type PostBatchReturnType,
+  sendBlobTransaction,
+} from "./actions/post-batch.ts";
+export {
+  type EntryParameters,
+  finaliseBatches,
+  finaliseBatchesCall,
+  getBatch,
+  type GetBatchReturnType,
+  isFinal,
+  openClaim,
+} from "./actions/open-claim.ts";
+export {
+  type ChannelState,
+  closeChannel,
+  fundChannel,
+  getChannel,
+  getPriceUnit,
+  redeem,
+  redeemCall,
+  type RedeemParameters,
+  requestClose,
+} from "./actions/channels.ts";
+export {
+  answerInclusion,
+  type InclusionStatus,
+  forceInclude,
+  getInclusion,
+  getReceiptRules,
+  proveReceiptBroken,
+  proveTwoReceipts,
+  settleMissing,
+  type SignedReceipt,
+} from "./actions/receipt-faults.ts";
 export { addVersion, type AddVersionParameters, type AddVersionReturnType } from "./actions/add-version.ts";
 export { answerData, type AnswerDataParameters, type AnswerDataReturnType } from "./actions/answer-data.ts";
 export { approve, type ApproveParameters, type ApproveReturnType } from "./actions/approve.ts";
@@ -199,6 +269,8 @@ export {
   type WatchEventsParameters,
 } from "./actions/watch-events.ts";
 export { withdraw, type WithdrawParameters, type WithdrawReturnType } from "./actions/withdraw.ts";
+export { batchMarketAbi } from "./abi/batch-market.ts";
+export { receiptFaultsAbi } from "./abi/receipt-faults.ts";
 export { devTokenAbi } from "./abi/dev-token.ts";
 export { errorsAbi } from "./abi/errors.ts";
 export { inferenceMarketAbi } from "./abi/inference-market.ts";

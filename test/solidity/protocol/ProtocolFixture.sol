@@ -75,7 +75,7 @@ abstract contract ProtocolFixture {
         stakes = new StakeManager(address(token), WITHDRAWAL_DELAY);
         market = new InferenceMarket(address(registry), address(stakes), _terms(), 1_000_000);
         referee = new Referee(address(market), address(verifier));
-        stakes.wire(_pairs(address(market), address(referee)));
+        stakes.wire(_wiring());
 
         programRoot = registry.publishProgram(abi.encode(_header()));
         vm.prank(modelOwner);
@@ -94,6 +94,11 @@ abstract contract ProtocolFixture {
     /// @dev Who may append terms (an IAuthority); 0: nobody.
     function _authority() internal virtual returns (address) {
         return address(0);
+    }
+
+    /// @dev Which markets there are, each with its referee.
+    function _wiring() internal virtual returns (Wiring[] memory) {
+        return _pairs(address(market), address(referee));
     }
 
     function _terms() internal pure returns (Terms memory) {

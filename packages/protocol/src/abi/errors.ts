@@ -11,6 +11,7 @@ export const errorsAbi = [
       { name: "length", type: "uint256" },
     ],
   },
+  { type: "error", name: "AddressEmptyCode", inputs: [{ name: "target", type: "address" }] },
   {
     type: "error",
     name: "AlreadyCommitted",
@@ -20,6 +21,7 @@ export const errorsAbi = [
     ],
   },
   { type: "error", name: "AlreadyDemanded", inputs: [{ name: "demandId", type: "bytes32" }] },
+  { type: "error", name: "AlreadyFinalised", inputs: [{ name: "batchId", type: "bytes32" }] },
   {
     type: "error",
     name: "AlreadyImprecise",
@@ -28,6 +30,8 @@ export const errorsAbi = [
       { name: "prover", type: "address" },
     ],
   },
+  { type: "error", name: "AlreadyOpened", inputs: [{ name: "claimId", type: "bytes32" }] },
+  { type: "error", name: "AlreadySlashed", inputs: [{ name: "orderHash", type: "bytes32" }] },
   { type: "error", name: "AlreadyWired", inputs: [] },
   {
     type: "error",
@@ -98,6 +102,25 @@ export const errorsAbi = [
       { name: "valid", type: "uint256" },
       { name: "lowest", type: "uint256" },
       { name: "highest", type: "uint256" },
+    ],
+  },
+  { type: "error", name: "BatchExists", inputs: [{ name: "batchId", type: "bytes32" }] },
+  {
+    type: "error",
+    name: "BatchNotFinalisable",
+    inputs: [
+      { name: "batchId", type: "bytes32" },
+      { name: "time", type: "uint256" },
+      { name: "challengeEnd", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
+    name: "BlobMissing",
+    inputs: [
+      { name: "place", type: "uint256" },
+      { name: "expected", type: "bytes32" },
+      { name: "actual", type: "bytes32" },
     ],
   },
   {
@@ -181,6 +204,30 @@ export const errorsAbi = [
   },
   {
     type: "error",
+    name: "ClaimNotDue",
+    inputs: [
+      { name: "time", type: "uint256" },
+      { name: "claimBy", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
+    name: "CloseNotReady",
+    inputs: [
+      { name: "time", type: "uint256" },
+      { name: "closableAt", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
+    name: "CloseNotRequested",
+    inputs: [
+      { name: "requester", type: "address" },
+      { name: "executor", type: "address" },
+    ],
+  },
+  {
+    type: "error",
     name: "CoefficientCount",
     inputs: [
       { name: "axis", type: "uint256" },
@@ -207,10 +254,26 @@ export const errorsAbi = [
   },
   {
     type: "error",
+    name: "DataLengthMismatch",
+    inputs: [
+      { name: "length", type: "uint256" },
+      { name: "expected", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
     name: "DataPriceTooHigh",
     inputs: [
       { name: "price", type: "uint256" },
       { name: "max", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
+    name: "DataRootMismatch",
+    inputs: [
+      { name: "expected", type: "bytes32" },
+      { name: "actual", type: "bytes32" },
     ],
   },
   {
@@ -358,9 +421,19 @@ export const errorsAbi = [
     ],
   },
   { type: "error", name: "EmaxTooSmall", inputs: [{ name: "emax", type: "uint256" }] },
+  { type: "error", name: "EmptyBatch", inputs: [] },
   { type: "error", name: "EmptyRun", inputs: [{ name: "run", type: "uint256" }] },
+  { type: "error", name: "EntryMismatch", inputs: [{ name: "receiptHash", type: "bytes32" }] },
   { type: "error", name: "EscrowExists", inputs: [{ name: "requestId", type: "bytes32" }] },
   { type: "error", name: "FailedCall", inputs: [] },
+  {
+    type: "error",
+    name: "FilingWindowOver",
+    inputs: [
+      { name: "time", type: "uint256" },
+      { name: "filingEnd", type: "uint256" },
+    ],
+  },
   { type: "error", name: "ForeignBook", inputs: [{ name: "book", type: "address" }] },
   { type: "error", name: "ForeignKernelVersions", inputs: [{ name: "kernelVersions", type: "address" }] },
   { type: "error", name: "GovernorAlreadyCastVote", inputs: [{ name: "voter", type: "address" }] },
@@ -444,6 +517,46 @@ export const errorsAbi = [
   },
   {
     type: "error",
+    name: "InclusionAlreadyDemanded",
+    inputs: [
+      { name: "receiptHash", type: "bytes32" },
+      { name: "status", type: "uint8" },
+    ],
+  },
+  {
+    type: "error",
+    name: "InclusionNotOpen",
+    inputs: [
+      { name: "receiptHash", type: "bytes32" },
+      { name: "status", type: "uint8" },
+    ],
+  },
+  {
+    type: "error",
+    name: "InclusionWindowOpen",
+    inputs: [
+      { name: "time", type: "uint256" },
+      { name: "answerEnd", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
+    name: "InclusionWindowOver",
+    inputs: [
+      { name: "time", type: "uint256" },
+      { name: "answerEnd", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
+    name: "IndexOutOfRange",
+    inputs: [
+      { name: "index", type: "uint256" },
+      { name: "count", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
     name: "InputOutOfOrder",
     inputs: [
       { name: "port", type: "uint256" },
@@ -505,10 +618,36 @@ export const errorsAbi = [
   },
   {
     type: "error",
+    name: "InsufficientPrepaid",
+    inputs: [
+      { name: "requester", type: "address" },
+      { name: "executor", type: "address" },
+      { name: "prepaid", type: "uint256" },
+      { name: "needed", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
     name: "InvalidAccountNonce",
     inputs: [
       { name: "account", type: "address" },
       { name: "currentNonce", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
+    name: "InvalidBatchSignature",
+    inputs: [
+      { name: "executor", type: "address" },
+      { name: "batchId", type: "bytes32" },
+    ],
+  },
+  {
+    type: "error",
+    name: "InvalidReceipt",
+    inputs: [
+      { name: "executor", type: "address" },
+      { name: "receiptHash", type: "bytes32" },
     ],
   },
   { type: "error", name: "InvalidShortString", inputs: [] },
@@ -518,6 +657,14 @@ export const errorsAbi = [
     inputs: [
       { name: "executor", type: "address" },
       { name: "claimId", type: "bytes32" },
+    ],
+  },
+  {
+    type: "error",
+    name: "InvalidVoucher",
+    inputs: [
+      { name: "requester", type: "address" },
+      { name: "voucherHash", type: "bytes32" },
     ],
   },
   {
@@ -536,6 +683,7 @@ export const errorsAbi = [
       { name: "count", type: "uint256" },
     ],
   },
+  { type: "error", name: "LedgerFull", inputs: [{ name: "amount", type: "uint256" }] },
   {
     type: "error",
     name: "LengthMismatch",
@@ -606,6 +754,14 @@ export const errorsAbi = [
       { name: "phase", type: "uint8" },
     ],
   },
+  {
+    type: "error",
+    name: "NotFinal",
+    inputs: [
+      { name: "batchId", type: "bytes32" },
+      { name: "claimId", type: "bytes32" },
+    ],
+  },
   { type: "error", name: "NotFulfilled", inputs: [{ name: "requestId", type: "bytes32" }] },
   { type: "error", name: "NotGovernance", inputs: [{ name: "caller", type: "address" }] },
   { type: "error", name: "NotMarket", inputs: [{ name: "caller", type: "address" }] },
@@ -630,10 +786,38 @@ export const errorsAbi = [
   },
   {
     type: "error",
+    name: "NothingToRedeem",
+    inputs: [
+      { name: "requester", type: "address" },
+      { name: "executor", type: "address" },
+      { name: "cumulative", type: "uint256" },
+      { name: "settled", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
+    name: "OpeningLengthMismatch",
+    inputs: [
+      { name: "length", type: "uint256" },
+      { name: "expected", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
     name: "OpeningOfAnotherValue",
     inputs: [
       { name: "operand", type: "uint256" },
       { name: "opening", type: "uint256" },
+    ],
+  },
+  { type: "error", name: "OpeningRefused", inputs: [{ name: "index", type: "uint256" }] },
+  {
+    type: "error",
+    name: "OpeningWindowOver",
+    inputs: [
+      { name: "batchId", type: "bytes32" },
+      { name: "time", type: "uint256" },
+      { name: "challengeEnd", type: "uint256" },
     ],
   },
   {
@@ -751,7 +935,23 @@ export const errorsAbi = [
       { name: "factors", type: "uint256" },
     ],
   },
+  {
+    type: "error",
+    name: "PriceUnitOutOfRange",
+    inputs: [
+      { name: "priceUnit", type: "uint256" },
+      { name: "max", type: "uint256" },
+    ],
+  },
   { type: "error", name: "ProgramAlreadyPublished", inputs: [{ name: "programRoot", type: "bytes32" }] },
+  {
+    type: "error",
+    name: "ProgramOutOfRange",
+    inputs: [
+      { name: "program", type: "uint256" },
+      { name: "count", type: "uint256" },
+    ],
+  },
   { type: "error", name: "ReentrancyGuardReentrantCall", inputs: [] },
   {
     type: "error",
@@ -798,6 +998,7 @@ export const errorsAbi = [
     ],
   },
   { type: "error", name: "SafeERC20FailedOperation", inputs: [{ name: "token", type: "address" }] },
+  { type: "error", name: "SameOutput", inputs: [{ name: "outputRoot", type: "bytes32" }] },
   {
     type: "error",
     name: "SegmentOutOfOrder",
@@ -870,6 +1071,7 @@ export const errorsAbi = [
   { type: "error", name: "UnexpectedConstantsRoot", inputs: [{ name: "constantsRoot", type: "bytes32" }] },
   { type: "error", name: "UnexpectedInstruction", inputs: [] },
   { type: "error", name: "UnknownActivation", inputs: [{ name: "activation", type: "uint8" }] },
+  { type: "error", name: "UnknownBatch", inputs: [{ name: "batchId", type: "bytes32" }] },
   { type: "error", name: "UnknownClaim", inputs: [{ name: "claimId", type: "bytes32" }] },
   { type: "error", name: "UnknownDtype", inputs: [{ name: "dtype", type: "uint8" }] },
   { type: "error", name: "UnknownElementType", inputs: [{ name: "dtype", type: "uint8" }] },
@@ -958,6 +1160,14 @@ export const errorsAbi = [
       { name: "max", type: "uint256" },
     ],
   },
+  {
+    type: "error",
+    name: "WindowOutlivesBlobs",
+    inputs: [
+      { name: "challengeWindow", type: "uint256" },
+      { name: "max", type: "uint256" },
+    ],
+  },
   { type: "error", name: "WiredElsewhere", inputs: [{ name: "component", type: "address" }] },
   {
     type: "error",
@@ -973,6 +1183,14 @@ export const errorsAbi = [
     inputs: [
       { name: "time", type: "uint256" },
       { name: "withdrawableAt", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
+    name: "WrongBatchForm",
+    inputs: [
+      { name: "blobs", type: "uint256" },
+      { name: "expected", type: "uint256" },
     ],
   },
   {
@@ -1002,6 +1220,14 @@ export const errorsAbi = [
   {
     type: "error",
     name: "WrongInput",
+    inputs: [
+      { name: "expected", type: "bytes32" },
+      { name: "actual", type: "bytes32" },
+    ],
+  },
+  {
+    type: "error",
+    name: "WrongOrder",
     inputs: [
       { name: "expected", type: "bytes32" },
       { name: "actual", type: "bytes32" },

@@ -228,6 +228,13 @@ export const modelRegistryAbi = [
     type: "function",
   },
   {
+    inputs: [{ name: "programRoot", type: "bytes32" }],
+    name: "requirePublished",
+    outputs: [],
+    stateMutability: "view",
+    type: "function",
+  },
+  {
     inputs: [
       { name: "modelId", type: "bytes32" },
       { name: "programRoot", type: "bytes32" },

@@ -52,6 +52,16 @@ export const stakeManagerAbi = [
   {
     anonymous: false,
     inputs: [
+      { indexed: true, name: "requester", type: "address" },
+      { indexed: true, name: "executor", type: "address" },
+      { indexed: false, name: "amount", type: "uint256" },
+    ],
+    name: "PrepaidTaken",
+    type: "event",
+  },
+  {
+    anonymous: false,
+    inputs: [
       { indexed: true, name: "executor", type: "address" },
       { indexed: false, name: "amount", type: "uint256" },
     ],
@@ -126,10 +136,10 @@ export const stakeManagerAbi = [
     outputs: [
       {
         components: [
-          { name: "free", type: "uint256" },
-          { name: "withdrawing", type: "uint256" },
-          { name: "locked", type: "uint256" },
-          { name: "payout", type: "uint256" },
+          { name: "free", type: "uint128" },
+          { name: "locked", type: "uint128" },
+          { name: "payout", type: "uint128" },
+          { name: "withdrawing", type: "uint128" },
           { name: "withdrawableAt", type: "uint64" },
         ],
         name: "",
@@ -224,6 +234,28 @@ export const stakeManagerAbi = [
     type: "function",
   },
   {
+    inputs: [
+      { name: "requester", type: "address" },
+      { name: "executor", type: "address" },
+      { name: "to", type: "address" },
+      { name: "amount", type: "uint256" },
+    ],
+    name: "payPrepaid",
+    outputs: [],
+    stateMutability: "nonpayable",
+    type: "function",
+  },
+  {
+    inputs: [
+      { name: "requester", type: "address" },
+      { name: "executor", type: "address" },
+    ],
+    name: "prepaidOf",
+    outputs: [{ name: "", type: "uint256" }],
+    stateMutability: "view",
+    type: "function",
+  },
+  {
     inputs: [{ name: "market", type: "address" }],
     name: "refereeOf",
     outputs: [{ name: "", type: "address" }],
@@ -257,6 +289,18 @@ export const stakeManagerAbi = [
       { name: "burned", type: "uint256" },
     ],
     name: "slash",
+    outputs: [],
+    stateMutability: "nonpayable",
+    type: "function",
+  },
+  {
+    inputs: [
+      { name: "executor", type: "address" },
+      { name: "requester", type: "address" },
+      { name: "compensation", type: "uint256" },
+      { name: "burned", type: "uint256" },
+    ],
+    name: "slashUnlocked",
     outputs: [],
     stateMutability: "nonpayable",
     type: "function",
@@ -297,6 +341,17 @@ export const stakeManagerAbi = [
     type: "function",
   },
   {
+    inputs: [
+      { name: "requester", type: "address" },
+      { name: "executor", type: "address" },
+      { name: "amount", type: "uint256" },
+    ],
+    name: "takePrepaid",
+    outputs: [],
+    stateMutability: "nonpayable",
+    type: "function",
+  },
+  {
     inputs: [],
     name: "token",
     outputs: [{ name: "", type: "address" }],
@@ -309,11 +364,12 @@ export const stakeManagerAbi = [
     outputs: [
       {
         components: [
-          { name: "stake", type: "uint256" },
-          { name: "locked", type: "uint256" },
-          { name: "escrow", type: "uint256" },
-          { name: "bonds", type: "uint256" },
-          { name: "payouts", type: "uint256" },
+          { name: "stake", type: "uint128" },
+          { name: "locked", type: "uint128" },
+          { name: "prepaid", type: "uint128" },
+          { name: "payouts", type: "uint128" },
+          { name: "escrow", type: "uint128" },
+          { name: "bonds", type: "uint128" },
         ],
         name: "",
         type: "tuple",
@@ -330,6 +386,13 @@ export const stakeManagerAbi = [
     name: "unlock",
     outputs: [],
     stateMutability: "nonpayable",
+    type: "function",
+  },
+  {
+    inputs: [{ name: "executor", type: "address" }],
+    name: "unlockedOf",
+    outputs: [{ name: "", type: "uint256" }],
+    stateMutability: "view",
     type: "function",
   },
   {
