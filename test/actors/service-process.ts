@@ -1,13 +1,14 @@
 /** A service in a process of its own, for tests that kill it: `node service-process.ts '<JSON of ServiceArguments>'`. */
 import { startChallenger } from "@assay/challenger";
 import { startExecutor, startWorker } from "@assay/executor";
+import { type AdmissionLimits, type PosterOptions, startGateway } from "@assay/gateway";
 import type { Deployment } from "@assay/protocol";
 import { loadModel } from "@assay/service";
 import { mnemonicToAccount } from "viem/accounts";
 import { nudged } from "./backends.ts";
 
 export interface ServiceArguments {
-  role: "executor" | "cheater" | "challenger" | "poster" | "worker";
+  role: "executor" | "cheater" | "challenger" | "poster" | "worker" | "gateway";
   rpc: string;
   deployment: Deployment;
   mnemonic: string;
@@ -19,6 +20,15 @@ export interface ServiceArguments {
   /** Of an executor of several processes. */
   databaseUrl?: string;
   blobs?: string;
+  /** Of a gateway; it prints its address on stdout. */
+  gateway?: {
+    port: number;
+    price: string;
+    addressRate?: number;
+    limits?: Partial<AdmissionLimits>;
+    batches?: PosterOptions;
+    claimSeconds?: number;
+  };
 }
 
 const given = JSON.parse(process.argv[2]!) as ServiceArguments;
@@ -39,5 +49,21 @@ else {
     given.role === "cheater"
       ? nudged(await loadModel(models[0]!), { instruction: 1, recompute: true })
       : undefined;
-  await startExecutor({ ...common, http: { port: given.port }, ...(cheat && { backend: () => cheat }) });
+  const executor = await startExecutor({
+    ...common,
+    http: { port: given.port },
+    ...(cheat && { backend: () => cheat }),
+  });
+  if (given.gateway !== undefined) {
+    const { port, price, addressRate = 10_000, ...more } = given.gateway;
+    const gateway = await startGateway({
+      executor,
+      price: BigInt(price),
+      dataDir: `${dataDir}-gateway`,
+      http: { port, addressRate },
+      pollInterval: 100,
+      ...more,
+    });
+    process.stdout.write(`${gateway.url}\n`);
+  }
 }

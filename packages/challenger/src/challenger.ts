@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { balanceOf, getTerms } from "@assay/protocol";
 import {
   type Alerts,
+  type Book,
   Chain,
   defaultLogger,
   followEvents,
@@ -19,7 +20,7 @@ import {
   writeNote,
 } from "@assay/service";
 import { AssayError } from "@assay/tensor";
-import { type Hex, toHex } from "viem";
+import { type Address, type Hex, isAddressEqual, toHex } from "viem";
 import type { ChallengerOptions, Checker, DisputeOptions } from "./options.ts";
 import {
   addCase,
@@ -31,6 +32,7 @@ import {
   openChallengerStore,
   reopenCases,
 } from "./state.ts";
+import { addBatches } from "./batches.ts";
 import { Policy } from "./policy.ts";
 import { step, type StepContext } from "./steps.ts";
 
@@ -98,6 +100,7 @@ async function openSession(options: DisputeOptions, store: Store, watch: Watch):
     bonding: new Serial(),
     collectPayouts: options.collectPayouts ?? true,
     traceUri: options.traceUri ?? (() => undefined),
+    gateways: options.gateways ?? [],
     operations,
     log,
     signal: abort.signal,
@@ -161,6 +164,11 @@ export async function startChallenger(options: ChallengerOptions): Promise<Chall
   };
 }
 
+/** Whose claim an event is about, by the contract that emitted it. */
+function bookAt({ deployment }: Chain, address: Address): Book {
+  return isAddressEqual(address, deployment.batchMarket) ? "orders" : "requests";
+}
+
 /** Milliseconds that a stop waits for transactions. */
 const STOP_MS = 20_000;
 
@@ -195,9 +203,12 @@ async function runLoop(context: StepContext, jobs: JobRunner, options: Challenge
     confirmations: options.confirmations ?? 0,
     pollInterval,
     async write(events, tx) {
-      for (const { eventName, args } of events)
-        if (eventName === "ClaimPosted" && checkers.has(args.programRoot) && (await addCase(tx, args)))
-          log.info({ claimId: args.claimId, executor: args.executor }, "claim seen");
+      const claims = await addBatches(tx, chain, events, checkers);
+      if (claims > 0) log.info({ claims }, "claims of batches seen");
+      for (const { eventName, args, address } of events)
+        if (eventName === "ClaimPosted" && checkers.has(args.programRoot))
+          if (await addCase(tx, args, { book: bookAt(chain, address) }))
+            log.info({ claimId: args.claimId, executor: args.executor }, "claim seen");
     },
     reopen: reopenCases,
     log,
@@ -257,7 +268,7 @@ export async function disputeClaim(
       throw new AssayError("MODEL_MISSING", `the claim is about program ${claim.programRoot}`, {
         hint: "give the ONNX file of that program",
       });
-    await addCase(store, claim);
+    await addCase(store, claim, { book: bookAt(chain, event.address) });
     const jobs = new JobRunner(context.log, interval);
     for (;;) {
       const item = (await caseOf(store, claim.claimId))!;

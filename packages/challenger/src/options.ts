@@ -28,6 +28,8 @@ export interface DisputeOptions {
   pollInterval?: number;
   /** Collect payouts once a claim is settled. Default true. */
   collectPayouts?: boolean;
+  /** Gateways that give the inputs of claims in batches: those of the executors to be watched. */
+  gateways?: readonly string[];
   /** Address of a claim's trace when the chain does not tell (an eager claim's). */
   traceUri?: (claimId: Hex) => string | undefined;
   log?: Logger;

@@ -1,4 +1,11 @@
-import { type ClaimSeen, NOTE_SCHEMA, openStore, type Queryable, type Store } from "@assay/service";
+import {
+  type Book,
+  type ClaimSeen,
+  NOTE_SCHEMA,
+  openStore,
+  type Queryable,
+  type Store,
+} from "@assay/service";
 import type { Proof } from "./proofs.ts";
 import type { Address, Hex } from "viem";
 
@@ -14,6 +21,11 @@ export type CaseState =
 export interface Case {
   claimId: Hex;
   requestId: Hex;
+  /** Which market's claim it is. */
+  book: Book;
+  /** Where it was seen, if in a batch. */
+  batchId: Hex | null;
+  position: number | null;
   executor: Address;
   programRoot: Hex;
   inputRoot: Hex;
@@ -52,9 +64,17 @@ const MIGRATIONS = [
   );
   create index dispute_state on dispute (state)`,
   "alter table dispute add column bonded_at timestamptz",
+  `alter table dispute add column book text not null default 'requests';
+  alter table dispute add column batch_id text;
+  alter table dispute add column position int;
+  create table batch (
+    batch_id text primary key,
+    header jsonb not null,
+    data text not null
+  )`,
 ];
 
-const COLUMNS = `claim_id as "claimId", request_id as "requestId", executor, program_root as "programRoot",
+const COLUMNS = `claim_id as "claimId", request_id as "requestId", book, batch_id as "batchId", position, executor, program_root as "programRoot",
   input_root as "inputRoot", output_root as "outputRoot", state, reason, bond, bonded_at as "bondedAt", proof_kind as "proofKind", salt, proof,
   finding`;
 
@@ -63,12 +83,33 @@ export function openChallengerStore(dataDir?: string): Promise<Store> {
   return openStore({ ...(dataDir === undefined ? {} : { dataDir }), migrations: MIGRATIONS });
 }
 
+/** What a case needs to know of its claim. */
+export type ClaimToCheck = Pick<
+  ClaimSeen,
+  "claimId" | "requestId" | "executor" | "programRoot" | "inputRoot" | "outputRoot"
+>;
+
 /** Adds a claim; one already known stays as it is. */
-export async function addCase(store: Queryable, claim: ClaimSeen): Promise<boolean> {
+export async function addCase(
+  store: Queryable,
+  claim: ClaimToCheck,
+  place: { book: Book; batchId?: Hex; position?: number } = { book: "requests" },
+): Promise<boolean> {
   const inserted = await store.query(
-    `insert into dispute (claim_id, request_id, executor, program_root, input_root, output_root, state)
-     values ($1, $2, $3, $4, $5, $6, 'seen') on conflict do nothing returning 1`,
-    [claim.claimId, claim.requestId, claim.executor, claim.programRoot, claim.inputRoot, claim.outputRoot],
+    `insert into dispute (claim_id, request_id, executor, program_root, input_root, output_root, state, book, batch_id,
+       position)
+     values ($1, $2, $3, $4, $5, $6, 'seen', $7, $8, $9) on conflict do nothing returning 1`,
+    [
+      claim.claimId,
+      claim.requestId,
+      claim.executor,
+      claim.programRoot,
+      claim.inputRoot,
+      claim.outputRoot,
+      place.book,
+      place.batchId ?? null,
+      place.position ?? null,
+    ],
   );
   return inserted.rows.length > 0;
 }

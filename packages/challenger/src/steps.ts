@@ -6,8 +6,9 @@ import {
   ContractError,
   Data,
   type Demand,
-  getClaim,
+  getClaimOnBook,
   getHistory,
+  getTerms,
   type Phase,
   proveElement,
   proveInSteps,
@@ -21,10 +22,12 @@ import { buildOutputElementProof, buildOutputProof, CommittedTensors, instructio
 import {
   type Backend,
   type Chain,
+  checkedInputs,
   dataSizes,
   errorFields,
   fetchBytes,
   hasCode,
+  inputSizes,
   inputsOf,
   isZero,
   type Logger,
@@ -43,6 +46,7 @@ import {
 import { AssayError, RootTree, tensorRoot } from "@assay/tensor";
 import { type Hex, hexToBytes, toHex } from "viem";
 import { audit, type Finding, worstFinding } from "./audit.ts";
+import { fetchValue, openCase, unopenedPhase } from "./batches.ts";
 import { checkClaim } from "./check.ts";
 import { demandPages, demandsOf, reclaimDemands, settleOverdue, shownInputs } from "./demands.ts";
 import { fetchTrace } from "./fetch-trace.ts";
@@ -69,6 +73,7 @@ export interface StepContext {
   bonding: Serial;
   collectPayouts: boolean;
   traceUri: (claimId: Hex) => string | undefined;
+  gateways: readonly string[];
   /** Absent in a single dispute. */
   operations: Operations | undefined;
   log: Logger;
@@ -79,8 +84,9 @@ export interface StepContext {
 export async function step(context: StepContext, item: Case): Promise<void> {
   const checker = context.checkers.get(item.programRoot);
   if (checker === undefined) return;
-  const inner = { ...context, log: context.log.child({ claimId: item.claimId }) };
-  const phase = await context.chain.phase(item.claimId);
+  const log = context.log.child({ claimId: item.claimId });
+  const inner = { ...context, chain: context.chain.of(item.book), log };
+  const phase = await phaseOf(inner, item);
   if (phase === "Unknown") return; // reorganised away; it may come back
   if (phase === "Finalised" || phase === "Voided" || phase === "Slashed") return conclude(inner, item, phase);
   const undone = await stateBefore(inner, item, phase);
@@ -111,6 +117,12 @@ export async function step(context: StepContext, item: Case): Promise<void> {
     case "skipped":
       return;
   }
+}
+
+/** A claim that is still in its batch has its batch's phase. */
+async function phaseOf({ chain }: StepContext, { claimId, batchId }: Case): Promise<Phase> {
+  const phase = await chain.phase(claimId);
+  return phase === "Unknown" && batchId !== null ? unopenedPhase(chain, batchId) : phase;
 }
 
 /** Where to go back to when a reorg has undone what the case's state stands for; undefined: it has not. */
@@ -158,8 +170,11 @@ async function inputsOfCase(
   try {
     return await requestedInputs(context, item, checker);
   } catch (error) {
-    if (!demandInputs || maxDemandSpend === 0n || !hasCode(error, "FETCH_FAILED", "INPUTS_MISMATCH"))
-      throw error;
+    const withheld = hasCode(error, "FETCH_FAILED", "INPUTS_MISMATCH", "VALUE_UNREACHABLE");
+    if (!demandInputs || maxDemandSpend === 0n || !withheld) throw error;
+    // Only of a claim of its own can data be demanded.
+    if (item.batchId !== null && (await chain.claim(item.claimId)) === undefined)
+      await openCase(chain, context.store, item);
     log.warn(errorFields(error), "the input cannot be had; demanding it on-chain");
     await demandPages(context, program, item.claimId, shownInputs(program, item.inputRoot, demands).missing);
     return undefined;
@@ -167,6 +182,12 @@ async function inputsOfCase(
 }
 
 async function requestedInputs(context: StepContext, item: Case, checker: Checker): Promise<Uint8Array[]> {
+  if (item.book === "orders") {
+    const { program } = checker.model;
+    const size = inputSizes(program).reduce((sum, each) => sum + each, 0);
+    const bytes = await fetchValue(context.gateways, item.inputRoot, size, context.signal);
+    return checkedInputs(program, item.inputRoot, bytes);
+  }
   const event = (await context.chain.history(item.requestId)).find(
     ({ eventName }) => eventName === "InferenceRequested",
   );
@@ -214,20 +235,22 @@ async function check(context: StepContext, item: Case, checker: Checker, phase: 
 }
 
 async function isChosen({ chain, policy }: StepContext, item: Case): Promise<boolean> {
-  const fee = policy.byFee ? (await chain.request(item.requestId))?.fee : undefined;
+  const fee =
+    policy.byFee && item.book === "requests" ? (await chain.request(item.requestId))?.fee : undefined;
   return policy.checks(item.claimId, fee);
 }
 
 async function challenge(context: StepContext, item: Case): Promise<void> {
   const { chain, store, log, maxBonds, maxBondsPerDay, operations } = context;
   // Asked again: another challenge may have been sent while this one waited its turn.
-  const phase = await chain.phase(item.claimId);
+  const phase = await phaseOf(context, item);
   if (phase === "Unknown" || phase === "Finalised" || phase === "Voided" || phase === "Slashed") return;
   // The bond is on the chain even when a crash kept it out of our own books.
   const held = await chain.bond(item.claimId);
   if (held === 0n && phase === "Open") {
-    const { terms } = (await chain.claim(item.claimId))!;
-    const { challengeBond } = terms;
+    const opened = await chain.claim(item.claimId);
+    const { deployment } = chain;
+    const { challengeBond } = opened?.terms ?? (await getTerms(chain.client, { deployment }));
     if (maxBonds !== undefined && challengeBond > maxBonds)
       return skip(context, item, `its bond, ${challengeBond}, would exceed the limit on bonds`);
     if (maxBonds !== undefined && (await bondsOut(store)) + challengeBond > maxBonds)
@@ -247,6 +270,10 @@ async function challenge(context: StepContext, item: Case): Promise<void> {
       throw new AssayError("BONDS_OF_DAY", `its bond, ${challengeBond}, would exceed the limit of 24 hours`, {
         hint: "tried again until its challenge window ends; raise maxBondsPerDay to challenge more",
       });
+    if (opened === undefined) {
+      await openCase(chain, store, item);
+      log.warn({ batchId: item.batchId }, "claim taken out of its batch");
+    }
     await confirm(context, item);
     const transaction = await chain.send(sendChallenge, { claimId: item.claimId });
     log.warn({ transaction, bond: challengeBond.toString() }, "claim challenged");
@@ -267,7 +294,7 @@ async function confirm({ chain, operations }: StepContext, item: Case): Promise<
     [chain.client, chain.second].map(async (client) => {
       const { claimId, requestId } = item;
       const [claim, events] = await Promise.all([
-        getClaim(client, { deployment, claimId }),
+        getClaimOnBook(client, { deployment, claimId }),
         getHistory(client, { deployment, id: requestId }),
       ]);
       const request = events.find(({ eventName }) => eventName === "InferenceRequested")?.args;
@@ -546,7 +573,7 @@ function storedOf(tensors: CommittedTensors): Uint8Array[] {
 
 /** The claim's output tensors: from its event, else from the executor; checked against the output root. */
 async function claimedOutputs(
-  { chain, signal }: StepContext,
+  { chain, gateways, signal }: StepContext,
   item: Case,
   checker: Checker,
   uri: string | undefined,
@@ -555,10 +582,13 @@ async function claimedOutputs(
   let inline: Hex = "0x";
   for (const { eventName, args } of await chain.history(item.claimId))
     if (eventName === "ClaimPosted") inline = args.outputs;
+  const limit = sizes.reduce((sum, size) => sum + size, 0);
   const bytes =
-    inline !== "0x" || uri === undefined
-      ? hexToBytes(inline)
-      : await fetchBytes(`${uri}/outputs`, { limit: sizes.reduce((sum, size) => sum + size, 0), signal });
+    inline === "0x" && uri !== undefined
+      ? await fetchBytes(`${uri}/outputs`, { limit, signal })
+      : inline === "0x" && item.book === "orders"
+        ? await fetchValue(gateways, item.outputRoot, limit, signal)
+        : hexToBytes(inline);
   const outputs = split(bytes, sizes);
   if (outputs === undefined || rootOf(outputs) !== item.outputRoot)
     throw new AssayError("OUTPUTS_UNREACHABLE", "the claimed outputs cannot be had", {

@@ -6,6 +6,7 @@ import { claimShowCommand } from "./commands/claim-show.ts";
 import { deployCommand } from "./commands/deploy.ts";
 import { disputeCommand } from "./commands/dispute.ts";
 import { executorStartCommand } from "./commands/executor-start.ts";
+import { gatewayStartCommand } from "./commands/gateway-start.ts";
 import { inferCommand } from "./commands/infer.ts";
 import { modelCalibrateCommand } from "./commands/model-calibrate.ts";
 import { modelCheckCommand } from "./commands/model-check.ts";
@@ -13,6 +14,7 @@ import { modelCompileCommand } from "./commands/model-compile.ts";
 import { modelPublishCommand } from "./commands/model-publish.ts";
 import { modelTolerateCommand } from "./commands/model-tolerate.ts";
 import { modelVerifyCommand } from "./commands/model-verify.ts";
+import { orderCommand } from "./commands/order.ts";
 import { payoutCommand } from "./commands/payout.ts";
 import { settleCommand } from "./commands/settle.ts";
 import { stakeDepositCommand } from "./commands/stake-deposit.ts";
@@ -43,6 +45,8 @@ export function assayCommand(): Command {
   executor.addCommand(executorStartCommand());
   const challenger = new Command("challenger").description("hold executors to their claims");
   challenger.addCommand(challengerStartCommand());
+  const gateway = new Command("gateway").description("answer signed orders over HTTP");
+  gateway.addCommand(gatewayStartCommand());
   const stake = new Command("stake").description("an executor's stake");
   for (const sub of [stakeShowCommand(), stakeDepositCommand(), stakeWithdrawCommand()])
     stake.addCommand(sub);
@@ -54,7 +58,9 @@ export function assayCommand(): Command {
     model,
     executor,
     challenger,
+    gateway,
     inferCommand(),
+    orderCommand(),
     claim,
     disputeCommand(),
     settleCommand(),

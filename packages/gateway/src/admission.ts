@@ -1,9 +1,9 @@
 import { inputSizes, rootOf, split, type StoredValues } from "@assay/service";
 import { AssayError } from "@assay/tensor";
-import type { Address, Client, Hex } from "viem";
+import { type Address, type Client, type Hex, zeroHash } from "viem";
 import { type Budget, Buckets } from "./budget.ts";
 import type { Channels } from "./channels.ts";
-import { type Order, type OrderDomain, orderHash, voucherHash } from "@assay/protocol";
+import { entryOf, type Order, type OrderDomain, orderHash, voucherHash } from "@assay/protocol";
 import { isContractSignature, recoverSigner } from "./signatures.ts";
 import type { Program } from "@assay/program";
 import type { SubmittedOrder } from "./wire.ts";
@@ -127,8 +127,7 @@ export class Admission {
       throw refuse("DEADLINE_TOO_FAR", `the deadline is more than ${limits.maxSeconds} s away`);
     if (order.price < offer.price)
       throw refuse("PRICE_TOO_LOW", `the order offers ${order.price}, a run costs ${offer.price}`);
-    if (order.price % this.#context.priceUnit !== 0n)
-      throw refuse("PRICE_NOT_REPRESENTABLE", `the price is no multiple of ${this.#context.priceUnit}`);
+    entryOf(this.#context.domain, order, zeroHash, this.#context.priceUnit, []); // throws PRICE_NOT_REPRESENTABLE
     return offer;
   }
 

@@ -1,10 +1,19 @@
 import {
+  approve,
   type AssayClient as ChainClient,
+  type BatchHeader,
+  batchMarketAbi,
+  ContractError,
   type Deployment,
+  forceInclude,
+  fundChannel,
+  getTerms,
   portTensors,
   publishedProgram,
   type PublishedProgram,
+  settleMissing,
   splitStored,
+  toAssayError,
 } from "@assay/protocol";
 import { AssayError, RootTree, type Tensor, tensorRoot, toStored } from "@assay/tensor";
 import { randomBytes } from "node:crypto";
@@ -17,6 +26,8 @@ import {
   recoverTypedDataAddress,
   toHex,
 } from "viem";
+import { getBlock, readContract } from "viem/actions";
+import type { Inclusion } from "./book.ts";
 import { type OrderRecord, type OrderRecords, memoryRecords } from "./records.ts";
 import {
   type OrderDomain,
@@ -37,7 +48,7 @@ export interface AssayClientOptions {
   gateway: string;
   /** Reads the chain, and sends deposits and `forceInclude`. */
   client: ChainClient;
-  deployment: Deployment & { batchMarket: Address };
+  deployment: Deployment;
   /** Signs orders and vouchers, and pays. */
   account: LocalAccount;
   /** Where orders and receipts are kept. Default: in memory, which is to trust the executor. */
@@ -67,15 +78,6 @@ export interface OrderResult {
   record: OrderRecord;
 }
 
-/** How an order with a receipt stands. */
-export type OrderStatus =
-  /** Its claim is not on the chain, and need not be yet. */
-  | "promised"
-  /** Its claim is on the chain. */
-  | "posted"
-  /** Its claim should be on the chain and is not: `forceInclude`. */
-  | "broken";
-
 /**
  * Asks an executor's gateway for inferences, off-chain: signs the order and the voucher that pays for it, checks the
  * answer against the executor's signature and keeps the receipt.
@@ -99,6 +101,7 @@ export class AssayOrders {
   readonly #programs = new Map<Hex, Promise<PublishedProgram>>();
   readonly #known = new Map<Hex, OrderRecord>();
   #served: Promise<ServedProgram[]> | undefined;
+  #clock = { at: 0, ahead: 0n };
 
   constructor(options: AssayClientOptions, records: OrderRecords) {
     this.#options = options;
@@ -145,7 +148,7 @@ export class AssayOrders {
       programRoot,
       inputRoot: rootOver(stored),
       price,
-      deadline: BigInt(Math.floor(Date.now() / 1000) + (options.seconds ?? 60)),
+      deadline: (await this.#now()) + BigInt(options.seconds ?? 60),
       nonce: bytesToBigInt(randomBytes(8)),
     };
     const hash = orderHash(this.#domain, order);
@@ -178,6 +181,101 @@ export class AssayOrders {
     }
   }
 
+  /** Adds to the prepaid balance that vouchers to this gateway's executor draw on. Approves the StakeManager for it. */
+  async deposit(amount: bigint): Promise<Hex> {
+    const { client, deployment } = this.#options;
+    const executor = await this.#executor();
+    await approve(client, { deployment, amount });
+    return (await fundChannel(client, { deployment, executor, amount })).receipt.transactionHash;
+  }
+
+  /**
+   * Looks whether claims that were promised are on the chain, and demands there those that are not though their time is
+   * over (`forceInclude`, which takes a bond: back when the executor had not posted it). Resolves to the demanded ones.
+   */
+  async settle(): Promise<OrderRecord[]> {
+    const { timestamp } = await getBlock(this.#options.client);
+    const forced: OrderRecord[] = [];
+    for (const record of this.#known.values()) {
+      if (record.state !== "promised") continue;
+      if (await this.isPosted(record)) record.state = "posted";
+      else if (timestamp >= record.receipt!.claimBy) {
+        await this.forceInclude(record);
+        record.state = "forced";
+        forced.push(record);
+      } else continue;
+      await this.#records.save(record);
+    }
+    return forced;
+  }
+
+  /**
+   * Whether the claim that a receipt promised is in a batch on the chain. The gateway says where; the chain is asked
+   * whether that is so.
+   */
+  async isPosted({ orderHash: hash, order, receipt }: OrderRecord): Promise<boolean> {
+    const { client, deployment } = this.#options;
+    const shown = await this.#inclusion(hash);
+    if (shown === undefined) return false;
+    const { header, index, entry, opening } = shown;
+    const same =
+      header.executor.toLowerCase() === order.executor.toLowerCase() &&
+      entry.orderHash === hash &&
+      entry.outputRoot === receipt?.outputRoot &&
+      entry.inputRoot === order.inputRoot &&
+      header.programRoots[entry.program] === order.programRoot;
+    if (!same) return false;
+    try {
+      await readContract(client, {
+        address: deployment.batchMarket,
+        abi: batchMarketAbi,
+        functionName: "requireEntry",
+        args: [{ ...header, nonce: BigInt(header.nonce) }, BigInt(index), entry, opening],
+      });
+      return true;
+    } catch (cause) {
+      const error = toAssayError(cause);
+      if (error instanceof ContractError) return false;
+      throw error;
+    }
+  }
+
+  /** Demands the claim of a receipt on the chain; its bond is pulled from the account. */
+  async forceInclude({ order, receipt, receiptSignature }: OrderRecord): Promise<Hex> {
+    const { client, deployment } = this.#options;
+    if (receipt === undefined || receiptSignature === undefined)
+      throw new AssayError("RECEIPT_MISSING", "an order without a receipt has no claim to demand");
+    const { challengeBond } = await getTerms(client, {
+      deployment: { ...deployment, inferenceMarket: deployment.batchMarket },
+    });
+    await approve(client, { deployment, amount: challengeBond });
+    const parameters = { deployment, order, signedReceipt: receipt, signature: receiptSignature };
+    return (await forceInclude(client, parameters)).receipt.transactionHash;
+  }
+
+  /** Ends a demand that the executor has not answered: it is slashed, and this account compensated. */
+  async settleMissing({ order, receipt }: OrderRecord): Promise<Hex> {
+    const { client, deployment } = this.#options;
+    const ended = await settleMissing(client, { deployment, order, signedReceipt: receipt! });
+    return ended.receipt.transactionHash;
+  }
+
+  async #inclusion(hash: Hex): Promise<WireInclusion | undefined> {
+    try {
+      return (await this.#fetch(`/v1/orders/${hash}/inclusion`)) as WireInclusion;
+    } catch (error) {
+      // Not there, or not answering: for the requester it is all the same.
+      if (error instanceof AssayError) return undefined;
+      throw error;
+    }
+  }
+
+  async #executor(): Promise<Address> {
+    const [served] = await this.programs();
+    if (served === undefined) throw new AssayError("PROGRAM_NOT_SERVED", "the gateway serves nothing");
+    return served.executor;
+  }
+
   /** Checks an answer and keeps its receipt; throws `RECEIPT_INVALID` or `OUTPUTS_MISMATCH`. */
   async #checked(
     record: OrderRecord,
@@ -196,17 +294,27 @@ export class AssayOrders {
       () => undefined,
     );
     if (signer !== order.executor) throw invalid(`it is not signed by ${order.executor}`);
-    const latest = Math.floor(Date.now() / 1000) + (this.#options.maxClaimSeconds ?? 3600);
+    const latest = (await this.#now()) + BigInt(this.#options.maxClaimSeconds ?? 3600);
     // The receipt is kept whatever else is wrong: it is what the executor can be held to.
     Object.assign(record, { receipt, receiptSignature: answer.signature, state: "promised" });
     await this.#records.save(record);
-    if (receipt.claimBy > BigInt(latest)) throw invalid(`it promises a claim by ${receipt.claimBy} only`);
+    if (receipt.claimBy > latest) throw invalid(`it promises a claim by ${receipt.claimBy} only`);
     const outputs = splitStored(program.outputs, new Uint8Array(Buffer.from(answer.outputs, "base64")));
     if (rootOver(outputs) !== receipt.outputRoot)
       throw new AssayError("OUTPUTS_MISMATCH", "the outputs are not those that the receipt is about", {
         hint: "do not use them; the claim will be about the receipt's",
       });
     return portTensors(program.outputs, outputs);
+  }
+
+  /** The later of this machine's time and the chain's, in Unix seconds. */
+  async #now(): Promise<bigint> {
+    const machine = BigInt(Math.floor(Date.now() / 1000));
+    if (Date.now() - this.#clock.at > 10_000) {
+      const { timestamp } = await getBlock(this.#options.client);
+      this.#clock = { at: Date.now(), ahead: timestamp > machine ? timestamp - machine : 0n };
+    }
+    return machine + this.#clock.ahead;
   }
 
   /** Prices of all orders to an executor that were not refused. */
@@ -283,6 +391,11 @@ export class AssayOrders {
       hint,
     );
   }
+}
+
+/** An inclusion as JSON. */
+interface WireInclusion extends Omit<Inclusion, "header"> {
+  header: Omit<BatchHeader, "nonce"> & { nonce: string };
 }
 
 /** The gateway's own "no". */

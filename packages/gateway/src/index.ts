@@ -27,4 +27,5 @@ export {
   type OrderResult,
 } from "./client.ts";
 export { fileRecords, memoryRecords, type OrderRecord, type OrderRecords } from "./records.ts";
+export { type Gateway, type GatewayOptions, type GatewayStatus, startGateway } from "./gateway.ts";
 export { type BatchBook, type BatchSeen, Poster, type PosterOptions } from "./poster.ts";

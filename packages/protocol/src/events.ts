@@ -7,14 +7,23 @@ import {
   type TransactionReceipt,
 } from "viem";
 import { AssayError } from "@assay/tensor";
+import { batchMarketAbi } from "./abi/batch-market.ts";
 import { inferenceMarketAbi } from "./abi/inference-market.ts";
 import { modelRegistryAbi } from "./abi/model-registry.ts";
+import { receiptFaultsAbi } from "./abi/receipt-faults.ts";
 import { refereeAbi } from "./abi/referee.ts";
 import { stakeManagerAbi } from "./abi/stake-manager.ts";
 import type { Deployment } from "./deployment.ts";
 
-/** All functions and events of the four contracts that emit events. */
-const eventsAbi = [...modelRegistryAbi, ...stakeManagerAbi, ...inferenceMarketAbi, ...refereeAbi] as const;
+/** All functions and events of the contracts that emit events. */
+const eventsAbi = [
+  ...modelRegistryAbi,
+  ...stakeManagerAbi,
+  ...inferenceMarketAbi,
+  ...refereeAbi,
+  ...batchMarketAbi,
+  ...receiptFaultsAbi,
+] as const;
 
 /** A decoded event; `eventName` tells which, `args` are its arguments. */
 export type AssayEvent = ParseEventLogsReturnType<
@@ -27,10 +36,12 @@ export type AssayEventOf<name extends AssayEventName> = Extract<AssayEvent, { ev
 
 /** The contracts whose events make up the protocol's history. */
 export function eventSources(deployment: Deployment): Address[] {
-  return [deployment.modelRegistry, deployment.stakeManager, deployment.inferenceMarket, deployment.referee];
+  const { modelRegistry, stakeManager, inferenceMarket, referee, batchMarket, batchReferee, receiptFaults } =
+    deployment;
+  return [modelRegistry, stakeManager, inferenceMarket, referee, batchMarket, batchReferee, receiptFaults];
 }
 
-/** Decodes logs of the four contracts, in their order; unknown ones are left out. */
+/** Decodes logs of these contracts, in their order; unknown ones are left out. */
 export function decodeEvents(logs: Log[]): AssayEvent[] {
   return parseEventLogs({ abi: eventsAbi, logs });
 }

@@ -1,0 +1,301 @@
+/**
+ * `pnpm bench:serve [--json] [--seconds n] [model.onnx…]`: what a gateway serves, compared with plain onnxruntime-node at
+ * its best setting on the same machine.
+ *
+ * For each model the two take turns, so that what drifts hits both: plain onnxruntime (all optimisations, the number of
+ * sessions, threads and inferences a run that gave the most), and signed orders over HTTP to a gateway with its executor
+ * in a process of its own, which signs a receipt for every output and posts the claims in batches to a Hardhat chain
+ * in this process. Orders are signed before the clock starts; the client's HTTP and the chain run on the same cores as
+ * the gateway. Without arguments: an MLP, a CNN and a transformer from ../shared, or the shipped model without them.
+ */
+import { type ChildProcess, fork, spawn } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { availableParallelism, loadavg } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { parseArgs } from "node:util";
+import { randomInputs } from "@assay/execution";
+import { wireJson } from "@assay/gateway";
+import { readModel } from "@assay/program";
+import {
+  approve,
+  deposit,
+  fundChannel,
+  orderTypedData,
+  type Voucher,
+  voucherTypedData,
+} from "@assay/protocol";
+import { rootOf } from "@assay/service";
+import { toStored } from "@assay/tensor";
+import type { ServiceArguments } from "../test/actors/service-process.ts";
+import { MNEMONIC, openScene, type Published, type Scene, until } from "../test/actors/scene.ts";
+import { quantile } from "./interleave.ts";
+import type { PlainArguments, PlainMeasure } from "./serve-plain.ts";
+
+const root = join(import.meta.dirname, "..");
+const shared = join(process.env.ASSAY_SHARED ?? join(root, "../shared"), "models");
+const SHARED_MODELS = ["sklearn-lr-mnist", "super-resolution-10", "tribuo-tinybert"];
+/** Token units; a multiple of the market's price unit. */
+const PRICE = 10n ** 9n;
+const unit = 10n ** 18n;
+
+const { values: flags, positionals } = parseArgs({
+  options: {
+    json: { type: "boolean" },
+    seconds: { type: "string", default: "2" },
+    rounds: { type: "string", default: "3" },
+  },
+  allowPositionals: true,
+});
+const SECONDS = Number(flags.seconds);
+const ROUNDS = Number(flags.rounds);
+/** Orders on their way at a time. */
+const CONCURRENCY = 16;
+
+interface Served {
+  model: string;
+  plain: PlainMeasure;
+  /** Orders a second. */
+  perSecond: number;
+  /** Median over rounds of the gateway's throughput divided by plain onnxruntime's next to it. */
+  ratio: number;
+  /** Milliseconds, with `CONCURRENCY` orders on their way. */
+  latency: { p50: number; p99: number };
+  /** With one order at a time. */
+  alone: { p50: number; p99: number };
+  /** All of them are on the chain at the end. */
+  orders: number;
+  batches: number;
+  /** Resident memory of the gateway's process, MiB: after warming up, and at the end. */
+  memory: { first: number; last: number };
+}
+
+interface Ready {
+  body: string;
+}
+
+/** Signs orders of a model, each with a voucher for all before it and itself. */
+class Orders {
+  readonly #scene: Scene;
+  readonly #published: Published;
+  readonly #stored: Uint8Array[];
+  #sent = 0n;
+
+  constructor(scene: Scene, published: Published) {
+    this.#scene = scene;
+    this.#published = published;
+    const { program } = published.model;
+    const inputs = randomInputs(program.inputs, 1);
+    this.#stored = program.inputs.map(({ name, layout }) => toStored(inputs[name]!, layout));
+  }
+
+  async sign(count: number): Promise<Ready[]> {
+    const { people, deployment } = this.#scene;
+    const { account } = people.requester;
+    const domain = { chainId: deployment.chainId, batchMarket: deployment.batchMarket };
+    const inputRoot = rootOf(this.#stored);
+    const inputs = Buffer.concat(this.#stored).toString("base64");
+    const signed: Ready[] = [];
+    for (let i = 0; i < count; i++) {
+      const nonce = ++this.#sent;
+      const common = { requester: account.address, executor: people.executor.account.address };
+      const order = {
+        ...common,
+        programRoot: this.#published.model.programRoot,
+        inputRoot,
+        price: PRICE,
+        deadline: BigInt(Math.floor(Date.now() / 1000) + 3600),
+        nonce,
+      };
+      const voucher: Voucher = { ...common, cumulative: PRICE * nonce };
+      const [signature, voucherSignature] = await Promise.all([
+        account.signTypedData(orderTypedData(domain, order)),
+        account.signTypedData(voucherTypedData(domain, voucher)),
+      ]);
+      signed.push({ body: wireJson({ order, signature, inputs, voucher, voucherSignature }) });
+    }
+    return signed;
+  }
+}
+
+/** Sends orders, `concurrency` at a time, until `seconds` are over or there are none left; milliseconds of each. */
+async function send(url: string, orders: Ready[], concurrency: number, seconds: number) {
+  const started = performance.now();
+  const latencies: number[] = [];
+  await Promise.all(
+    Array.from({ length: concurrency }, async () => {
+      while (performance.now() - started < seconds * 1000) {
+        const order = orders.shift();
+        if (order === undefined) return;
+        const before = performance.now();
+        const headers = { "content-type": "application/json" };
+        const response = await fetch(`${url}/v1/orders`, { method: "POST", headers, body: order.body });
+        const text = await response.text();
+        if (!response.ok) throw new Error(`the gateway answered ${response.status}: ${text.slice(0, 300)}`);
+        latencies.push(performance.now() - before);
+      }
+    }),
+  );
+  return { latencies, perSecond: latencies.length / ((performance.now() - started) / 1000) };
+}
+
+async function startPlain(given: PlainArguments): Promise<{ child: ChildProcess; first: PlainMeasure }> {
+  const child = fork(join(import.meta.dirname, "serve-plain.ts"), [JSON.stringify(given)], {
+    execArgv: ["--disable-warning=ExperimentalWarning"],
+  });
+  return { child, first: await message(child) };
+}
+
+function message(child: ChildProcess): Promise<PlainMeasure> {
+  return new Promise((resolve, reject) => {
+    child.once("message", (value) => resolve(value as PlainMeasure));
+    child.once("exit", (code) => reject(new Error(`plain onnxruntime ended with ${code}`)));
+  });
+}
+
+/** Resident memory of a process, MiB. */
+function memoryOf(pid: number): number {
+  const match = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
+  return Math.round(Number(match![1]) / 1024);
+}
+
+async function startGatewayProcess(scene: Scene, onnx: string, shapes: Record<string, number[]>) {
+  const given: ServiceArguments = {
+    role: "gateway",
+    rpc: scene.rpc,
+    deployment: scene.deployment,
+    mnemonic: MNEMONIC,
+    addressIndex: 3,
+    onnx,
+    shapes,
+    dataDir: join(scene.folder, "gateway"),
+    port: 0,
+    gateway: {
+      port: 0,
+      price: String(PRICE),
+      addressRate: 1_000_000,
+      limits: {
+        strangers: { each: { burst: 1e6, perSecond: 1e6 }, all: { burst: 1e6, perSecond: 1e6 } },
+        signer: { burst: 1e6, perSecond: 1e6 },
+      },
+      batches: { age: 1_000 },
+    },
+  };
+  const script = join(root, "test/actors/service-process.ts");
+  const child = spawn(process.execPath, [script, JSON.stringify(given)], {
+    stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, ASSAY_LOG_LEVEL: "error" },
+  });
+  const url = await new Promise<string>((resolve, reject) => {
+    createInterface({ input: child.stdout }).once("line", resolve);
+    child.once("exit", (code) => reject(new Error(`the gateway ended with ${code}`)));
+  });
+  return { child, url };
+}
+
+interface Health {
+  waiting: number;
+  pending: number;
+  batches: { sealed?: number; posted?: number };
+}
+
+async function health(url: string): Promise<Health> {
+  return (await (await fetch(`${url}/v1/health`)).json()) as Health;
+}
+
+async function measure(path: string): Promise<Served> {
+  const open = readModel(await readFile(path)).inputs.map(
+    ({ name, dims }) => [name, dims?.map((dim) => dim ?? 1) ?? []] as const,
+  );
+  const shapes = Object.fromEntries(open);
+  const scene = await openScene();
+  try {
+    const { deployment, people } = scene;
+    const published = await scene.publish("served", { onnx: path, shapes });
+    await deposit(people.executor.client, { deployment, amount: 8_000n * unit });
+    const amount = 10n * unit;
+    await approve(people.requester.client, { deployment, amount });
+    await fundChannel(people.requester.client, {
+      deployment,
+      executor: people.executor.account.address,
+      amount,
+    });
+    const plain = await startPlain({ onnx: path, shapes });
+    const { child, url } = await startGatewayProcess(scene, path, shapes);
+    const orders = new Orders(scene, published);
+    // The stake backs some 890 claims of the default collateral at a time: no more orders than that in all.
+    const warm = await send(url, await orders.sign(20), 4, SECONDS);
+    const ready = Math.min(250, Math.ceil(warm.perSecond * SECONDS * 1.5) + CONCURRENCY);
+    const first = memoryOf(child.pid!);
+    const ratios: number[] = [];
+    const latencies: number[] = [];
+    const speeds: number[] = [];
+    let count = 20;
+    for (let round = 0; round < ROUNDS; round++) {
+      const signed = await orders.sign(ready);
+      const measured = message(plain.child);
+      plain.child.send(SECONDS);
+      const { perSecond: best } = await measured;
+      const served = await send(url, signed, CONCURRENCY, SECONDS);
+      ratios.push(served.perSecond / best);
+      speeds.push(served.perSecond);
+      latencies.push(...served.latencies);
+      count += served.latencies.length;
+    }
+    const alone = await send(url, await orders.sign(30), 1, SECONDS);
+    count += alone.latencies.length;
+    await until("the last batch", async () => {
+      const { waiting, batches } = await health(url);
+      return waiting === 0 && !batches.sealed;
+    });
+    const { batches } = await health(url);
+    const last = memoryOf(child.pid!);
+    child.kill();
+    plain.child.kill();
+    return {
+      model: basename(dirname(path)),
+      plain: plain.first,
+      perSecond: quantile(speeds, 0.5),
+      ratio: quantile(ratios, 0.5),
+      latency: { p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99) },
+      alone: { p50: quantile(alone.latencies, 0.5), p99: quantile(alone.latencies, 0.99) },
+      orders: count,
+      batches: batches.posted ?? 0,
+      memory: { first, last },
+    };
+  } finally {
+    await scene.close();
+  }
+}
+
+const given =
+  positionals.length > 0 ? positionals : SHARED_MODELS.map((name) => join(shared, name, "model.onnx"));
+const paths = given.filter((path) => existsSync(path));
+if (paths.length === 0) paths.push(join(root, "models/digits/digits.onnx"));
+const results: Served[] = [];
+for (const path of paths) {
+  process.stderr.write(`${path}\n`);
+  results.push(await measure(path));
+}
+const machine = { cores: availableParallelism(), load: loadavg()[0]! };
+if (flags.json) process.stdout.write(`${JSON.stringify({ machine, results }, null, 2)}\n`);
+else {
+  console.log(`${machine.cores} cores, load ${machine.load.toFixed(1)} (this benchmark's own included)`);
+  for (const each of results) {
+    const { plain, latency, alone, memory } = each;
+    const ms = (value: number) => `${value.toFixed(1)} ms`;
+    console.log(
+      [
+        "",
+        each.model,
+        `  plain onnxruntime  ${plain.perSecond.toFixed(1)}/s with ${plain.lanes} × ${plain.threads} threads, ${plain.batch} a run`,
+        `  gateway            ${each.perSecond.toFixed(1)}/s, ${(each.ratio * 100).toFixed(0)} % of plain`,
+        `  latency            p50 ${ms(latency.p50)}, p99 ${ms(latency.p99)} with ${CONCURRENCY} at a time; alone p50 ${ms(alone.p50)}, p99 ${ms(alone.p99)}`,
+        `  posted             ${each.orders} claims in ${each.batches} batches`,
+        `  memory             ${memory.first} → ${memory.last} MiB`,
+      ].join("\n"),
+    );
+  }
+}
+process.exit(0);

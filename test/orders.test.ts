@@ -1,0 +1,248 @@
+/**
+ * Signed orders end to end: a real node over HTTP, the real contracts, the digits model in onnxruntime. A gateway answers
+ * with outputs and receipts, posts the claims in batches, and is held to what it signed.
+ */
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { startChallenger } from "@assay/challenger";
+import { type Executor, type ExecutorBackend, type ExecutorOptions, startExecutor } from "@assay/executor";
+import {
+  type AssayOrders,
+  createAssayClient,
+  fileRecords,
+  type Gateway,
+  type GatewayOptions,
+  startGateway,
+} from "@assay/gateway";
+import { deposit, getChannel, getDemand, getEvents, receiptHash } from "@assay/protocol";
+import { defaultLogger, type Model, ModelBackend } from "@assay/service";
+import { float32Tensor, type Tensor } from "@assay/tensor";
+import type { Hex } from "viem";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { ServiceArguments } from "./actors/service-process.ts";
+import { MNEMONIC, openScene, type Scene, SHAPES, TERMS, until } from "./actors/scene.ts";
+
+const unit = 10n ** 18n;
+const PRICE = 10n ** 12n;
+const log = defaultLogger("test", "silent");
+
+let scene: Scene;
+let folders = 0;
+const running: (() => Promise<unknown>)[] = [];
+
+beforeAll(async () => {
+  scene = await openScene();
+  await deposit(scene.people.executor.client, { deployment: scene.deployment, amount: 4_000n * unit });
+});
+afterAll(async () => {
+  for (const stop of running.reverse()) await stop();
+  await scene?.close();
+});
+
+/** Inputs of their own for every number. */
+function digit(number: number): Record<string, Tensor> {
+  const values = Array.from({ length: 64 }, (_, i) => (i < 8 ? (number >> i) & 1 : ((i * 7) % 17) / 16));
+  return { pixels: float32Tensor([1, 1, 8, 8], values) };
+}
+
+interface Serving {
+  executor: Executor;
+  gateway: Gateway;
+  stop(): Promise<void>;
+}
+
+async function serve(
+  more: Partial<ExecutorOptions> & { gateway?: Partial<GatewayOptions>; dataDir?: string } = {},
+): Promise<Serving> {
+  const { gateway: options, ...rest } = more;
+  const dataDir = more.dataDir ?? join(scene.folder, `orders-${folders++}`);
+  const executor = await startExecutor({
+    rpc: scene.rpc,
+    deployment: scene.deployment,
+    account: scene.people.executor.account,
+    models: [{ onnx: scene.onnx, shapes: SHAPES }],
+    http: { port: 0 },
+    pollInterval: 100,
+    log,
+    ...rest,
+    dataDir,
+  });
+  const gateway = await startGateway({
+    executor,
+    price: PRICE,
+    dataDir: `${dataDir}-gateway`,
+    http: { port: 0, addressRate: 10_000 },
+    pollInterval: 100,
+    log,
+    ...options,
+  });
+  const stop = async () => {
+    await gateway.stop();
+    await executor.stop();
+  };
+  running.push(stop);
+  return { executor, gateway, stop };
+}
+
+async function clientOf(url: string, amount = unit): Promise<AssayOrders> {
+  const { client, account } = scene.people.requester;
+  const { deployment } = scene;
+  // One file for all: a voucher says all that the requester has ever owed.
+  const records = fileRecords(join(scene.folder, "records.jsonl"));
+  const assay = await createAssayClient({ gateway: url, client, deployment, account, records });
+  await assay.deposit(amount);
+  return assay;
+}
+
+/** Honest but for one input. */
+function wrongFor(model: Model, bad: Uint8Array): ExecutorBackend {
+  const honest = new ModelBackend(model);
+  return {
+    programRoot: model.programRoot,
+    program: model.program,
+    trace: (inputs) => honest.trace(inputs),
+    close: () => honest.close(),
+    async run(inputs) {
+      const outputs = await honest.run(inputs);
+      if (Buffer.compare(inputs[0]!, bad) !== 0) return outputs;
+      return outputs.map((bytes) => {
+        const copy = bytes.slice();
+        copy[3]! ^= 1;
+        return copy;
+      });
+    },
+  };
+}
+
+test("a hundred orders, one answer wrong: that claim is slashed, the others are final and paid", async () => {
+  const { deployment, people } = scene;
+  const bad = digit(42).pixels!.data;
+  const { executor, gateway } = await serve({ backend: (model) => wrongFor(model, bad) });
+  const assay = await clientOf(gateway.url);
+  const numbers = Array.from({ length: 100 }, (_, number) => number);
+  const results = await Promise.all(
+    numbers.map((number) => assay.order({ programRoot: scene.model.programRoot, inputs: digit(number) })),
+  );
+  expect(new Set(results.map(({ orderHash }) => orderHash)).size).toBe(100);
+  gateway.flush();
+  await until("a batch", async () => (await gateway.status()).batches.posted === 1);
+  expect(await assay.settle()).toEqual([]);
+  expect(assay.records.every(({ state }) => state === "posted")).toBe(true);
+
+  const challenger = await startChallenger({
+    rpc: scene.rpc,
+    deployment,
+    account: people.challenger.account,
+    models: [{ onnx: scene.onnx, shapes: SHAPES }],
+    dataDir: join(scene.folder, "challenger"),
+    gateways: [gateway.url],
+    pollInterval: 100,
+    log,
+  });
+  running.push(() => challenger.stop());
+  await until("the slash", async () => (await challenger.status()).settled === 1, 60_000);
+  expect(await challenger.status()).toEqual({ settled: 1, agreed: 99 });
+  expect(await executor.status()).toMatchObject({ settled: 1 });
+
+  await scene.pass(TERMS.challengeWindow);
+  await until("the end of the batch", async () => (await gateway.status()).batches.settled === 1);
+  const outcome = async (hash: Hex) =>
+    ((await (await fetch(`${gateway.url}/v1/orders/${hash}`)).json()) as { outcome: string }).outcome;
+  expect(await outcome(results[42]!.orderHash)).toBe("slashed");
+  expect(await outcome(results[41]!.orderHash)).toBe("finalised");
+  const channel = () =>
+    getChannel(people.other.client, {
+      deployment,
+      requester: people.requester.account.address,
+      executor: people.executor.account.address,
+    });
+  // All but the wrong one is paid; what it cost is set off.
+  await until("the payment", async () => (await channel()).settled === 100n * PRICE);
+  expect((await channel()).balance).toBe(unit - 99n * PRICE);
+  const events = await getEvents(people.other.client, { deployment });
+  expect(events.filter(({ eventName }) => eventName === "BatchPosted")).toHaveLength(1);
+  expect(events.filter(({ eventName }) => eventName === "ClaimOpened")).toHaveLength(1);
+});
+
+test("a claim that is not posted is demanded: shown when there is one, slashed when not", async () => {
+  const { deployment, people } = scene;
+  const dataDir = join(scene.folder, "forgetful");
+  const lazy = { claimSeconds: 600, batches: { age: 10 ** 9, margin: 0 } };
+  const first = await serve({ dataDir, gateway: lazy });
+  const assay = await clientOf(first.gateway.url);
+  const { record } = await assay.order({ programRoot: scene.model.programRoot, inputs: digit(1) });
+  await first.stop();
+  await scene.pass(601);
+  expect(await assay.settle()).toHaveLength(1);
+  expect(record.state).toBe("forced");
+  const status = async (of = record) =>
+    (await getDemand(people.other.client, { deployment, receiptHash: receiptHash(deployment, of.receipt!) }))
+      .status;
+  expect(await status()).toBe("Open");
+  const second = await serve({ dataDir, gateway: lazy });
+  await until("the answer", async () => (await status()) === "Answered");
+  expect((await second.gateway.status()).batches.posted).toBe(1);
+
+  const again = await clientOf(second.gateway.url);
+  const { record: broken } = await again.order({
+    programRoot: scene.model.programRoot,
+    inputs: digit(2),
+  });
+  await second.stop();
+  await scene.pass(601);
+  expect(await again.settle()).toHaveLength(1);
+  await scene.pass(4 * 3600);
+  await again.settleMissing(broken);
+  expect(await status(broken)).toBe("Slashed");
+});
+
+test("a gateway killed between receipt and batch posts the claim once, and repeats its receipt", async () => {
+  const { deployment, people } = scene;
+  const given: ServiceArguments = {
+    role: "gateway",
+    rpc: scene.rpc,
+    deployment,
+    mnemonic: MNEMONIC,
+    addressIndex: 3,
+    onnx: scene.onnx,
+    shapes: SHAPES,
+    dataDir: join(scene.folder, "killed"),
+    port: 0,
+    gateway: { port: 0, price: String(PRICE), batches: { age: 2000 } },
+  };
+  const start = async () => {
+    const script = new URL("actors/service-process.ts", import.meta.url).pathname;
+    const child = spawn(process.execPath, [script, JSON.stringify(given)], {
+      stdio: ["ignore", "pipe", "inherit"],
+      env: { ...process.env, ASSAY_LOG_LEVEL: "error" },
+    });
+    const ended = new Promise((resolve) => child.once("exit", resolve));
+    const kill = () => (child.kill("SIGKILL"), ended);
+    running.push(kill);
+    const url = await new Promise<string>((resolve) =>
+      createInterface({ input: child.stdout }).once("line", resolve),
+    );
+    return { url, kill };
+  };
+  const posted = async () =>
+    (await getEvents(people.other.client, { deployment })).filter(
+      ({ eventName }) => eventName === "BatchPosted",
+    ).length;
+  const before = await posted();
+  const first = await start();
+  const assay = await clientOf(first.url);
+  const { orderHash, record } = await assay.order({
+    programRoot: scene.model.programRoot,
+    inputs: digit(3),
+  });
+  await first.kill();
+  expect(await posted()).toBe(before);
+  const second = await start();
+  const stored = (await (await fetch(`${second.url}/v1/orders/${orderHash}`)).json()) as {
+    receiptSignature: Hex;
+  };
+  expect(stored.receiptSignature).toBe(record.receiptSignature);
+  await until("the batch", async () => (await posted()) === before + 1);
+  await second.kill();
+});
