@@ -15,7 +15,7 @@ import {
   type GatewayOptions,
   startGateway,
 } from "@assay/gateway";
-import { deposit, getChannel, getDemand, getEvents, receiptHash } from "@assay/protocol";
+import { deposit, getChannel, getInclusion, getEvents, receiptHash } from "@assay/protocol";
 import { defaultLogger, type Model, ModelBackend } from "@assay/service";
 import { float32Tensor, type Tensor } from "@assay/tensor";
 import type { Hex } from "viem";
@@ -177,8 +177,12 @@ test("a claim that is not posted is demanded: shown when there is one, slashed w
   expect(await assay.settle()).toHaveLength(1);
   expect(record.state).toBe("forced");
   const status = async (of = record) =>
-    (await getDemand(people.other.client, { deployment, receiptHash: receiptHash(deployment, of.receipt!) }))
-      .status;
+    (
+      await getInclusion(people.other.client, {
+        deployment,
+        receiptHash: receiptHash(deployment, of.receipt!),
+      })
+    ).status;
   expect(await status()).toBe("Open");
   const second = await serve({ dataDir, gateway: lazy });
   await until("the answer", async () => (await status()) === "Answered");

@@ -10,7 +10,7 @@ import {
   entryOf,
   finaliseBatches,
   getChannel,
-  getDemand,
+  getInclusion,
   getPriceUnit,
   getReceiptRules,
   getTerms,
@@ -113,7 +113,8 @@ export async function chainBook(chain: Chain): Promise<ChainBook> {
       const [{ free }, { collateral }] = await Promise.all([chain.stake(), getTerms(client, { deployment })]);
       return Number(free / collateral);
     },
-    demanded: async (receiptHash) => (await getDemand(client, { deployment, receiptHash })).status === "Open",
+    demanded: async (receiptHash) =>
+      (await getInclusion(client, { deployment, receiptHash })).status === "Open",
     answer(orders, index) {
       const { order, receipt } = orders[index]!;
       return chain.send(answerInclusion, { order, signedReceipt: receipt, ...inclusionOf(orders, index) });
