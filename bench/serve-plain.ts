@@ -33,7 +33,10 @@ const inputs = readModel(model).inputs;
 
 /** Feeds of `batch` inferences at once; undefined where the model fixes its first dimension. */
 function feedsOf(batch: number): Record<string, OrtTensor> | undefined {
-  if (batch > 1 && !inputs.every(({ dims, name }) => (dims?.[0] ?? undefined) === undefined && shapes[name]![0] === 1))
+  if (
+    batch > 1 &&
+    !inputs.every(({ dims, name }) => (dims?.[0] ?? undefined) === undefined && shapes[name]![0] === 1)
+  )
     return undefined;
   const specs = inputs.map(({ name, dtype }) => {
     const [first = 1, ...rest] = shapes[name]!;

@@ -80,7 +80,7 @@ export class FastRunner {
   async #answer(batch: readonly Waiting[]): Promise<void> {
     try {
       const results = await this.runTogether(batch.map(({ inputs }) => inputs));
-      for (const [i, { resolve }] of batch.entries()) resolve(results[i]!);
+      for (const [i, waiting] of batch.entries()) waiting.resolve(results[i]!);
     } catch (error) {
       if (batch.length === 1) batch[0]!.reject(error);
       // One of them may be what the model cannot take: the others must not fail with it.
