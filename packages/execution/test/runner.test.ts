@@ -50,6 +50,34 @@ describe("the pinned configuration", () => {
   });
 });
 
+it("where an input lies in memory changes nothing", async () => {
+  const values = Array.from({ length: 61 }, (_, i) => Math.sin(i) * 3 ** (i % 9));
+  const onnx = buildOnnx({
+    inputs: { x: [values.length] },
+    nodes: [
+      ["ReduceSum", ["x"], ["sum"]],
+      ["ReduceMean", ["x"], ["mean"]],
+      ["ReduceProd", ["x"], ["product"]],
+    ],
+    outputs: ["sum", "mean", "product"],
+  });
+  const worker = new OnnxWorker();
+  const canonical = await canonicalise(onnx, {}, worker);
+  const runs = [];
+  for (let length = 1; length <= 40; length++) {
+    // A longer name moves what follows it in the message to the process.
+    worker.register("n".repeat(length), canonical);
+    const outputs = await worker.run("n".repeat(length), { x: float32Tensor([values.length], values) }, [
+      "sum",
+      "mean",
+      "product",
+    ]);
+    runs.push(Object.values(outputs).map(({ data }) => Buffer.from(data).toString("hex")));
+  }
+  expect(new Set(runs.map(String)).size).toBe(1);
+  await worker.close();
+});
+
 describe("running", () => {
   const runner = new ModelRunner(digits);
   afterAll(() => runner.close());
