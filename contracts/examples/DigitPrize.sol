@@ -92,6 +92,12 @@ contract DigitPrize is InferenceConsumer {
         _pay(inputRoot, msg.sender, outputs);
     }
 
+    /// @inheritdoc InferenceConsumer
+    function _onInference(bytes32 requestId, bytes32, bytes32) internal pure override {
+        // No callback is asked for.
+        revert UnknownSubmission(requestId);
+    }
+
     function _pay(bytes32 inputRoot, address to, bytes calldata outputs) private {
         if (isPaid[inputRoot]) revert AlreadyPaid(inputRoot);
         isPaid[inputRoot] = true;
@@ -104,11 +110,5 @@ contract DigitPrize is InferenceConsumer {
         if (shown != digit) revert AnotherDigit(shown);
         emit PrizePaid(inputRoot, to);
         IERC20(IStakeManager(market.stakeManager()).token()).safeTransfer(to, prize);
-    }
-
-    /// @inheritdoc InferenceConsumer
-    function _onInference(bytes32 requestId, bytes32, bytes32) internal pure override {
-        // No callback is asked for.
-        revert UnknownSubmission(requestId);
     }
 }

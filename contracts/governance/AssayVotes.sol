@@ -20,15 +20,15 @@ contract AssayVotes is ERC20, ERC20Permit, ERC20Votes {
         return Time.timestamp();
     }
 
+    /// @inheritdoc ERC20Permit
+    function nonces(address owner) public view override(ERC20Permit, Nonces) returns (uint256) {
+        return super.nonces(owner);
+    }
+
     /// @notice ERC-6372.
     // solhint-disable-next-line func-name-mixedcase
     function CLOCK_MODE() public pure override returns (string memory) {
         return "mode=timestamp";
-    }
-
-    /// @inheritdoc ERC20Permit
-    function nonces(address owner) public view override(ERC20Permit, Nonces) returns (uint256) {
-        return super.nonces(owner);
     }
 
     function _update(address from, address to, uint256 value) internal override(ERC20, ERC20Votes) {

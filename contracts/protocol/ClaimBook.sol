@@ -298,11 +298,6 @@ abstract contract ClaimBook is IClaimBook, Governed, EIP712, ReentrancyGuardTran
         return _terms[termsId];
     }
 
-    function _authorityOf(address modelRegistry_) private view returns (address) {
-        if (modelRegistry_ == address(0)) revert ZeroAddress();
-        return IKernelVersions(IModelRegistry(modelRegistry_).kernelVersions()).authority();
-    }
-
     function _phase(bytes32 claimId, ClaimState storage claim) internal view returns (Phase phase) {
         phase = claim.phaseAt(block.timestamp);
         if (phase == Phase.Unknown) revert UnknownClaim(claimId);
@@ -341,5 +336,10 @@ abstract contract ClaimBook is IClaimBook, Governed, EIP712, ReentrancyGuardTran
             burned
         );
         IStakeManager(stakeManager).slash(executor, beneficiary, bounty, requester, compensation, burned);
+    }
+
+    function _authorityOf(address modelRegistry_) private view returns (address) {
+        if (modelRegistry_ == address(0)) revert ZeroAddress();
+        return IKernelVersions(IModelRegistry(modelRegistry_).kernelVersions()).authority();
     }
 }

@@ -180,16 +180,6 @@ abstract contract DataDemands is IDataDemands, ReentrancyGuardTransient {
         size = ports[page.tensor].size;
     }
 
-    /// @dev Bytes of the value that an instruction writes. Publishers may commit to any bytes: what does not decode reverts.
-    function _lengthOf(bytes calldata encoded) private pure returns (uint64) {
-        Instruction memory instruction = abi.decode(encoded, (Instruction));
-        uint256 width = Dtype.sizeOf(instruction.dtype);
-        if (width == 0) revert UnknownElementType(instruction.dtype);
-        uint256 length = AccessMap.elementCount(instruction.dims) * width;
-        if (length > type(uint64).max) revert AccessMap.OutputTooLarge();
-        return uint64(length);
-    }
-
     function _rootOf(bytes32 claimId, Data data) private view returns (bytes32 root) {
         if (data == Data.Input) {
             (, root) = IClaimBook(_book).subjectOf(claimId);
@@ -206,5 +196,15 @@ abstract contract DataDemands is IDataDemands, ReentrancyGuardTransient {
         demandId = demandIdOf(claimId, page);
         demand = _demands[demandId];
         if (demand.status != DemandStatus.Open) revert DemandNotOpen(demandId, demand.status);
+    }
+
+    /// @dev Bytes of the value that an instruction writes. Publishers may commit to any bytes: what does not decode reverts.
+    function _lengthOf(bytes calldata encoded) private pure returns (uint64) {
+        Instruction memory instruction = abi.decode(encoded, (Instruction));
+        uint256 width = Dtype.sizeOf(instruction.dtype);
+        if (width == 0) revert UnknownElementType(instruction.dtype);
+        uint256 length = AccessMap.elementCount(instruction.dims) * width;
+        if (length > type(uint64).max) revert AccessMap.OutputTooLarge();
+        return uint64(length);
     }
 }

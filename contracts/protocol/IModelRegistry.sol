@@ -143,12 +143,12 @@ interface IModelRegistry {
     /// @notice SHA-256 of the canonical graph of a model's version, 0 when there is no such version.
     function artifactOf(bytes32 modelId, bytes32 programRoot) external view returns (bytes32);
 
+    /// @notice The verifiers that programs may name by their header's version.
+    function kernelVersions() external view returns (address);
+
     /// @notice Decodes a header; reverts when its bytes are malformed.
     function decodeHeader(bytes calldata header) external pure returns (ProgramHeader memory);
 
     /// @notice keccak256(abi.encode(owner, salt)).
     function modelIdOf(address owner, bytes32 salt) external pure returns (bytes32);
-
-    /// @notice The verifiers that programs may name by their header's version.
-    function kernelVersions() external view returns (address);
 }

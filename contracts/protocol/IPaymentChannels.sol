@@ -14,6 +14,7 @@ interface IPaymentChannels {
     event ChannelFunded(address indexed requester, address indexed executor, uint256 amount);
     /// @notice The requester wants its money back; the executor can redeem until `closableAt` at least.
     event CloseRequested(address indexed requester, address indexed executor, uint64 closableAt);
+    /// @notice What was left of a channel, `amount`, went back to the requester.
     event ChannelClosed(address indexed requester, address indexed executor, uint256 amount);
     /// @notice `amount` was taken from a channel.
     /// @param settled all that was ever paid by, or set off in, the channel

@@ -56,6 +56,7 @@ interface IReceiptFaults {
         uint256 bond,
         uint64 answerEnd
     );
+    /// @notice The claim of a demanded receipt was shown in a batch; the bond is paid back or away.
     /// @param bondTo the executor, or the filer when the batch came after the demand
     event InclusionAnswered(
         bytes32 indexed receiptHash,
