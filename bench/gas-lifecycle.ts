@@ -8,10 +8,14 @@ import {
 import {
   type Claim,
   claimTypedData,
+  Data,
   decodeEvents,
   elementCommitment,
+  type PageArgs,
+  ROOTS,
   segmentCommitment,
 } from "@assay/protocol";
+import { pageAnswer, pageArgs } from "@assay/service";
 import { artifacts, network } from "hardhat";
 import {
   type Abi,
@@ -148,6 +152,25 @@ export class Lifecycle {
       payout,
       this.#wallets.executor,
     );
+    return steps;
+  }
+
+  /** Demands a page of the input's chunks, whole if it is large enough, and of the trace's roots; gas of every step. */
+  async demands(test: GasCase): Promise<Record<string, Measured>> {
+    const steps: Record<string, Measured> = {};
+    const { claimId, run } = await this.#claim(test, steps);
+    const { challenger, executor } = this.#wallets;
+    const tensor = test.inputs.findIndex(({ length }) => length >= 2 ** 15);
+    const exchange = async (page: PageArgs, tensors: CommittedTensors) => {
+      const { nodes, path } = pageAnswer(tensors, page);
+      const name = `page of ${(nodes.length - 2) / 64} nodes`;
+      const demand = [claimId, page, "0x", [], STAKE];
+      await this.#measure(steps, `demand: ${name}`, "referee", "demandData", demand, challenger);
+      const answer = [claimId, page, nodes, path];
+      await this.#measure(steps, `answer: ${name}`, "referee", "answerData", answer, executor);
+    };
+    await exchange(pageArgs(Data.Input, tensor, { height: 0, index: 0 }), run.inputs);
+    await exchange(pageArgs(Data.Output, ROOTS, { height: 0, index: 0 }), run.trace);
     return steps;
   }
 

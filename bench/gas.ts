@@ -19,6 +19,9 @@ async function measure(): Promise<Table> {
   const table: Table = {};
   const cases = [...gasCases(), ...familyCases()];
   for (const [step, measured] of Object.entries(await lifecycle.honest(cases[0]!))) table[step] = measured;
+  const large = cases.find(({ inputs }) => inputs.some(({ length }) => length >= 2 ** 15));
+  for (const [step, measured] of Object.entries(await lifecycle.demands(large!)))
+    if (/^(demand|answer)/.test(step)) table[step] = measured;
   for (const test of cases) {
     const steps = await lifecycle.dispute(test).catch((cause: unknown) => {
       throw new Error(`${test.name} failed`, { cause });

@@ -56,6 +56,13 @@ contract InvariantsTest {
         handler.requestWithdrawal(1, 1);
         for (uint256 i; i < 6; ++i) handler.pass(2 hours - 1);
         handler.withdraw(1);
+        // Nor do many leave a challenge alone for a whole reveal window.
+        handler.deposit(0, 1_500_000);
+        handler.request(1, 1, false);
+        handler.postClaim(0, 0, false, false);
+        handler.challenge(1, 0);
+        for (uint256 i; i < 2; ++i) handler.pass(2 hours - 1);
+        handler.settleUnrevealed(2, 0);
         bytes4[16] memory selectors = [
             IInferenceMarket.request.selector,
             IInferenceMarket.postClaim.selector,
