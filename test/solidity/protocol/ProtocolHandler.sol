@@ -201,9 +201,10 @@ contract ProtocolHandler is IProtocolMoves, ProtocolFixture {
         Page memory page = _page(what);
         bytes32 demandId = referee.demandIdOf(claimId, page);
         Phase before = market.phaseOf(claimId);
+        // Not at any price, or nobody would have money left for anything else.
         bytes memory data = abi.encodeCall(
             IDataDemands.demandData,
-            (claimId, page, "", new bytes32[](0), type(uint256).max)
+            (claimId, page, "", new bytes32[](0), BOND)
         );
         if (!_act(who, address(referee), data)) return;
         demands.push(demandId);
