@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {Deploy} from "../../test/solidity/protocol/Deploy.sol";
 import {ContractWallet} from "../../test/solidity/protocol/ContractWallet.sol";
 import {ProtocolFixture} from "../../test/solidity/protocol/ProtocolFixture.sol";
 import {vm} from "../../test/solidity/protocol/Vm.sol";
@@ -264,7 +265,7 @@ contract InferenceMarketTest is ProtocolFixture {
 
     function test_postClaim_anotherDomain_reverts() public {
         Claim memory claim = _claim(_request(), 0);
-        InferenceMarket otherMarket = new InferenceMarket(address(registry), address(stakes), _terms(), 0);
+        InferenceMarket otherMarket = Deploy.inferenceMarket(address(registry), address(stakes), _terms(), 0);
         bytes memory signature = _sign(EXECUTOR_KEY, otherMarket.claimIdOf(claim));
         bytes memory invalid = abi.encodeWithSelector(
             IInferenceMarket.InvalidSignature.selector,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {Deploy} from "../../test/solidity/protocol/Deploy.sol";
 import {Verdict} from "../kernels/IKernel.sol";
 import {ElementProof, Roots} from "../proof/IVerifier.sol";
 import {ProtocolFixture} from "../../test/solidity/protocol/ProtocolFixture.sol";

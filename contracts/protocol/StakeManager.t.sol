@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {Deploy} from "../../test/solidity/protocol/Deploy.sol";
 import {ProtocolFixture} from "../../test/solidity/protocol/ProtocolFixture.sol";
 import {vm} from "../../test/solidity/protocol/Vm.sol";
 import {InferenceMarket} from "./InferenceMarket.sol";
@@ -165,10 +166,10 @@ contract StakeManagerTest is ProtocolFixture {
     }
 
     function test_wire_componentsOfAnother_reverts() public {
-        StakeManager fresh = new StakeManager(address(token), WITHDRAWAL_DELAY);
-        InferenceMarket freshMarket = new InferenceMarket(address(registry), address(fresh), _terms(), 0);
-        InferenceMarket secondMarket = new InferenceMarket(address(registry), address(fresh), _terms(), 0);
-        Referee secondReferee = new Referee(address(secondMarket), address(verifier));
+        StakeManager fresh = Deploy.stakeManager(address(token), WITHDRAWAL_DELAY);
+        InferenceMarket freshMarket = Deploy.inferenceMarket(address(registry), address(fresh), _terms(), 0);
+        InferenceMarket secondMarket = Deploy.inferenceMarket(address(registry), address(fresh), _terms(), 0);
+        Referee secondReferee = Deploy.referee(address(secondMarket), address(verifier));
         _wire(
             fresh,
             address(market),
@@ -195,7 +196,7 @@ contract StakeManagerTest is ProtocolFixture {
         );
         // Several at once; each referee moves bonds, each market the rest.
         Wiring[] memory both = new Wiring[](2);
-        Referee freshReferee = new Referee(address(freshMarket), address(verifier));
+        Referee freshReferee = Deploy.referee(address(freshMarket), address(verifier));
         both[0] = Wiring(address(freshMarket), address(freshReferee));
         both[1] = both[0];
         vm.expectRevert(abi.encodeWithSelector(IStakeManager.AlreadyWired.selector));
@@ -207,9 +208,9 @@ contract StakeManagerTest is ProtocolFixture {
     }
 
     function test_wire_withdrawalDelayNotAboveLongestLife_reverts() public {
-        StakeManager fresh = new StakeManager(address(token), WITHDRAWAL_DELAY - 1);
-        InferenceMarket freshMarket = new InferenceMarket(address(registry), address(fresh), _terms(), 0);
-        Referee freshReferee = new Referee(address(freshMarket), address(verifier));
+        StakeManager fresh = Deploy.stakeManager(address(token), WITHDRAWAL_DELAY - 1);
+        InferenceMarket freshMarket = Deploy.inferenceMarket(address(registry), address(fresh), _terms(), 0);
+        Referee freshReferee = Deploy.referee(address(freshMarket), address(verifier));
         _wire(
             fresh,
             address(freshMarket),

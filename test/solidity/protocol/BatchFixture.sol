@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {Deploy} from "./Deploy.sol";
 import {BatchData, BatchEntry, BatchHeader} from "../../../contracts/protocol/BatchData.sol";
 import {BatchMarket} from "../../../contracts/protocol/BatchMarket.sol";
 import {BatchRules} from "../../../contracts/protocol/IBatchMarket.sol";
@@ -34,9 +35,9 @@ abstract contract BatchFixture is ProtocolFixture {
     }
 
     function _wiring() internal override returns (Wiring[] memory pairs) {
-        batches = new BatchMarket(address(registry), address(stakes), _terms(), _rules());
-        batchReferee = new Referee(address(batches), address(verifier));
-        faults = new ReceiptFaults(
+        batches = Deploy.batchMarket(address(registry), address(stakes), _terms(), _rules());
+        batchReferee = Deploy.referee(address(batches), address(verifier));
+        faults = Deploy.receiptFaults(
             address(batches),
             ReceiptRules(CLAIM_DELAY, FILING_WINDOW, INCLUSION_WINDOW)
         );

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {Deploy} from "./Deploy.sol";
 import {Verdict} from "../../../contracts/kernels/IKernel.sol";
 import {Port, ProgramHeader} from "../../../contracts/program/Program.sol";
 import {ElementProof, Opening} from "../../../contracts/proof/IVerifier.sol";
@@ -63,7 +64,7 @@ abstract contract ProtocolFixture {
     uint64 internal time = 1_800_000_000;
 
     function setUp() public virtual {
-        _deploy(new DevToken());
+        _deploy(Deploy.devToken());
     }
 
     function _deploy(DevToken token_) internal {
@@ -71,10 +72,10 @@ abstract contract ProtocolFixture {
         token = token_;
         verifier = new VerifierDouble();
         verifier.setAuthority(_authority());
-        registry = new ModelRegistry(address(verifier));
-        stakes = new StakeManager(address(token), WITHDRAWAL_DELAY);
-        market = new InferenceMarket(address(registry), address(stakes), _terms(), 1_000_000);
-        referee = new Referee(address(market), address(verifier));
+        registry = Deploy.modelRegistry(address(verifier));
+        stakes = Deploy.stakeManager(address(token), WITHDRAWAL_DELAY);
+        market = Deploy.inferenceMarket(address(registry), address(stakes), _terms(), 1_000_000);
+        referee = Deploy.referee(address(market), address(verifier));
         stakes.wire(_wiring());
 
         programRoot = registry.publishProgram(abi.encode(_header()));

@@ -9,6 +9,7 @@ interface Vm {
     function addr(uint256 privateKey) external pure returns (address);
     function chainId(uint256 id) external;
     function expectRevert(bytes calldata data) external;
+    function getCode(string calldata artifact) external view returns (bytes memory creationCode);
     function assume(bool condition) external pure;
 }
 
