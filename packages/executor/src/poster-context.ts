@@ -25,6 +25,6 @@ export async function move(context: PosterContext, job: Job, change: JobChange):
 }
 
 export async function defer(context: PosterContext, job: Job, until: bigint): Promise<false> {
-  await deferJob(context.store, job.id, until);
+  await deferJob(context.store, job, until);
   return false;
 }

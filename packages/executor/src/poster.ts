@@ -133,8 +133,10 @@ async function follow(context: PosterContext, job: Job, backend: ExecutorBackend
       if (job.kind === "order") return defer(context, job, (await chain.now()) + RECHECK);
       return move(context, job, { state: "signed" });
     case "Open":
-      return answer(context, job, backend);
+      await answer(context, job, backend);
+      return untilNext(context, job);
     case "AwaitingReveal":
+      // Nothing puts a reveal off.
       await answer(context, job, backend).catch((error: unknown) =>
         log.error(errorFields(error), "demands unanswered; revealing first"),
       );
@@ -163,11 +165,10 @@ async function follow(context: PosterContext, job: Job, backend: ExecutorBackend
       if (job.state !== "revealed") return move(context, job, { state: "revealed" });
       try {
         await keepTrace(context, job, backend);
-      } catch (error) {
+      } finally {
         await answer(context, job, backend);
-        throw error;
       }
-      return answer(context, job, backend);
+      return untilNext(context, job);
     case "Finalisable":
     case "Voidable":
       try {
@@ -196,24 +197,29 @@ async function follow(context: PosterContext, job: Job, backend: ExecutorBackend
   }
 }
 
-/**
- * Shows what is demanded of a claim, if anything is. Then the claim is left alone until its next deadline, or an event;
- * in case an event is missed it is looked at several times within the shortest window it could be.
- */
-async function answer(context: PosterContext, job: Job, backend: ExecutorBackend): Promise<boolean> {
+/** Shows what is demanded of a claim, if anything is. */
+async function answer(context: PosterContext, job: Job, backend: ExecutorBackend): Promise<void> {
   const { chain, operations } = context;
   const claim = await chain.claim(job.claimId!);
+  if (claim === undefined || claim.openDemands === 0) return;
+  const details = { claimId: job.claimId!, demands: claim.openDemands };
+  operations.alerts.set("data_due", true, "data of a claim is demanded on-chain", details);
+  await answerDemands(context, job, backend);
+  operations.alerts.set("data_due", false, "what was demanded is shown", details);
+}
+
+/**
+ * Leaves a claim alone until its next deadline, or an event. In case an event is missed it is looked at several times
+ * within the shortest window it could be; soon again, if something is still demanded of it.
+ */
+async function untilNext(context: PosterContext, job: Job): Promise<false> {
+  const { chain } = context;
+  const [claim, now] = await Promise.all([chain.claim(job.claimId!), chain.now()]);
   if (claim === undefined) return false;
-  if (claim.openDemands > 0) {
-    const details = { claimId: job.claimId!, demands: claim.openDemands };
-    operations.alerts.set("data_due", true, "data of a claim is demanded on-chain", details);
-    await answerDemands(context, job, backend);
-    operations.alerts.set("data_due", false, "what was demanded is shown", details);
-  }
-  const now = await chain.now();
   const deadline = claim.proofEnd !== 0n ? claim.proofEnd : claim.challengeEnd;
-  const eighth = BigInt(Math.min(claim.terms.revealWindow, claim.terms.answerWindow)) / 8n;
-  const soon = now + (claim.openDemands > 0 ? 1n : eighth > 600n ? 600n : eighth < 1n ? 1n : eighth);
+  const eighth = Math.floor(Math.min(claim.terms.revealWindow, claim.terms.answerWindow) / 8);
+  const wait = claim.openDemands > 0 ? 1 : Math.min(600, Math.max(1, eighth));
+  const soon = now + BigInt(wait);
   return defer(context, job, deadline < soon ? deadline : soon);
 }
 

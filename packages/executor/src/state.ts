@@ -58,6 +58,8 @@ export interface Job {
   trace: StoredTensor[] | null;
   /** What kind of machine computed the outputs; see machine.ts. Null: this one's, as far as anybody knows. */
   machine: string | null;
+  /** How often something has happened to its claim. */
+  woken: number;
 }
 
 /** A job to begin with. */
@@ -88,6 +90,7 @@ const MIGRATIONS = [
     trace jsonb,
     machine text,
     due bigint not null default 0,
+    woken int not null default 0,
     updated_at timestamptz not null default now()
   );
   create index job_due on job (due) where state not in ('running', 'settled', 'ignored', 'failed');
@@ -102,7 +105,7 @@ const MIGRATIONS = [
 ];
 
 const COLUMNS = `id, kind, program_root as "programRoot", input_root as "inputRoot", inputs_uri as "inputsUri", state,
-  reason, output_root as "outputRoot", signature, claim_id as "claimId", trace_root as "traceRoot", trace, machine`;
+  reason, output_root as "outputRoot", signature, claim_id as "claimId", trace_root as "traceRoot", trace, machine, woken`;
 
 /** Where an executor keeps its state: a PostgreSQL that its processes share, or a folder. */
 export function openExecutorStore(where: Pick<StoreOptions, "databaseUrl" | "dataDir">): Promise<Store> {
@@ -202,12 +205,17 @@ export async function dueJobs(store: Queryable, now: bigint, except: readonly st
 /** Makes the jobs of these claims due: something has happened to them. */
 export async function wakeClaims(store: Queryable, claimIds: readonly string[]): Promise<void> {
   if (claimIds.length > 0)
-    await store.query("update job set due = 0 where claim_id = any($1) and due > 0", [claimIds]);
+    await store.query("update job set due = 0, woken = woken + 1 where claim_id = any($1)", [claimIds]);
 }
 
-/** Leaves a job alone until a time of the chain, or until something happens to its claim. */
-export async function deferJob(store: Queryable, id: Hex, until: bigint): Promise<void> {
-  await store.query("update job set due = $2 where id = $1", [id, until.toString()]);
+/** Leaves a job alone until a time of the chain, or until something happens to its claim, or has since it was read. */
+export async function deferJob(
+  store: Queryable,
+  job: Pick<Job, "id" | "woken">,
+  until: bigint,
+): Promise<void> {
+  const { id, woken } = job;
+  await store.query("update job set due = $2 where id = $1 and woken = $3", [id, until.toString(), woken]);
 }
 
 /** Opens what ended lately again, for a reorg may have undone that; what still holds ends again at once. */

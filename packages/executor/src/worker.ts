@@ -63,9 +63,12 @@ export async function work(context: WorkerContext, signal: AbortSignal): Promise
             hopeless,
             handle: ({ data }) => run(context, backend, data.id),
             failed:
-              ({ id }, reason) =>
-              (tx) =>
-                updateJob(tx, { id, state: "running" }, { state: "failed", reason }),
+              ({ id }, reason, error) =>
+              async (tx) => {
+                const state = hopeless(error) ? "ignored" : "failed";
+                if (await updateJob(tx, { id, state: "running" }, { state, reason }))
+                  log.info({ requestId: id, reason }, `request ${state}`);
+              },
           },
           signal,
         ),

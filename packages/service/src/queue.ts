@@ -32,7 +32,7 @@ export interface WorkOptions<Data extends object> {
   /** Does the work; resolves to what its result changes. A rejection is tried again, until the tries are used up. */
   handle: (task: Task<Data>, signal: AbortSignal) => Promise<Write>;
   /** What changes when a task has failed for good, with why; also for tasks whose last try killed its process. */
-  failed: (data: Data, reason: string) => Write;
+  failed: (data: Data, reason: string, error?: unknown) => Write;
   /** Whether new tasks may be taken now. Default: always. */
   accepting?: () => boolean;
   /** Whether trying again is in vain. */
@@ -217,7 +217,7 @@ export class Queue {
       const about = { line, task: task.id, ...errorFields(error) };
       this.#log.warn(about, final ? "task failed" : "task failed; it will be tried again");
       try {
-        if (final) await end(failed(task.data, reason));
+        if (final) await end(failed(task.data, reason, error));
         else await this.#boss.fail(line, task.id, { reason });
       } catch (failure) {
         // It goes to somebody else when its heartbeat stops.
