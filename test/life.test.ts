@@ -59,7 +59,7 @@ beforeAll(async () => {
 afterAll(() => p.close());
 
 const rpc = (method: string, params: unknown[] = []): Promise<unknown> =>
-  p.provider.request({ method, params } as never);
+  p.provider.request({ method, params });
 const addressOf = (actor: Actor) =>
   ({ executor: p.people.executor, ann: p.people.prover, bob: p.people.stranger })[actor].account.address;
 

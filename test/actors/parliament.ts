@@ -49,7 +49,7 @@ export const TERMS = { ...DEFAULT_TERMS };
 
 /** @param sameTime whether two blocks may have one timestamp, as on chains that are faster than a second */
 export async function openParliament({ sameTime = false } = {}) {
-  const connection = await network.create({ override: { allowBlocksWithSameTimestamp: sameTime } } as never);
+  const connection = await network.create({ override: { allowBlocksWithSameTimestamp: sameTime } });
   const { viem, ignition, networkHelpers } = connection;
   const deployed = (await ignition.deploy(Assay)) as unknown as Record<Name, { address: Address }>;
   const contracts = {} as Record<Name, Contract>;

@@ -95,6 +95,7 @@ async function openSession(options: DisputeOptions, store: Store, watch: Watch):
     policy: watch.policy,
     maxBonds: options.maxBonds,
     maxDemandSpend: options.maxDemandSpend,
+    demandTraceAfter: options.demandTraceAfter,
     demandInputs: (options as ChallengerOptions).demandInputs ?? true,
     maxBondsPerDay: (options as ChallengerOptions).maxBondsPerDay,
     bonding: new Serial(),

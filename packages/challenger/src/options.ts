@@ -24,6 +24,11 @@ export interface DisputeOptions {
    * 0: never demand.
    */
   maxDemandSpend?: bigint;
+  /**
+   * Seconds of the chain after a trace was revealed until it is demanded there, when the executor does not serve it: it
+   * may only be down for a moment. Default: an eighth of the proof window.
+   */
+  demandTraceAfter?: number;
   /** Milliseconds between two looks at the chain. Default 1000. */
   pollInterval?: number;
   /** Collect payouts once a claim is settled. Default true. */

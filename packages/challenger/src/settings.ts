@@ -62,6 +62,11 @@ export const challengerSettings = {
     placeholder: "<amount>",
     help: "most token units to have in demands of one claim's data; 0: never demand; by default half of its bounty",
   },
+  demandTraceAfter: {
+    schema: kinds.integer(),
+    placeholder: "<s>",
+    help: "seconds after a trace was revealed until it is demanded on-chain, if it cannot be had otherwise; by default an eighth of the proof window",
+  },
   demandInputs: {
     schema: kinds.truth,
     placeholder: "[true|false]",

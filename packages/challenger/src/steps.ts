@@ -7,6 +7,7 @@ import {
   Data,
   type Demand,
   getClaimOnBook,
+  type GetClaimReturnType,
   getHistory,
   getTerms,
   type Phase,
@@ -67,6 +68,8 @@ export interface StepContext {
   maxBonds: bigint | undefined;
   /** Most to have in demands of one claim; undefined: half of its bounty. */
   maxDemandSpend: bigint | undefined;
+  /** Seconds; undefined: an eighth of the proof window. */
+  demandTraceAfter: number | undefined;
   demandInputs: boolean;
   maxBondsPerDay: bigint | undefined;
   /** One challenge at a time, so that no two count on the same rest of `maxBonds`. */
@@ -364,7 +367,7 @@ async function pursue(context: StepContext, item: Case, checker: Checker, phase:
   const trace =
     toHex(new RootTree(ownRoots).root) === traceRoot
       ? own
-      : await servedTrace(context, checker, { uri, traceRoot, own, ownRoots, demands });
+      : await servedTrace(context, checker, { uri, claim, own, ownRoots, demands });
   const proof =
     trace === undefined
       ? await searchProof(context, item, checker, { inputs, own, uri, demands, traceRoot })
@@ -396,17 +399,18 @@ async function pursue(context: StepContext, item: Case, checker: Checker, phase:
 
 /** The trace from where the executor says it is; undefined: it must be demanded. */
 async function servedTrace(
-  { signal, log, maxDemandSpend }: StepContext,
+  { chain, signal, log, maxDemandSpend, demandTraceAfter }: StepContext,
   checker: Checker,
   given: {
     uri: string | undefined;
-    traceRoot: Hex;
+    claim: Pick<GetClaimReturnType, "traceRoot" | "proofEnd" | "terms">;
     own: StoredValues;
     ownRoots: readonly Uint8Array[];
     demands: readonly Demand[];
   },
 ): Promise<StoredValues | undefined> {
-  const { uri, traceRoot, own, ownRoots, demands } = given;
+  const { uri, claim, own, ownRoots, demands } = given;
+  const { traceRoot } = claim;
   // Once it is being demanded, the executor is not asked again: it may answer slowly on purpose.
   if (demands.some(({ page }) => page.data === Data.Trace)) return undefined;
   try {
@@ -417,13 +421,19 @@ async function servedTrace(
     return await fetchTrace({ uri, program: checker.model.program, traceRoot, own, ownRoots, signal });
   } catch (cause) {
     if (signal.aborted) throw cause;
-    if (maxDemandSpend === 0n)
+    const { proofWindow } = claim.terms;
+    const patience = BigInt(demandTraceAfter ?? Math.floor(proofWindow / 8));
+    const demandedFrom = claim.proofEnd - BigInt(proofWindow) + patience;
+    const never = maxDemandSpend === 0n;
+    if (never || (await chain.now()) < demandedFrom)
       throw new AssayError(
         "TRACE_UNREACHABLE",
         `the trace was revealed but cannot be had: ${(cause as Error).message}`,
         {
           cause,
-          hint: "tried again until the proof window ends; with maxDemandSpend it would be demanded on-chain",
+          hint: never
+            ? "tried again until the proof window ends; with maxDemandSpend it would be demanded on-chain"
+            : `tried again, and demanded on-chain from ${new Date(Number(demandedFrom) * 1000).toISOString()} on`,
         },
       );
     log.warn(errorFields(cause), "the trace was revealed but cannot be had; demanding it on-chain");

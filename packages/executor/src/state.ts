@@ -218,10 +218,10 @@ export async function deferJob(
   await store.query("update job set due = $2 where id = $1 and woken = $3", [id, until.toString(), woken]);
 }
 
-/** Opens what ended lately again, for a reorg may have undone that; what still holds ends again at once. */
+/** Opens what ended lately again, for a reorg may have undone that; what still holds ends again at once. Traces were removed when their claims ended. */
 export async function reopenJobs(store: Queryable): Promise<void> {
   await store.query(
-    `update job set reason = null, due = 0, updated_at = now(),
+    `update job set reason = null, trace = null, due = 0, updated_at = now(),
        state = case when state = 'settled' or kind = 'order' then 'posted' when claim_id is not null then 'signed'
          when output_root is not null then 'computed' else 'seen' end
      where state in ('settled', 'ignored') and (kind = 'request' or claim_id is not null) and updated_at > now() - interval '1 day'`,
