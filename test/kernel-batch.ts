@@ -27,6 +27,9 @@ const ERRORS = parseAbi([
   "error BadClamp(uint32 low, uint32 high)",
   "error BadCoefficient(uint32 bits)",
   "error DivisorTooLarge(uint256 divisor, uint256 limit)",
+  "error WrongHint(uint256 hint, uint256 actual)",
+  "error HintChanged(uint256 hint, uint256 earlier)",
+  "error Panic(uint256 code)",
 ]);
 
 /** What KernelBatch returns for one input. */
@@ -155,7 +158,7 @@ export function segments(input: KernelInput, reduced: readonly number[], next: (
 
 const bigints = (_: string, value: unknown) => (typeof value === "bigint" ? value.toString() : value);
 
-function twinOutcome(twin: Kernel, input: KernelInput): { error: string } | Judgement {
+export function twinOutcome(twin: Kernel, input: KernelInput): { error: string } | Judgement {
   try {
     const { verdict, exact, provable, integrity, scale } = twin.judge(input);
     return { verdict, exact, provable, integrity, scale };

@@ -117,3 +117,67 @@ function bitsOfInteger(to: FloatDtype, value: bigint): bigint {
   const sticky = kept === size ? kept : kept | (1n << drop);
   return bitsFor(to, Number(value < 0n ? -sticky : sticky));
 }
+
+/** Integer results from definitions: on numbers, wrapped by the machine. Undefined: left open. */
+export function integerResult(
+  what: string,
+  dtype: DType,
+  a: bigint,
+  b: bigint,
+  c: bigint,
+): bigint | undefined {
+  const low = machineInteger(dtype, storeInteger(dtype, 1n << BigInt(8 * dtypeSize(dtype) - 1)));
+  const zero = b === 0n || (b === -1n && a === low);
+  const bool = (x: boolean): bigint => (x ? 1n : 0n);
+  const floorMod = (): bigint => ((a % b) + b) % b;
+  switch (what) {
+    case "Add":
+      return a + b;
+    case "Sub":
+      return a - b;
+    case "Mul":
+      return a * b;
+    case "Div":
+      return zero ? undefined : a / b;
+    case "Mod":
+      return zero ? undefined : floorMod();
+    case "Fmod":
+      return zero ? undefined : a - b * (a / b);
+    case "Min":
+      return [a, b].toSorted((x, y) => (x < y ? -1 : 1))[0]!;
+    case "Max":
+      return [a, b].toSorted((x, y) => (x < y ? 1 : -1))[0]!;
+    case "Clip":
+      return a < b && b < c ? b : (a < b ? b : a) > c ? c : a < b ? b : a;
+    case "Neg":
+      return 0n - a;
+    case "Abs":
+      return a < 0n ? 0n - a : a;
+    case "Sign":
+      return bool(a > 0n) - bool(a < 0n);
+    case "Relu":
+      return a * bool(a > 0n);
+    case "And":
+      return ~(~a | ~b);
+    case "Or":
+      return ~(~a & ~b);
+    case "Xor":
+      return (a | b) - (a & b);
+    case "Not":
+      return dtype === DType.bool ? bool(a === 0n) : -1n - a;
+    case "ShiftLeft":
+      return b < 0n || b >= 8 * dtypeSize(dtype) ? undefined : a * 2n ** b;
+    case "ShiftRight":
+      return b < 0n || b >= 8 * dtypeSize(dtype)
+        ? undefined
+        : (a - (((a % 2n ** b) + 2n ** b) % 2n ** b)) / 2n ** b;
+    case "Equal":
+      return bool(!(a < b) && !(a > b));
+    case "Less":
+      return bool(b > a);
+    case "LessOrEqual":
+      return bool(!(a > b));
+    default:
+      throw new Error(what);
+  }
+}
