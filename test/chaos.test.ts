@@ -16,10 +16,11 @@ import {
   stakeManagerAbi,
   stakeOf,
 } from "@assay/protocol";
-import { createTestClient, type Hex, http } from "viem";
+import type { Hex } from "viem";
 import { getBlock, readContract } from "viem/actions";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Immortal, immortal } from "./actors/immortal.ts";
+import { controlOf } from "./actors/node.ts";
 import { openProxy, type Proxy, randomFaults } from "./actors/proxy.ts";
 import { generator } from "./actors/random.ts";
 import { MNEMONIC, openScene, type Scene, SHAPES, STAKE, TERMS, until } from "./actors/scene.ts";
@@ -102,7 +103,7 @@ test(
   async () => {
     const { deployment, people } = scene;
     const { client } = people.requester;
-    const chain = createTestClient({ mode: "hardhat", transport: http(scene.rpc) });
+    const node = controlOf(scene.rpc);
     const random = generator(SEED);
     const honest = people.executor.account.address;
     const cheater = people.other.account.address;
@@ -128,13 +129,13 @@ test(
     };
     /** Undoes what happens within a moment; requests that are gone with it are asked again. */
     const reorganise = async (): Promise<void> => {
-      const id = await chain.snapshot();
+      const id = await node.snapshot();
       for (let i = 0; i < 3; i++) await ask();
       await new Promise((resolve) => setTimeout(resolve, 300 + random() * 1500));
-      await chain.revert({ id });
+      await node.revert({ id });
       reorgs++;
       // The new branch is longer than the old one, as that of a real reorg.
-      await chain.mine({ blocks: 8 });
+      await node.mine({ blocks: 8 });
       const still = await Promise.all(wanted.map(({ requestId }) => exists(requestId)));
       wanted = wanted.filter((_, i) => still[i]);
     };

@@ -1,8 +1,8 @@
 import type { Family, Judgement, Kernel, KernelInput, StreamingKernel } from "@assay/numerics";
 import { AssayError, dtypeSize } from "@assay/tensor";
-import { network } from "hardhat";
 import { bytesToHex, decodeErrorResult, type Hex, parseAbi, toFunctionSelector } from "viem";
-import { expect } from "vitest";
+import { afterAll, expect } from "vitest";
+import { connect } from "./actors/node.ts";
 
 const ERRORS = parseAbi([
   "error UnknownOp(uint8 op)",
@@ -42,9 +42,14 @@ interface Answer {
 
 export type Outcome = { error: string } | (Judgement & { gas: number });
 
-/** A kernel contract on an in-process chain that judges many inputs in a few calls. */
+const connections: { close(): Promise<void> }[] = [];
+afterAll(() => Promise.all(connections.map((connection) => connection.close())));
+
+/** A kernel contract on a chain of its own that judges many inputs in a few calls. */
 export async function deployKernel(name: `${keyof typeof Family}Kernel`) {
-  const { viem } = await network.create();
+  const connection = await connect();
+  connections.push(connection);
+  const { viem } = connection;
   const kernel = await viem.deployContract(name);
   const batch = await viem.deployContract("KernelBatch");
 

@@ -1,9 +1,9 @@
 import { Family } from "@assay/numerics";
 import type { Axis, Opening } from "@assay/program";
 import type { Run, TensorTree } from "@assay/tensor";
-import { network } from "hardhat";
 import { type Abi, type Address, BaseError, decodeErrorResult, type Hex, toHex } from "viem";
-import { beforeAll } from "vitest";
+import { afterAll, beforeAll } from "vitest";
+import { connect } from "./actors/node.ts";
 
 export const FUZZ = Number(process.env.ASSAY_FUZZ ?? 1);
 
@@ -16,10 +16,12 @@ export let client: {
 };
 export let harness: Contract;
 export let verifier: Contract;
+export let connection: Awaited<ReturnType<typeof connect>>;
 export let read: (contract: Contract, functionName: string, args: unknown[]) => Promise<unknown>;
 
 beforeAll(async () => {
-  const { viem } = await network.create();
+  connection = await connect();
+  const { viem } = connection;
   const publicClient = await viem.getPublicClient();
   client = publicClient;
   read = (contract, functionName, args) => publicClient.readContract({ ...contract, functionName, args });
@@ -29,6 +31,7 @@ beforeAll(async () => {
     addresses.push((await viem.deployContract(`${family}Kernel`)).address);
   verifier = await viem.deployContract("Verifier", [addresses]);
 });
+afterAll(() => connection.close());
 
 /** The revert data that one of viem's nested errors carries. */
 function hexOf(error: unknown): Hex | undefined {

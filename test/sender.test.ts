@@ -1,10 +1,10 @@
 /** Transactions that get stuck, lost, replaced or undone, on a chain that mines only when it is told to. */
 import { openStore, type Store, NOTE_SCHEMA, Sender, storeJournal, defaultLogger } from "@assay/service";
-import hre from "hardhat";
-import { createClient, createTestClient, type Hex, http, toHex } from "viem";
+import { createClient, type Hex, http, toHex } from "viem";
 import { mnemonicToAccount } from "viem/accounts";
 import { getBalance, getBlock, getTransaction, getTransactionCount, sendRawTransaction } from "viem/actions";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { controlOf, startNode } from "./actors/node.ts";
 import { openProxy, type Proxy } from "./actors/proxy.ts";
 import { MNEMONIC, until } from "./actors/scene.ts";
 
@@ -19,10 +19,9 @@ const account = mnemonicToAccount(MNEMONIC, { addressIndex: 7 });
 const to = mnemonicToAccount(MNEMONIC, { addressIndex: 8 }).address;
 
 beforeAll(async () => {
-  const server = await hre.network.createServer("hardhat", "127.0.0.1", 0);
-  const { address, port } = await server.listen();
-  rpc = `http://${address}:${port}`;
-  closeServer = () => server.close();
+  const node = await startNode();
+  rpc = node.rpc;
+  closeServer = () => node.close();
   proxy = await openProxy(() => rpc);
   store = await openStore({ migrations: [NOTE_SCHEMA] });
 });
@@ -41,7 +40,7 @@ afterEach(async () => {
   await chain().mine({ blocks: 1 });
 });
 
-const chain = () => createTestClient({ mode: "hardhat", transport: http(rpc) });
+const chain = () => controlOf(rpc);
 const client = () => createClient({ account, transport: http(proxy.url, { retryCount: 0 }), cacheTime: 0 });
 
 async function sender(more: { maxFeePerGas?: bigint; stuckAfter?: number } = {}) {

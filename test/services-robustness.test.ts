@@ -7,10 +7,11 @@ import { type ExecutorOptions, startExecutor } from "@assay/executor";
 import { type AssayEvent, deposit, getEvents, getRequest, request } from "@assay/protocol";
 import { defaultLogger, join as joinValues, type Model, ModelBackend, rootOf } from "@assay/service";
 import { toStored, float32Tensor } from "@assay/tensor";
-import { createTestClient, type Hex, http, toHex } from "viem";
+import { type Hex, toHex } from "viem";
 import { getBlock, getBlockNumber } from "viem/actions";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { nudged, silent } from "./actors/backends.ts";
+import { controlOf } from "./actors/node.ts";
 import { openProxy, randomFaults } from "./actors/proxy.ts";
 import { DIGITS, openScene, type Scene, SHAPES, STAKE, TERMS, until } from "./actors/scene.ts";
 
@@ -162,7 +163,7 @@ test("requests and answers are lost, refused and late: nothing is lost or done t
 });
 
 test("a claim that a reorg takes away is posted again, the very same", async () => {
-  const chain = createTestClient({ mode: "hardhat", transport: http(scene.rpc) });
+  const chain = controlOf(scene.rpc);
   const requestId = await scene.ask({ sample: 7 });
   const before = await chain.snapshot();
   const executor = await executorWith();
@@ -185,7 +186,7 @@ test.each([
   ["while the proof is being prepared", "commitProof"],
   ["after the slash", ""],
 ])("a reorg undoes challenge and reveal %s: all of it is done again", async (_, stuckAt) => {
-  const chain = createTestClient({ mode: "hardhat", transport: http(scene.rpc) });
+  const chain = controlOf(scene.rpc);
   const proxy = await openProxy(() => scene.rpc);
   const backend = cheat(scene.model);
   const executor = await executorWith({ backend: () => backend });

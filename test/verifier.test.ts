@@ -13,10 +13,9 @@ import {
   type Program,
 } from "@assay/program";
 import { DType, elementCount, rowMajor } from "@assay/tensor";
-import { network } from "hardhat";
 import { encodeFunctionData, type Hex, toHex } from "viem";
 import { describe, expect, it } from "vitest";
-import { axisOf, client, errorOf, FUZZ, random, read, verifier } from "./proof-contracts.ts";
+import { axisOf, client, connection, errorOf, FUZZ, random, read, verifier } from "./proof-contracts.ts";
 
 interface Sample {
   program: Program;
@@ -365,7 +364,7 @@ describe("Verifier", () => {
   });
 
   it("needs a kernel behind every family", async () => {
-    const { viem } = await network.create();
+    const { viem } = connection;
     const { address } = await viem.deployContract("MovementKernel");
     const nobody = "0x00000000000000000000000000000000000000aa";
     const deploy = viem.deployContract("Verifier", [

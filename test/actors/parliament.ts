@@ -1,5 +1,5 @@
 /** A deployment with governance on an in-process chain, and what it takes to get a proposal through. */
-import { artifacts, network } from "hardhat";
+import { artifacts } from "hardhat";
 import {
   type Abi,
   type AbiFunction,
@@ -16,6 +16,7 @@ import {
 } from "viem";
 import Assay from "../../ignition/modules/Assay.ts";
 import { DEFAULT_GOVERNANCE, DEFAULT_TERMS } from "../../ignition/defaultTerms.ts";
+import { connect } from "./node.ts";
 
 export interface Contract {
   readonly address: Address;
@@ -49,7 +50,7 @@ export const TERMS = { ...DEFAULT_TERMS };
 
 /** @param sameTime whether two blocks may have one timestamp, as on chains that are faster than a second */
 export async function openParliament({ sameTime = false } = {}) {
-  const connection = await network.create({ override: { allowBlocksWithSameTimestamp: sameTime } });
+  const connection = await connect({ allowBlocksWithSameTimestamp: sameTime });
   const { viem, ignition, networkHelpers } = connection;
   const deployed = (await ignition.deploy(Assay)) as unknown as Record<Name, { address: Address }>;
   const contracts = {} as Record<Name, Contract>;

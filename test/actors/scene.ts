@@ -1,6 +1,6 @@
 /**
- * A chain of its own with everything deployed, for end-to-end tests and demonstrations: an in-process Hardhat node that
- * serves JSON-RPC over HTTP, funded accounts and the digits model.
+ * A chain of its own with everything deployed, for end-to-end tests and demonstrations: a node that serves JSON-RPC over
+ * HTTP, funded accounts and the digits model.
  */
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -28,10 +28,10 @@ import {
   rootOf,
 } from "@assay/service";
 import { float32Tensor, toStored } from "@assay/tensor";
-import hre from "hardhat";
-import { createTestClient, createWalletClient, type Hex, http, type LocalAccount, sha256, toHex } from "viem";
+import { createWalletClient, type Hex, http, type LocalAccount, sha256, toHex } from "viem";
 import { mnemonicToAccount } from "viem/accounts";
 import { getBlock } from "viem/actions";
+import { controlOf, startNode } from "./node.ts";
 
 export const MNEMONIC = "test test test test test test test test test test test junk";
 const unit = 10n ** 18n;
@@ -103,9 +103,8 @@ export const TERMS = {
 };
 
 export async function openScene(options: { onnx?: string } = {}): Promise<Scene> {
-  const server = await hre.network.createServer("hardhat", "127.0.0.1", 0);
-  const { address, port } = await server.listen();
-  const rpc = `http://${address}:${port}`;
+  const node = await startNode();
+  const { rpc } = node;
   const person = (index: number): Person => {
     const account = mnemonicToAccount(MNEMONIC, { addressIndex: index });
     const client = createWalletClient({ account, transport: http(rpc), pollingInterval: 50, cacheTime: 0 });
@@ -155,7 +154,7 @@ export async function openScene(options: { onnx?: string } = {}): Promise<Scene>
     return [toStored(float32Tensor(port!.dims, values), port!.layout)];
   };
   const folder = await mkdtemp(join(tmpdir(), "assay-scene-"));
-  const test = createTestClient({ mode: "hardhat", transport: http(rpc) });
+  const test = controlOf(rpc);
   return {
     ...published,
     rpc,
@@ -202,7 +201,7 @@ export async function openScene(options: { onnx?: string } = {}): Promise<Scene>
     },
     async close() {
       await Promise.all(backends.map((each) => each.close()));
-      await server.close();
+      await node.close();
       await rm(folder, { recursive: true, force: true });
     },
   };

@@ -1,14 +1,13 @@
 import { createWalletClient, custom, type EIP1193Provider, publicActions } from "viem";
 import { mnemonicToAccount } from "viem/accounts";
 import { hardhat } from "viem/chains";
-import { hardhat as environment } from "../src/hardhat.ts";
+import { connect } from "../../../test/actors/node.ts";
 
 const MNEMONIC = "test test test test test test test test test test test junk";
 
-/** A chain in this process, with a client for each of the first accounts. */
+/** A chain of its own, with a client for each of the first accounts. */
 export async function localChain() {
-  const hre = await environment();
-  const connection = await hre.network.create("hardhat");
+  const connection = await connect();
   const clients = Array.from({ length: 6 }, (_, addressIndex) =>
     createWalletClient({
       account: mnemonicToAccount(MNEMONIC, { addressIndex }),

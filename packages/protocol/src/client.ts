@@ -18,6 +18,7 @@ import {
   sendTransaction,
   waitForTransactionReceipt,
 } from "viem/actions";
+import { setTimeout } from "node:timers/promises";
 import { AssayError } from "@assay/tensor";
 import { toAssayError } from "./errors.ts";
 
@@ -33,6 +34,9 @@ export interface Transaction {
 
 /** Sends a transaction and waits until it is in a block: a service's own way to, with fees and nonces under control. */
 export type Transact = (transaction: Transaction) => Promise<TransactionReceipt>;
+
+/** Seconds to wait for a commitment to be old enough: a block of most rollups. */
+const COMMITMENT_TRIES = 3;
 
 /** EIP-7825: no transaction may have more gas. */
 export const TRANSACTION_GAS_CAP = 2n ** 24n;
@@ -78,10 +82,29 @@ export async function gasFor(
   { to, data }: Pick<Transaction, "to" | "data">,
 ): Promise<bigint> {
   // By its address alone: viem would look up nonce and fees of an account that signs, which an estimate does not need.
-  const estimate = await estimateGas(client, { account: account.address, to, data });
+  const estimate = await estimateLater(client, { account: account.address, to, data });
   // A tenth more: the estimate holds for the latest block, the transaction runs in the next one.
   const gas = estimate + estimate / 10n;
   return gas < TRANSACTION_GAS_CAP ? gas : TRANSACTION_GAS_CAP;
+}
+
+/**
+ * Most nodes estimate at the time of the latest block, which may be that of the prover's commitment: then at the pending
+ * block's, once a second has passed.
+ */
+async function estimateLater(
+  client: AssayClient,
+  call: { account: Address } & Pick<Transaction, "to" | "data">,
+): Promise<bigint> {
+  for (let tries = 0; ; tries++)
+    try {
+      return await estimateGas(client, { ...call, ...(tries > 0 && { blockTag: "pending" }) });
+    } catch (error) {
+      const named = toAssayError(error);
+      const tooYoung = named instanceof AssayError && named.code === "CommitmentTooYoung";
+      if (!tooYoung || tries === COMMITMENT_TRIES) throw error;
+      await setTimeout(1000);
+    }
 }
 
 /** Sends a transaction from the client's account and waits until it is in a block. */
