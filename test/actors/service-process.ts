@@ -1,14 +1,14 @@
 /** A service in a process of its own, for tests that kill it: `node service-process.ts '<JSON of ServiceArguments>'`. */
 import { startChallenger } from "@assay/challenger";
-import { startExecutor, startWorker } from "@assay/executor";
-import { type AdmissionLimits, type PosterOptions, startGateway } from "@assay/gateway";
+import { startExecutor, startRunner, startWorker } from "@assay/executor";
+import { type AdmissionLimits, type GatewayOptions, type PosterOptions, startGateway } from "@assay/gateway";
 import type { Deployment } from "@assay/protocol";
 import { loadModel } from "@assay/service";
 import { mnemonicToAccount } from "viem/accounts";
 import { nudged } from "./backends.ts";
 
 export interface ServiceArguments {
-  role: "executor" | "cheater" | "challenger" | "poster" | "worker" | "gateway";
+  role: "executor" | "cheater" | "challenger" | "poster" | "worker" | "gateway" | "front";
   rpc: string;
   deployment: Deployment;
   mnemonic: string;
@@ -40,10 +40,35 @@ const shared = {
   ...(given.databaseUrl !== undefined && { databaseUrl: given.databaseUrl }),
   ...(given.blobs !== undefined && { blobs: given.blobs }),
 };
+/** Prints the gateway's address. */
+async function openGateway(executor: GatewayOptions["executor"]): Promise<void> {
+  const { port, price, addressRate = 10_000, ...more } = given.gateway!;
+  const gateway = await startGateway({
+    executor,
+    price: BigInt(price),
+    dataDir: `${dataDir}-gateway`,
+    http: { port, addressRate },
+    pollInterval: 100,
+    ...shared,
+    ...more,
+  });
+  process.stdout.write(`${gateway.url}\n`);
+}
+
 if (given.role === "challenger") await startChallenger(common);
 else if (given.role === "worker") await startWorker({ models, dataDir, ...shared });
-else if (given.role === "poster")
-  await startExecutor({ ...common, ...shared, role: "poster", http: { port: given.port } });
+else if (given.role === "front")
+  await openGateway(
+    await startRunner({
+      rpc,
+      deployment,
+      models,
+      dataDir,
+      executor: account.address,
+      ...shared,
+      databaseUrl: given.databaseUrl!,
+    }),
+  );
 else {
   const cheat =
     given.role === "cheater"
@@ -51,19 +76,10 @@ else {
       : undefined;
   const executor = await startExecutor({
     ...common,
+    ...shared,
+    ...(given.role === "poster" && { role: "poster" }),
     http: { port: given.port },
     ...(cheat && { backend: () => cheat }),
   });
-  if (given.gateway !== undefined) {
-    const { port, price, addressRate = 10_000, ...more } = given.gateway;
-    const gateway = await startGateway({
-      executor,
-      price: BigInt(price),
-      dataDir: `${dataDir}-gateway`,
-      http: { port, addressRate },
-      pollInterval: 100,
-      ...more,
-    });
-    process.stdout.write(`${gateway.url}\n`);
-  }
+  if (given.gateway !== undefined) await openGateway(executor);
 }

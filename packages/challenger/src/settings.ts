@@ -18,6 +18,11 @@ export const challengerSettings = {
     default: ".assay/challenger",
     relative: asPath,
   },
+  gateways: {
+    schema: kinds.urls,
+    placeholder: "<urls>",
+    help: "executors' gateways to fetch the inputs and outputs of orders from; on the command line separated by commas",
+  },
   checkRate: {
     schema: kinds.share,
     placeholder: "<share>",

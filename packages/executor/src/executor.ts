@@ -7,23 +7,22 @@ import {
   loadModels,
   type Operations,
   pause,
-  readNote,
   runServiceLoop,
   startOperations,
   type Store,
   type StoredValues,
   storeJournal,
-  writeNote,
 } from "@assay/service";
 import { AssayError } from "@assay/tensor";
 import type { AddressInfo } from "node:net";
 import type { Hex } from "viem";
+import { Duties } from "./duties.ts";
 import { JobWatch } from "./jobs.ts";
 import type { ExecutorOptions } from "./options.ts";
 import { preparePayload } from "./payloads.ts";
 import { removeBlobs, step } from "./poster.ts";
 import type { PosterContext } from "./poster-context.ts";
-import { openProcess, tasksAtATime } from "./process.ts";
+import { checkStore, openProcess, tasksAtATime } from "./process.ts";
 import { runJob } from "./remote-run.ts";
 import { createServer } from "./server.ts";
 import {
@@ -55,6 +54,11 @@ export interface Executor {
   readonly leading: boolean;
   /** Runs a program, here or at a worker: stored bytes in, stored bytes out. */
   run(programRoot: Hex, inputs: StoredValues): Promise<Uint8Array[]>;
+  /**
+   * Runs `body` while this process is the one that signs and sends, and again whenever it has become it, until `signal`
+   * aborts: for all else that is sent from the account.
+   */
+  whileLeading(body: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void>;
   /** Takes over the defence of an order's claim that a gateway has put on the chain. */
   adopt(claim: Adopted): Promise<void>;
   /** Jobs by state. */
@@ -147,13 +151,14 @@ export async function startExecutor(options: ExecutorOptions): Promise<Executor>
           },
           abort.signal,
         );
+  const duties = new Duties(log);
   let leading = false;
   const posting = store.lead(
     "poster",
     async (signal) => {
       leading = true;
       try {
-        await lead(context, options, signal);
+        await lead(context, options, duties, signal);
       } finally {
         leading = false;
       }
@@ -179,6 +184,7 @@ export async function startExecutor(options: ExecutorOptions): Promise<Executor>
         ? runJob({ ...shared, watch }, backend.program, inputs, programRoot)
         : backend.run(inputs);
     },
+    whileLeading: (body, signal) => duties.add(body, AbortSignal.any([signal, abort.signal])),
     async adopt(claim) {
       const payloads = [
         await preparePayload(blobs, claim.requestId, "inputs", claim.inputs),
@@ -206,7 +212,12 @@ export async function startExecutor(options: ExecutorOptions): Promise<Executor>
 }
 
 /** What the process that signs and sends does, until `signal` aborts. */
-async function lead(context: PosterContext, options: ExecutorOptions, signal: AbortSignal): Promise<void> {
+async function lead(
+  context: PosterContext,
+  options: ExecutorOptions,
+  duties: Duties,
+  signal: AbortSignal,
+): Promise<void> {
   const { chain, store, backends, log, operations } = context;
   const mine = { ...context, signal };
   if (store.shared) log.info("this process signs and sends from now on");
@@ -219,6 +230,7 @@ async function lead(context: PosterContext, options: ExecutorOptions, signal: Ab
       log.warn({ failures, ...errorFields(error) }, "cannot begin to send; trying again");
       await pause(1000, signal);
     }
+  duties.begin(signal);
   const forgetting = forget(mine, options.keepDays ?? 7, signal);
   await runServiceLoop({
     chain,
@@ -251,6 +263,7 @@ async function lead(context: PosterContext, options: ExecutorOptions, signal: Ab
     signal,
   });
   await forgetting;
+  await duties.end();
 }
 
 /** Keeps the store and the blobs from growing for ever. */
@@ -265,17 +278,6 @@ async function forget(context: PosterContext, days: number, signal: AbortSignal)
     }
     await pause(600_000, signal);
   }
-}
-
-/** A store belongs to one account on one deployment. */
-async function checkStore(store: Store, chain: Chain): Promise<void> {
-  const mine = `${chain.deployment.chainId}:${chain.deployment.inferenceMarket}:${chain.self}`.toLowerCase();
-  const owner = await readNote(store, "owner");
-  if (owner === undefined) await writeNote(store, "owner", mine);
-  else if (owner !== mine)
-    throw new AssayError("STORE_FOREIGN", `the data folder belongs to ${owner}, not ${mine}`, {
-      hint: "use another data folder, or database, for each account and deployment",
-    });
 }
 
 async function checkStake(chain: Chain, store: Store): Promise<void> {

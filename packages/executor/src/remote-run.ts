@@ -21,7 +21,7 @@ export async function runJob(
   await addJobs(storage, [
     { id, kind: "order", programRoot, inputRoot: rootOf(inputs), inputs: join(inputs) },
   ]);
-  const { state, reason } = await watch.until(id, ["computed", "failed"], PATIENCE);
-  if (state === "failed") throw new AssayError("RUN_FAILED", `the model could not be run: ${reason}`);
+  const { state, reason } = await watch.until(id, ["computed", "failed", "ignored"], PATIENCE);
+  if (state !== "computed") throw new AssayError("RUN_FAILED", `the model could not be run: ${reason}`);
   return split(await readPayload(store, blobs, id, "outputs"), outputSizes(program))!;
 }

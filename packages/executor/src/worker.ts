@@ -33,7 +33,7 @@ const HOPELESS = new Set([
 export async function declareLines({
   queue,
   backends,
-}: Pick<WorkerContext, "queue" | "backends">): Promise<void> {
+}: Pick<WorkerContext, "queue"> & { backends: ReadonlyMap<Hex, unknown> }): Promise<void> {
   for (const root of backends.keys()) {
     await queue.declare(runLine(root), { tries: RUN_TRIES });
     await queue.declare(traceLine(root, machineKind()), { tries: TRACE_TRIES });

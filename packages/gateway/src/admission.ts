@@ -53,6 +53,8 @@ export interface AdmissionContext {
   channels: Channels;
   client: Client;
   limits: AdmissionLimits;
+  /** The signers' budget where several processes share it; resolves to the seconds to wait. */
+  signers?: (requester: Address) => Promise<number>;
   /** Unix seconds: the later of the machine's and the chain's. */
   now: () => bigint;
 }
@@ -137,7 +139,8 @@ export class Admission {
     address: string,
   ): Promise<StoredValues> {
     const { domain, offers } = this.#context;
-    const wait = this.#signers.take(order.requester);
+    const { requester } = order;
+    const wait = this.#signers.take(requester) || ((await this.#context.signers?.(requester)) ?? 0);
     if (wait > 0) throw tooFast("RATE_LIMITED", wait);
     // A receipt whose claim could not be posted would cost its executor a collateral.
     if (this.#context.room() <= 0)

@@ -1,7 +1,8 @@
+import { pause } from "@assay/service";
 import { AssayError } from "@assay/tensor";
 import type { Address, Hex } from "viem";
 import { channelOf } from "./state.ts";
-import type { Queryable } from "@assay/service";
+import type { Queryable, Store } from "@assay/service";
 
 /** A requester's channel to this executor as the chain has it. */
 export interface ChainChannel {
@@ -37,12 +38,14 @@ const MOST_CACHED = 10_000;
  */
 export class Channels {
   readonly #store: Queryable;
+  readonly #shared: boolean;
   readonly #read: (requester: Address) => Promise<ChainChannel>;
   readonly #entries = new Map<Address, Promise<Entry>>();
   readonly #cache = new Map<Address, Cached>();
 
-  constructor(store: Queryable, read: (requester: Address) => Promise<ChainChannel>) {
+  constructor(store: Store, read: (requester: Address) => Promise<ChainChannel>) {
     this.#store = store;
+    this.#shared = store.shared;
     this.#read = read;
   }
 
@@ -88,8 +91,15 @@ export class Channels {
     voucher: { cumulative: bigint; signature: Hex },
   ): Promise<Reservation> {
     const entry = await this.#entry(requester);
-    let { funds } = await this.onChain(requester);
-    if (owing(entry) + price > funds) ({ funds } = await this.onChain(requester, RETRY));
+    let funds = await this.#funds(requester, entry, price);
+    const falls = () => owing(entry) + price > funds || owing(entry) + price > best();
+    const best = () => (voucher.cumulative > entry.cumulative ? voucher.cumulative : entry.cumulative);
+    // What is stored may count twice until this process knows that it is, and others may have given something up.
+    for (let looks = 0; this.#shared && falls() && looks < 5; looks++) {
+      if (looks > 0) await pause(50);
+      await this.reload(requester);
+      funds = await this.#funds(requester, entry, price);
+    }
     // Nothing is awaited between these checks and the reservation.
     const total = owing(entry) + price;
     if (voucher.cumulative > entry.cumulative) Object.assign(entry, voucher);
@@ -124,6 +134,12 @@ export class Channels {
           entry.owed += price;
         }),
     };
+  }
+
+  async #funds(requester: Address, entry: Entry, price: bigint): Promise<bigint> {
+    const { funds } = await this.onChain(requester);
+    if (owing(entry) + price <= funds) return funds;
+    return (await this.onChain(requester, RETRY)).funds;
   }
 
   /** Reads a requester's account again: another process may have written to it. */

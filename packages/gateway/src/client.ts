@@ -353,7 +353,8 @@ export class AssayOrders {
         return (await this.#fetch("/v1/orders", { method: "POST", body: form })) as OrderAnswer;
       } catch (error) {
         const passing =
-          error instanceof AssayError && (error.code === "GATEWAY_UNREACHABLE" || error.code === "BUSY");
+          error instanceof AssayError &&
+          ["GATEWAY_UNREACHABLE", "BUSY", "RECEIPT_PENDING"].includes(error.code);
         if (!passing || tries === TRIES) throw error;
         await sleep(tries * 500);
       }

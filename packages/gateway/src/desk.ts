@@ -10,12 +10,13 @@ import {
   type StoredValues,
 } from "@assay/service";
 import { AssayError } from "@assay/tensor";
-import type { Account, Address, Hex } from "viem";
+import type { Address, Hex } from "viem";
 import type { Admission, Offer } from "./admission.ts";
 import type { Channels } from "./channels.ts";
 import { Group } from "./group.ts";
-import { type OrderDomain, type Order, type Receipt, receiptTypedData } from "@assay/protocol";
-import { insertPlaced, type Placed, placedByHash, type Placing } from "./state.ts";
+import type { OrderDomain, Order, Receipt } from "@assay/protocol";
+import type { ReceiptWatch, Sign } from "./receipts.ts";
+import { insertPlaced, isPlaced, type Placed, placedByHash, type Placing } from "./state.ts";
 import type { Values } from "./values.ts";
 import type { OrderAnswer, SubmittedOrder } from "./wire.ts";
 
@@ -26,19 +27,21 @@ export interface DeskContext {
   admission: Admission;
   offers: ReadonlyMap<Hex, Offer>;
   domain: OrderDomain;
-  account: Account;
+  /** Signs receipts in this process; or, where the key is elsewhere or processes share the orders, waits for them. */
+  receipts: { sign: Sign } | { watch: ReceiptWatch };
   /** Outputs' stored bytes. */
   run(programRoot: Hex, inputs: StoredValues): Promise<Uint8Array[]>;
-  /** Seconds after its receipt by which a claim is on the chain. */
-  claimSeconds: bigint;
-  now: () => bigint;
   /** Orders worked on or waiting at a time. */
   pending: number;
+  /** Runs that wait for workers, whichever process asked for them. */
+  load?: () => number;
   /** Told of each receipt that was stored. */
   placed: () => void;
   log: Logger;
 }
 
+/** Milliseconds that an order waits for the process that signs: another takes over within seconds. */
+const PATIENCE = 20_000;
 /** Errors that say what is wrong with the inputs; anything else that a run throws is ours. */
 const BAD_INPUT = new Set(["INPUT_NAN", "INPUT_BOOL", "INPUT_DTYPE", "INPUT_SHAPE"]);
 
@@ -55,7 +58,7 @@ export function claimOfOrder(orderHash: Hex, order: Order, outputRoot: Hex): Cla
 export class Desk {
   readonly #context: DeskContext;
   readonly #underWay = new Map<Hex, Promise<OrderAnswer>>();
-  readonly #group: Group<Placing, boolean>;
+  readonly #group: Group<Placing, boolean | AssayError>;
 
   constructor(context: DeskContext) {
     this.#context = context;
@@ -73,7 +76,7 @@ export class Desk {
     if (underWay !== undefined) return underWay;
     const placed = await placedByHash(store, hash);
     if (placed !== undefined) return this.stored(placed);
-    if (this.#underWay.size >= pending)
+    if (Math.max(this.#underWay.size, this.#context.load?.() ?? 0) >= pending)
       throw new AssayError("BUSY", `${pending} orders are waiting already`, {
         hint: "try again in a moment",
       });
@@ -106,8 +109,10 @@ export class Desk {
   }
 
   async #place(hash: Hex, submitted: SubmittedOrder, address: string): Promise<OrderAnswer> {
-    const { admission, channels, values, account, domain, now, claimSeconds, log, store } = this.#context;
+    const { admission, channels, values, receipts, domain, log, store } = this.#context;
     const { order, signature, inputs, voucher, voucherSignature } = submitted;
+    // Answered already, here or elsewhere, and only to be signed.
+    if ("watch" in receipts && (await isPlaced(store, hash))) return this.stored(await this.#signed(hash));
     const stored = await admission.admit(submitted, address);
     const reservation = await channels.reserve(order.requester, order.price, {
       cumulative: voucher.cumulative,
@@ -117,10 +122,10 @@ export class Desk {
       const outputs = await this.#run(order, stored);
       const outputRoot = rootOf(outputs);
       const bytes = join(outputs);
-      const receipt: Receipt = { orderHash: hash, outputRoot, claimBy: now() + claimSeconds };
-      const typed = receiptTypedData(domain, receipt);
-      const [receiptSignature] = await Promise.all([
-        account.signTypedData!(typed),
+      const promise = { orderHash: hash, outputRoot };
+      const [signed, { funds }] = await Promise.all([
+        "sign" in receipts ? receipts.sign(promise) : undefined,
+        channels.onChain(order.requester),
         values.write(order.inputRoot, inputs),
         values.write(outputRoot, bytes),
       ]);
@@ -132,25 +137,27 @@ export class Desk {
         orderHash: hash,
         order,
         orderSignature: signature,
-        receipt,
-        receiptSignature,
+        receipt: signed?.receipt ?? promise,
+        ...(signed && { receiptSignature: signed.signature }),
         claimId: id,
       };
-      if (await this.#group.add({ placed, voucher, voucherSignature })) {
+      const written = await this.#group.add({ placed, voucher, voucherSignature, funds });
+      if (written instanceof AssayError) throw written;
+      if (written) {
         reservation.owe();
         this.#context.placed();
-        return answerOf(hash, receipt, receiptSignature, bytes);
+        if (signed !== undefined) return answerOf(hash, signed.receipt, signed.signature, bytes);
       }
-      // Another process was first: its receipt is the one, ours never leaves this function.
-      const first = await placedByHash(store, hash);
-      if (first !== undefined) return await this.stored(first);
-      throw new AssayError(
-        "NONCE_USED",
-        `${order.requester} has used nonce ${order.nonce} for another order`,
-        {
-          hint: "every order needs a nonce of its own",
-        },
-      );
+      // Another process may have been first: its answer is the one, ours never leaves this function.
+      if (!written && !(await isPlaced(store, hash)))
+        throw new AssayError(
+          "NONCE_USED",
+          `${order.requester} has used nonce ${order.nonce} for another order`,
+          {
+            hint: "every order needs a nonce of its own",
+          },
+        );
+      return await this.stored(await this.#signed(hash));
     } catch (error) {
       if (!(error instanceof AssayError))
         log.error({ orderHash: hash, ...errorFields(error) }, "order failed");
@@ -158,6 +165,18 @@ export class Desk {
     } finally {
       reservation.release();
     }
+  }
+
+  /** An answered order, once it has its receipt. */
+  async #signed(hash: Hex): Promise<Placed> {
+    const { receipts, store } = this.#context;
+    const placed = await ("watch" in receipts
+      ? receipts.watch.until(hash, PATIENCE)
+      : placedByHash(store, hash));
+    if (placed !== undefined) return placed;
+    throw new AssayError("RECEIPT_PENDING", "the receipt of this order is not signed yet", {
+      hint: "send the same order again: it gets its receipt, or is given up at its deadline",
+    });
   }
 
   async #run(order: Order, inputs: StoredValues): Promise<Uint8Array[]> {
@@ -174,31 +193,45 @@ export class Desk {
   }
 
   /** Writes orders in one statement; one that would break its channel's voucher fails alone. */
-  async #write(items: Placing[]): Promise<boolean[]> {
+  async #write(items: Placing[]): Promise<(boolean | AssayError)[]> {
+    const { receipts } = this.#context;
+    const results = await this.#insert(items);
+    if ("watch" in receipts && results.includes(true)) await receipts.watch.want();
+    return results;
+  }
+
+  async #insert(items: Placing[]): Promise<(boolean | AssayError)[]> {
     const { store, channels } = this.#context;
     const held = new Map<Address, { cumulative: bigint; signature: Hex }>();
-    for (const { voucher } of items) {
-      const best = await channels.voucherOf(voucher.requester);
-      if (best !== undefined) held.set(voucher.requester, best);
-    }
+    const hold = async (requester: Address) => {
+      const best = await channels.voucherOf(requester);
+      if (best !== undefined) held.set(requester, best);
+    };
+    for (const { voucher } of items) await hold(voucher.requester);
     const write = (some: Placing[]) => insertPlaced(store, some, (requester) => held.get(requester));
     try {
       const written = await write(items);
       return items.map(({ placed }) => written.has(placed.orderHash));
     } catch (error) {
-      if (!isOverdrawn(error)) throw error;
+      if (overdrawn(error) === undefined) throw error;
     }
-    // Another gateway on the same database has spent the voucher meanwhile.
-    const results: boolean[] = [];
+    // Another gateway on the same database has written to a channel meanwhile.
+    const results: (boolean | AssayError)[] = [];
     for (const item of items)
       try {
-        results.push((await write([item])).size > 0);
+        const { requester, cumulative } = item.voucher;
+        await channels.reload(requester);
+        await hold(requester);
+        const { funds } = await channels.onChain(requester, 0);
+        results.push(
+          await write([{ ...item, funds }]).then(
+            (written) => written.size > 0,
+            (error: unknown) => refusal(error, cumulative, funds),
+          ),
+        );
       } catch (error) {
-        if (!isOverdrawn(error)) throw error;
-        await channels.reload(item.voucher.requester);
-        throw new AssayError("VOUCHER_TOO_LOW", `the voucher ${item.voucher.cumulative} is spent`, {
-          hint: "sign one for all orders so far and this one",
-        });
+        if (!(error instanceof AssayError)) throw error;
+        results.push(error);
       }
     return results;
   }
@@ -210,8 +243,25 @@ export class Desk {
   }
 }
 
-function isOverdrawn(error: unknown): boolean {
-  return error instanceof Error && error.message.includes("voucher_covers");
+/** The constraint of a channel that was broken; undefined: it is something else. */
+function overdrawn(error: unknown): "voucher_covers" | "balance_covers" | undefined {
+  const { message } = error as Error;
+  return (["voucher_covers", "balance_covers"] as const).find((name) => message.includes(name));
+}
+
+function refusal(error: unknown, cumulative: bigint, funds: bigint): AssayError {
+  switch (overdrawn(error)) {
+    case "voucher_covers":
+      return new AssayError("VOUCHER_TOO_LOW", `the voucher ${cumulative} is spent`, {
+        hint: "sign one for all orders so far and this one",
+      });
+    case "balance_covers":
+      return new AssayError("BALANCE_TOO_LOW", `the channel holds ${funds}, and all of it is owed`, {
+        hint: "add to the prepaid balance, then send the order again",
+      });
+    case undefined:
+      throw error;
+  }
 }
 
 function answerOf(orderHash: Hex, receipt: Receipt, signature: Hex, outputs: Uint8Array): OrderAnswer {

@@ -1,14 +1,10 @@
-import type { Executor } from "@assay/executor";
-import type { AssayEvent } from "@assay/protocol";
+import type { Executor, Runner } from "@assay/executor";
 import {
+  blobPlace,
   type Chain,
   defaultLogger,
-  errorFields,
   folderPlace,
-  followEvents,
   type Logger,
-  pause,
-  type Queryable,
   readNote,
   type Store,
   writeNote,
@@ -18,31 +14,32 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import type { Hex } from "viem";
 import { Admission, type AdmissionLimits, DEFAULT_LIMITS, type Offer } from "./admission.ts";
-import {
-  type BatchState,
-  countBatches,
-  markOpened,
-  reopenBatches,
-  settleClaim,
-  waitingOrders,
-} from "./batch-state.ts";
+import { keep, runBack } from "./back.ts";
+import { Backing, Clock } from "./backing.ts";
+import { type BatchState, countBatches, waitingOrders } from "./batch-state.ts";
 import { type ChainBook, chainBook } from "./book.ts";
 import { Channels } from "./channels.ts";
 import { Desk } from "./desk.ts";
 import { Poster, type PosterOptions } from "./poster.ts";
+import { ReceiptWatch, sharedBudget, signer } from "./receipts.ts";
 import { createGatewayServer } from "./server.ts";
-import { addDemand, countUnposted, openGatewayStore, placedByClaim } from "./state.ts";
+import { openGatewayStore } from "./state.ts";
 import { Values } from "./values.ts";
 
 export interface GatewayOptions {
-  /** Runs the models, signs, and defends what is challenged. */
-  executor: Executor;
+  /**
+   * Runs the models, signs, and defends what is challenged. A runner, which has no key: workers run the models, and the
+   * gateway that has the executor, in another process on the same database, signs and posts.
+   */
+  executor: Executor | Runner;
   /** Token units for one run; of all programs, or by program root. */
   price: bigint | ((programRoot: Hex) => bigint);
   /** Folder for inputs and outputs, and for state without a database. */
   dataDir: string;
-  /** PostgreSQL that several gateways of one executor share; one of them posts. */
+  /** PostgreSQL that several gateways of one executor share: the one whose executor leads signs and posts. */
   databaseUrl?: string;
+  /** Folder or `s3://bucket/prefix` for inputs and outputs that all of them reach. Default: in `dataDir`. */
+  blobs?: string;
   http: {
     port: number;
     /** Default 127.0.0.1. */
@@ -99,6 +96,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     options.databaseUrl === undefined ? { dataDir: options.dataDir } : { databaseUrl: options.databaseUrl },
   );
   const abort = new AbortController();
+  if (!store.shared && !("whileLeading" in executor)) {
+    await store.close();
+    throw new AssayError("OPTION_MISSING", "a gateway without a key shares its executor's database", {
+      hint: "give databaseUrl (--database-url or DATABASE_URL)",
+    });
+  }
   try {
     await checkStore(store, chain);
     const gateway = await open(options, chain, store, log, abort.signal);
@@ -130,7 +133,7 @@ async function open(
 ): Promise<Gateway> {
   const { executor } = options;
   const pollInterval = options.pollInterval ?? 1000;
-  const values = new Values(folderPlace(join(options.dataDir, "values")));
+  const values = valuesOf(options);
   const book = await chainBook(chain);
   const stake = new Backing(store, book);
   await stake.look();
@@ -145,15 +148,8 @@ async function open(
   const { chainId } = chain.deployment;
   const domain = { chainId, batchMarket: chain.deployment.inferenceMarket };
   const now = () => clock.now();
-  const claimSeconds = BigInt(options.claimSeconds ?? 900);
-  if (claimSeconds > book.claimDelay)
-    throw new AssayError(
-      "OPTION_INVALID",
-      `claims must be promised within ${book.claimDelay} s, not ${claimSeconds}`,
-      {
-        hint: "requesters refuse receipts with a later claimBy: lower claimSeconds",
-      },
-    );
+  const signing = { domain, account: chain.account, claimSeconds: claimSecondsOf(options, book), now };
+  const watch = store.shared ? await ReceiptWatch.open(store) : undefined;
   const admission: Admission = new Admission({
     domain,
     executor: chain.self,
@@ -163,8 +159,10 @@ async function open(
     channels,
     client: chain.client,
     limits,
+    ...(store.shared && { signers: sharedBudget(store, limits.signer) }),
     now,
   });
+  let load = 0;
   const desk: Desk = new Desk({
     store,
     values,
@@ -172,15 +170,13 @@ async function open(
     admission,
     offers,
     domain,
-    account: chain.account,
+    receipts: watch === undefined ? { sign: signer(signing) } : { watch },
     run: (programRoot, inputs) => executor.run(programRoot, inputs),
-    claimSeconds,
-    now,
     pending: limits.pending,
+    load: () => load,
     placed: () => stake.take(),
     log,
   });
-  const poster = new Poster({ ...options.batches, store, book, log });
   const status = async (): Promise<GatewayStatus> => ({
     pending: desk.pending,
     waiting: (await waitingOrders(store))?.count ?? 0,
@@ -207,37 +203,40 @@ async function open(
   const url = `http://${address.includes(":") ? `[${address}]` : address}:${port}`;
   log.info({ url, programs: offers.size }, "gateway started");
 
-  const handle = (event: AssayEvent, tx: Queryable) =>
-    onEvent(event, { executor, chain, store: tx, values, poster, log });
-  const following = followEvents({
-    chain,
-    store,
-    confirmations: options.confirmations ?? 0,
-    pollInterval,
-    async write(events, tx) {
-      for (const event of events) await handle(event, tx);
+  const looking = keep(
+    async () => {
+      await clock.look();
+      await stake.look();
+      if ("waiting" in executor) load = await executor.waiting();
+      else if (store.shared) load = (await executor.status()).running ?? 0;
     },
-    reopen: reopenBatches,
-    log,
+    { pollInterval, log },
     signal,
-  });
-  const keep = (each: () => Promise<void>, until: AbortSignal) =>
-    (async () => {
-      while (!until.aborted) {
-        try {
-          await each();
-        } catch (error) {
-          log.warn(errorFields(error), "gateway step failed; trying again");
-        }
-        await pause(pollInterval, until);
-      }
-    })();
-  const looking = keep(async () => {
-    await clock.look();
-    await stake.look();
-  }, signal);
-  // Of several gateways on one database, one posts.
-  const posting = store.lead("poster", (lead) => keep(() => poster.tick(), lead), signal);
+  );
+  const poster = new Poster({ ...options.batches, store, book, log });
+  // Whatever is sent from the account is sent by one process: that which leads the executor.
+  const leading =
+    "whileLeading" in executor
+      ? executor.whileLeading(
+          (lead) =>
+            runBack(
+              {
+                ...signing,
+                executor,
+                chain,
+                store,
+                book,
+                values,
+                poster,
+                confirmations: options.confirmations ?? 0,
+                pollInterval,
+                log,
+              },
+              lead,
+            ),
+          signal,
+        )
+      : undefined;
   return {
     url,
     status,
@@ -245,62 +244,32 @@ async function open(
     async stop() {
       await server.close();
       await desk.idle();
-      await Promise.all([following, looking, posting]);
+      await Promise.all([looking, leading]);
+      await watch?.close();
     },
   };
 }
 
-interface EventContext {
-  executor: Executor;
-  chain: Chain;
-  /** The transaction that moves the cursor. */
-  store: Queryable;
-  values: Values;
-  poster: Poster;
-  log: Logger;
+function claimSecondsOf(options: GatewayOptions, { claimDelay }: ChainBook): bigint {
+  const claimSeconds = BigInt(options.claimSeconds ?? 900);
+  if (claimSeconds > claimDelay)
+    throw new AssayError(
+      "OPTION_INVALID",
+      `claims must be promised within ${claimDelay} s, not ${claimSeconds}`,
+      {
+        hint: "requesters refuse receipts with a later claimBy: lower claimSeconds",
+      },
+    );
+  return claimSeconds;
 }
 
-/** Claims that are taken out of a batch, and how they end. */
-async function onEvent(event: AssayEvent, context: EventContext): Promise<void> {
-  const { executor, chain, store, values, poster, log } = context;
-  switch (event.eventName) {
-    case "ClaimPosted": {
-      const { claimId, requestId, programRoot, inputRoot, outputRoot } = event.args;
-      if (event.args.executor !== chain.self) return;
-      const placed = await placedByClaim(store, claimId);
-      const [inputs, outputs] = await Promise.all([values.read(inputRoot), values.read(outputRoot)]);
-      if (placed === undefined || inputs === undefined || outputs === undefined)
-        return void log.error(
-          { claimId },
-          "a claim of ours is challenged that is not in this store: it cannot be defended",
-        );
-      await executor.adopt({
-        book: "orders",
-        claimId,
-        requestId,
-        programRoot,
-        inputRoot,
-        outputRoot,
-        inputs,
-        outputs,
-      });
-      return markOpened(store, claimId);
-    }
-    case "InclusionDemanded": {
-      if (event.args.executor !== chain.self) return;
-      log.warn({ orderHash: event.args.receipt.orderHash }, "somebody demands the claim of a receipt");
-      return addDemand(store, event.args.receiptHash, event.args.receipt.orderHash);
-    }
-    case "CloseRequested":
-      // What is owed must be drawn before the channel closes.
-      if (event.args.executor === chain.self) poster.redeemSoon();
-      return;
-    case "ClaimFinalised":
-    case "ClaimVoided":
-    case "ClaimSlashed":
-      return settleClaim(store, event.args.claimId, event.eventName.slice("Claim".length).toLowerCase());
-    default:
-  }
+/** Where inputs and outputs are: processes that share orders must share them too. */
+function valuesOf({ databaseUrl, blobs, dataDir }: GatewayOptions): Values {
+  if (blobs !== undefined) return new Values(blobPlace(blobs));
+  if (databaseUrl === undefined) return new Values(folderPlace(join(dataDir, "values")));
+  throw new AssayError("OPTION_MISSING", "gateways that share a database share inputs and outputs too", {
+    hint: "name a folder or bucket that all of them reach: blobs (--blobs)",
+  });
 }
 
 /** A data folder belongs to one account on one deployment. */
@@ -312,63 +281,4 @@ async function checkStore(store: Store, chain: Chain): Promise<void> {
     throw new AssayError("STORE_FOREIGN", `the data folder belongs to ${owner}, not ${mine}`, {
       hint: "use another data folder for each account and deployment",
     });
-}
-
-/** The later of this machine's time and the chain's, which may run ahead of it. */
-class Clock {
-  readonly #chain: Chain;
-  #ahead = 0n;
-  #seen = 0;
-
-  constructor(chain: Chain) {
-    this.#chain = chain;
-  }
-
-  async look(): Promise<void> {
-    this.#ahead = (await this.#chain.now()) - machineTime();
-    this.#seen = Date.now();
-  }
-
-  now(): bigint {
-    return machineTime() + (this.#ahead > 0n ? this.#ahead : 0n);
-  }
-
-  /** Milliseconds since the chain was seen. */
-  age(): number {
-    return Date.now() - this.#seen;
-  }
-}
-
-function machineTime(): bigint {
-  return BigInt(Math.floor(Date.now() / 1000));
-}
-
-/** How many more claims the stake backs: each locks its collateral when its batch is posted. */
-class Backing {
-  readonly #store: Store;
-  readonly #book: ChainBook;
-  #room = 0;
-  #since = 0;
-
-  constructor(store: Store, book: ChainBook) {
-    this.#store = store;
-    this.#book = book;
-  }
-
-  get room(): number {
-    return this.#room;
-  }
-
-  async look(): Promise<void> {
-    this.#since = 0;
-    // In this order: a batch that is posted meanwhile counts twice rather than not at all.
-    const unposted = await countUnposted(this.#store);
-    this.#room = (await this.#book.backed()) - unposted - this.#since;
-  }
-
-  /** A receipt was given. */
-  take(): void {
-    this.#room--;
-    this.#since++;
-  }
 }

@@ -9,6 +9,7 @@ export { type Budget, Buckets } from "./budget.ts";
 export { type ChainChannel, Channels } from "./channels.ts";
 export { claimOfOrder, Desk, type DeskContext } from "./desk.ts";
 export { createGatewayServer, type GatewayServerOptions } from "./server.ts";
+export { ReceiptWatch, type Sign, signer, type Signing, signReceipts } from "./receipts.ts";
 export { openGatewayStore, type OrderState, type Placed } from "./state.ts";
 export { Values } from "./values.ts";
 export {

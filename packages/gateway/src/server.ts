@@ -55,6 +55,7 @@ const STATUS: Record<string, number> = {
   RATE_LIMITED: 429,
   BUSY: 503,
   CHAIN_UNREACHABLE: 503,
+  RECEIPT_PENDING: 504,
 };
 
 /** Room for everything in a body but the inputs. */

@@ -3,8 +3,9 @@ import type { Address, Hex } from "viem";
 import type { Order, Receipt, Voucher } from "@assay/protocol";
 
 /**
- * How far an order with a receipt has come: `signed` (in no batch yet) → `batched` → `settled`, with the outcome. An
- * order without a receipt is nowhere: nothing was promised.
+ * How far an order with a receipt has come: `signed` (in no batch yet) → `batched` → `settled`, with the outcome. Where
+ * processes share the database, one that is answered waits `unsigned` for the process that has the key; nobody but this
+ * package sees it, for nothing was promised.
  */
 export type OrderState = "signed" | "batched" | "settled";
 
@@ -78,6 +79,15 @@ export const GATEWAY_MIGRATIONS = [
     receipt_hash text primary key,
     order_hash text not null
   )`,
+  `alter table placed alter column claim_by drop not null, alter column receipt_signature drop not null,
+    add constraint signed_or_not check ((state = 'unsigned') = (receipt_signature is null));
+  create index placed_unsigned on placed (number) where state = 'unsigned';
+  alter table channel add column funds numeric, add constraint balance_covers check (owed <= funds);
+  create table bucket (
+    key text primary key,
+    tokens double precision not null,
+    at timestamptz not null
+  )`,
 ];
 
 /** A database of its own in a folder, or the PostgreSQL that all gateways of an executor share. */
@@ -136,7 +146,7 @@ async function select(store: Queryable, where: string, params: unknown[] = []): 
 }
 
 export async function placedByHash(store: Queryable, orderHash: Hex): Promise<Placed | undefined> {
-  return (await select(store, "where order_hash = $1", [orderHash]))[0];
+  return (await select(store, "where order_hash = $1 and state <> 'unsigned'", [orderHash]))[0];
 }
 
 export async function placedByClaim(store: Queryable, claimId: Hex): Promise<Placed | undefined> {
@@ -152,11 +162,17 @@ export function unbatched(store: Queryable, most: number): Promise<Placed[]> {
   return select(store, "where state = 'signed' order by number limit $1", [most]);
 }
 
-/** Orders to be written together, and each requester's best voucher. */
+/** An order's answer to be written, with its requester's voucher. */
 export interface Placing {
-  placed: Omit<Placed, "state" | "batchId" | "position" | "opened" | "outcome">;
+  placed: Pick<Placed, "orderHash" | "order" | "orderSignature" | "claimId"> & {
+    /** Without claimBy, and a signature: the process that has the key makes it a receipt. */
+    receipt: Omit<Receipt, "claimBy"> & Partial<Receipt>;
+    receiptSignature?: Hex;
+  };
   voucher: Voucher;
   voucherSignature: Hex;
+  /** What the chain says is behind the vouchers; absent: not asked. */
+  funds?: bigint;
 }
 
 const texts = (count: number, types: readonly string[]) =>
@@ -164,7 +180,7 @@ const texts = (count: number, types: readonly string[]) =>
 
 /**
  * Writes orders with their receipts, and what their requesters owe, in one statement: all of it or, with a vouchers too
- * low for what they pay, nothing (`voucher_covers` is violated). Returns the hashes of the orders that are new; what is
+ * low for what they pay, nothing (`voucher_covers` is violated, or `balance_covers`). Returns the hashes of the orders that are new; what is
  * missing was written before, or uses a nonce of another order.
  */
 export async function insertPlaced(
@@ -178,21 +194,25 @@ export async function insertPlaced(
     const better = before === undefined || voucher.cumulative > before.cumulative;
     best.set(voucher.requester, better ? { cumulative: voucher.cumulative, signature } : before);
   }
-  const column = (of: (item: Placing) => unknown) => items.map((item) => String(of(item)));
+  const column = (of: (item: Placing) => string | bigint | undefined) =>
+    items.map((item) => textOf(of(item)));
+  const funds = new Map(items.map(({ voucher, funds }) => [voucher.requester, funds]));
   const vouchers = [...best];
-  const types = "text text text text text numeric bigint numeric text text bigint text text".split(" ");
+  const types = "text text text text text numeric bigint numeric text text bigint text text text".split(" ");
   const inserted = await store.query<{ orderHash: Hex }>(
     `with written as (
        insert into placed (order_hash, requester, executor, program_root, input_root, price, deadline, nonce,
-         order_signature, output_root, claim_by, receipt_signature, claim_id)
+         order_signature, output_root, claim_by, receipt_signature, claim_id, state)
        select * from unnest(${texts(0, types)})
        on conflict do nothing returning order_hash, requester, price
      ), paid as (
-       insert into channel as held (requester, owed, cumulative, signature)
+       insert into channel as held (requester, owed, cumulative, signature, funds)
        select v.requester, coalesce((select sum(price) from written w where w.requester = v.requester), 0),
-         v.cumulative, v.signature
-       from unnest(${texts(types.length, ["text", "numeric", "text"])}) as v (requester, cumulative, signature)
+         v.cumulative, v.signature, v.funds
+       from unnest(${texts(types.length, ["text", "numeric", "text", "numeric"])})
+         as v (requester, cumulative, signature, funds)
        on conflict (requester) do update set owed = held.owed + excluded.owed,
+         funds = case when excluded.owed > 0 then excluded.funds else held.funds end,
          signature = case when excluded.cumulative > held.cumulative then excluded.signature else held.signature end,
          cumulative = greatest(held.cumulative, excluded.cumulative)
      )
@@ -211,12 +231,23 @@ export async function insertPlaced(
       column(({ placed }) => placed.receipt.claimBy),
       column(({ placed }) => placed.receiptSignature),
       column(({ placed }) => placed.claimId),
+      column(({ placed }) => (placed.receiptSignature === undefined ? "unsigned" : "signed")),
       vouchers.map(([requester]) => requester),
       vouchers.map(([, { cumulative }]) => String(cumulative)),
       vouchers.map(([, { signature }]) => signature),
+      vouchers.map(([requester]) => textOf(funds.get(requester))),
     ],
   );
   return new Set(inserted.rows.map(({ orderHash }) => orderHash));
+}
+
+function textOf(value: string | bigint | undefined): string | null {
+  return value === undefined ? null : String(value);
+}
+
+/** Whether an order is answered, with a receipt or about to get one. */
+export async function isPlaced(store: Queryable, orderHash: Hex): Promise<boolean> {
+  return (await store.query("select 1 from placed where order_hash = $1", [orderHash])).rows.length > 0;
 }
 
 /** What a requester owes, and the best voucher for it. */
@@ -277,11 +308,12 @@ export async function endDemand(store: Queryable, receiptHash: Hex): Promise<voi
   await store.query("delete from demand where receipt_hash = $1", [receiptHash]);
 }
 
-/** Receipts whose claims have no stake locked yet. */
-export async function countUnposted(store: Queryable): Promise<number> {
+/** Receipts whose claims have no stake locked yet, those about to be given included. */
+export async function countUnposted(store: Queryable, unsigned = true): Promise<number> {
   const found = await store.query<{ count: number }>(
     `select count(*)::int as count from placed left join batch using (batch_id)
-     where placed.state = 'signed' or batch.state = 'sealed'`,
+     where placed.state = 'signed' or (placed.state = 'unsigned' and $1) or batch.state = 'sealed'`,
+    [unsigned],
   );
   return found.rows[0]!.count;
 }

@@ -46,7 +46,7 @@ export {
   type Store,
   type StoreOptions,
 } from "./store.ts";
-export { loadModel, loadModels, type Model, ModelBackend, type ModelSource } from "./model.ts";
+export { loadModel, loadModels, type Model, ModelBackend, type ModelSource, tensorsOf } from "./model.ts";
 export { runServiceLoop, type ServiceLoopOptions } from "./service-loop.ts";
 export { allTolerant, FastBackend } from "./fast-backend.ts";
 export { isTolerant, outputFault, type OutputFault } from "./outputs.ts";

@@ -75,6 +75,12 @@ export const kinds = {
   url: kind("an address like http://127.0.0.1:8545", (value) =>
     typeof value === "string" && /^https?:\/\//.test(value) && URL.canParse(value) ? value : undefined,
   ),
+  urls: kind("addresses like http://127.0.0.1:8701, separated by commas", (value) => {
+    const list = typeof value === "string" ? value.split(",").map((each) => each.trim()) : value;
+    const good = (each: unknown) =>
+      typeof each === "string" && /^https?:\/\//.test(each) && URL.canParse(each);
+    return Array.isArray(list) && list.every(good) ? (list as string[]) : undefined;
+  }),
   address: kind("an address of 20 bytes in hex", (value) =>
     typeof value === "string" && isAddress(value) ? getAddress(value) : undefined,
   ),

@@ -1,11 +1,13 @@
-import { Command } from "commander";
-import { startExecutor } from "@assay/executor";
-import { startGateway } from "@assay/gateway";
-import { connectAccount } from "../connect.ts";
+import { Command, Option } from "commander";
+import { startExecutor, startRunner, startWorker } from "@assay/executor";
+import { type GatewayOptions, startGateway } from "@assay/gateway";
+import { AssayError } from "@assay/tensor";
+import { connect, connectAccount } from "../connect.ts";
 import { ensureStake } from "../funds.ts";
 import { modelSources } from "../model-sources.ts";
 import {
   type AccountOptions,
+  address,
   amount,
   amountOption,
   type ChainOptions,
@@ -18,8 +20,13 @@ import {
 } from "../options.ts";
 import { print, progress } from "../output.ts";
 import { untilStopped } from "../stop.ts";
+import type { Address } from "viem";
 
 interface Options extends ChainOptions, AccountOptions, ModelOptions {
+  role: "all" | "gateway" | "worker" | "poster";
+  databaseUrl?: string;
+  blobs?: string;
+  executor?: Address;
   fast: boolean;
   dataDir: string;
   executorDataDir: string;
@@ -43,6 +50,22 @@ export function gatewayStartCommand(): Command {
       "answer signed orders over HTTP with outputs and receipts, and post their claims in batches; runs the executor too",
     )
     .argument("<model.onnx...>", "the ONNX files of published programs")
+    .addOption(
+      new Option(
+        "--role <role>",
+        "all: everything; with a database, gateway: takes orders, and worker: runs models, need no key; poster: signs, posts and defends",
+      )
+        .choices(["all", "gateway", "worker", "poster"])
+        .default("all"),
+    )
+    .addOption(
+      new Option("--database-url <url>", "PostgreSQL that several processes share").env("DATABASE_URL"),
+    )
+    .option(
+      "--blobs <place>",
+      "folder or s3://bucket/prefix that all processes reach, for inputs, outputs and traces",
+    )
+    .option("--executor <address>", "whose gateway it is; for the role gateway, which has no key", address)
     .option("--data-dir <folder>", "the gateway's state, inputs and outputs", ".assay/gateway")
     .option("--executor-data-dir <folder>", "the executor's state and traces", ".assay/executor")
     .option("--port <n>", "port for orders", integer(), 8701)
@@ -74,28 +97,71 @@ export function gatewayStartCommand(): Command {
 }
 
 async function runStart(paths: string[], options: Options): Promise<void> {
+  const { role, databaseUrl, blobs } = options;
+  if (role !== "all" && (databaseUrl === undefined || blobs === undefined))
+    throw new AssayError("OPTION_MISSING", `a ${role} shares its executor's database and blobs`, {
+      hint: "give --database-url (or DATABASE_URL) and --blobs",
+    });
   const models = await modelSources(paths, options);
+  const shared = {
+    ...(databaseUrl !== undefined && { databaseUrl }),
+    ...(blobs !== undefined && { blobs }),
+  };
+  const common = { models, dataDir: options.executorDataDir, fast: options.fast, ...shared };
+  if (role === "worker") {
+    const worker = await startWorker(common);
+    print(options.json, { role }, () => ["worker runs models; Ctrl+C ends it"]);
+    await untilStopped();
+    progress("finishing what is under way");
+    return worker.stop();
+  }
+  if (role === "gateway") {
+    const { executor } = options;
+    if (executor === undefined)
+      throw new AssayError("OPTION_MISSING", "a gateway without a key has to be told whose it is", {
+        hint: "give --executor <address>",
+      });
+    const { deployment } = await connect(options);
+    const runner = await startRunner({
+      ...common,
+      rpc: options.rpc,
+      deployment,
+      executor,
+      databaseUrl: databaseUrl!,
+    });
+    return serve(options, runner, undefined);
+  }
   const { client, deployment, account } = await connectAccount(options);
   await ensureStake(client, deployment, account.address, options.stake);
   const executor = await startExecutor({
+    ...common,
     rpc: options.rpc,
     deployment,
     account,
-    models,
-    dataDir: options.executorDataDir,
+    role,
     http: {
       port: options.executorPort,
       host: options.hostname,
       ...(options.publicUrl !== undefined && { publicUrl: options.publicUrl }),
     },
     confirmations: options.confirmations,
-    fast: options.fast,
   });
+  return serve(options, executor, executor.url);
+}
+
+async function serve(
+  options: Options,
+  executor: GatewayOptions["executor"] & { stop(): Promise<void> },
+  traces: string | undefined,
+): Promise<void> {
+  const { self } = executor.chain;
   try {
     const gateway = await startGateway({
       executor,
       price: options.price,
       dataDir: options.dataDir,
+      ...(options.databaseUrl !== undefined && { databaseUrl: options.databaseUrl }),
+      ...(options.blobs !== undefined && { blobs: options.blobs }),
       http: {
         port: options.port,
         host: options.hostname,
@@ -109,8 +175,8 @@ async function runStart(paths: string[], options: Options): Promise<void> {
       claimSeconds: options.claimBy,
       confirmations: options.confirmations,
     });
-    print(options.json, { executor: account.address, url: gateway.url, traces: executor.url }, () => [
-      `gateway of ${account.address} takes orders at ${gateway.url}; Ctrl+C ends it`,
+    print(options.json, { executor: self, url: gateway.url, ...(traces !== undefined && { traces }) }, () => [
+      `gateway of ${self} takes orders at ${gateway.url}; Ctrl+C ends it`,
     ]);
     await untilStopped();
     progress("finishing what is under way");
