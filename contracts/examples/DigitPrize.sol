@@ -3,6 +3,8 @@ pragma solidity ^0.8.28;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {BatchEntry, BatchHeader} from "../protocol/BatchData.sol";
+import {IBatchMarket} from "../protocol/IBatchMarket.sol";
 import {IClaimBook} from "../protocol/IClaimBook.sol";
 import {RequestParams} from "../protocol/IInferenceMarket.sol";
 import {InferenceConsumer} from "../protocol/InferenceConsumer.sol";
@@ -11,8 +13,8 @@ import {IStakeManager} from "../protocol/IStakeManager.sol";
 /// @title Example of a contract that acts before a result is final: a prize for pictures of one digit
 /// @notice Who submits a picture pays for its inference. As soon as a claim says that it shows the digit, the prize can be
 ///         drawn, without waiting for the challenge window: should the claim be slashed later, the compensation, which is
-///         this contract's as the requester, makes up for the prize. Anybody else's finalised claim about the picture serves
-///         as well.
+///         this contract's as the requester, makes up for the prize. Anybody else's finalised claim about the picture, by
+///         itself or in a batch, serves as well.
 contract DigitPrize is InferenceConsumer {
     using SafeERC20 for IERC20;
 
@@ -89,6 +91,27 @@ contract DigitPrize is InferenceConsumer {
     /// @notice Pays the caller on any finalised claim about a picture that nobody has been paid for.
     function drawFinal(IClaimBook book, bytes32 claimId, bytes32 inputRoot, bytes calldata outputs) external {
         _requireFinal(book, claimId, programRoot, inputRoot, outputs);
+        _pay(inputRoot, msg.sender, outputs);
+    }
+
+    /// @notice Pays the caller on an entry of a finalised batch about a picture that nobody has been paid for.
+    function drawFromBatch(
+        IBatchMarket batches,
+        BatchHeader calldata header,
+        uint256 index,
+        BatchEntry calldata entry,
+        bytes calldata opening,
+        bytes calldata outputs
+    ) external {
+        bytes32 inputRoot = _requireFinalInBatch(
+            batches,
+            header,
+            index,
+            entry,
+            opening,
+            programRoot,
+            outputs
+        );
         _pay(inputRoot, msg.sender, outputs);
     }
 

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {ProtocolFixture} from "../../test/solidity/protocol/ProtocolFixture.sol";
+import {BatchFixture} from "../../test/solidity/protocol/BatchFixture.sol";
 import {vm} from "../../test/solidity/protocol/Vm.sol";
 import {DigitPrize} from "../examples/DigitPrize.sol";
 import {Verdict} from "../kernels/IKernel.sol";
+import {BatchEntry, BatchHeader} from "./BatchData.sol";
 import {Phase} from "./ClaimLife.sol";
+import {IBatchMarket} from "./IBatchMarket.sol";
 import {IClaimBook} from "./IClaimBook.sol";
 import {InferenceConsumer} from "./InferenceConsumer.sol";
 
 /// @notice Consumers that act early, with the compensation behind them, and that pull what is final.
 /// @dev The fixture's outputs are 11 floats; the bits of number 1 are the greatest.
-contract ConsumerTest is ProtocolFixture {
+contract ConsumerTest is BatchFixture {
     uint256 private constant DIGIT = 1;
     DigitPrize private game;
 
@@ -160,6 +162,83 @@ contract ConsumerTest is ProtocolFixture {
             claimId,
             _inputRoot(),
             abi.encodeWithSelector(InferenceConsumer.ForeignBook.selector, address(this))
+        );
+    }
+
+    function _drawing(
+        address book,
+        BatchHeader memory header,
+        BatchEntry[] memory entries,
+        uint256 index,
+        bytes memory outputs
+    ) private pure returns (bytes memory) {
+        return
+            abi.encodeCall(
+                DigitPrize.drawFromBatch,
+                (IBatchMarket(book), header, index, entries[index], _path(entries, index), outputs)
+            );
+    }
+
+    function test_drawFromBatch_finalEntry_paysTheCaller() public {
+        BatchEntry[] memory entries = _entries(3);
+        BatchHeader memory header = _postBatch(entries);
+        bytes memory drawing = _drawing(address(batches), header, entries, 1, _outputs());
+        bytes32 claimId = _claimIdOf(header, entries[1]);
+        bytes memory notFinal = abi.encodeWithSelector(
+            IBatchMarket.NotFinal.selector,
+            batches.batchIdOf(header),
+            claimId
+        );
+        _reverts(address(game), anyone, drawing, notFinal);
+        _pass(CHALLENGE_WINDOW);
+        _finaliseBatch(header);
+        vm.prank(anyone);
+        (bool ok, ) = address(game).call(drawing);
+        require(ok && token.balanceOf(anyone) == COMPENSATION, "prize");
+        bytes memory paid = abi.encodeWithSelector(DigitPrize.AlreadyPaid.selector, _inputRoot());
+        _reverts(address(game), anyone, _drawing(address(batches), header, entries, 2, _outputs()), paid);
+    }
+
+    function test_drawFromBatch_slashedEntryOrOtherOutputsOrBook_reverts() public {
+        BatchEntry[] memory entries = _entries(3);
+        BatchHeader memory header = _postBatch(entries);
+        bytes32 claimId = _open(header, entries, 1);
+        vm.prank(challenger);
+        batchReferee.challenge(claimId);
+        _pass(CHALLENGE_WINDOW + REVEAL_WINDOW);
+        batchReferee.settleUnrevealed(claimId);
+        _finaliseBatch(header);
+        _reverts(
+            address(game),
+            anyone,
+            _drawing(address(batches), header, entries, 1, _outputs()),
+            abi.encodeWithSelector(IBatchMarket.NotFinal.selector, batches.batchIdOf(header), claimId)
+        );
+        bytes memory outputs = _outputs();
+        outputs[0] = 0;
+        _reverts(
+            address(game),
+            anyone,
+            _drawing(address(batches), header, entries, 0, outputs),
+            abi.encodeWithSelector(InferenceConsumer.NotTheOutputs.selector, _claimIdOf(header, entries[0]))
+        );
+        _reverts(
+            address(game),
+            anyone,
+            _drawing(address(this), header, entries, 0, _outputs()),
+            abi.encodeWithSelector(InferenceConsumer.ForeignBook.selector, address(this))
+        );
+        DigitPrize other = new DigitPrize(address(market), modelId, "another program", DIGIT, 1);
+        _reverts(
+            address(other),
+            anyone,
+            _drawing(address(batches), header, entries, 0, _outputs()),
+            abi.encodeWithSelector(
+                InferenceConsumer.OtherSubject.selector,
+                _claimIdOf(header, entries[0]),
+                programRoot,
+                _inputRoot()
+            )
         );
     }
 }

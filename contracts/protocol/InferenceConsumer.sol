@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {BatchEntry, BatchHeader} from "./BatchData.sol";
 import {ClaimState, Phase} from "./ClaimLife.sol";
+import {IBatchMarket} from "./IBatchMarket.sol";
 import {IClaimBook} from "./IClaimBook.sol";
 import {IInferenceConsumer} from "./IInferenceConsumer.sol";
 import {IInferenceMarket, Request, RequestStatus} from "./IInferenceMarket.sol";
@@ -12,7 +14,7 @@ import {TermsLib} from "./Terms.sol";
 
 /// @title Base of contracts that use inferences
 /// @notice Checks that the caller is the market, and reads output values that anyone brings: of one's own finalised request,
-///         of anybody's finalised claim, or, covered by the compensation, of a claim that is not final yet.
+///         of anybody's finalised claim, of an entry of a finalised batch, or, covered by the compensation, of a claim that is not final yet.
 abstract contract InferenceConsumer is IInferenceConsumer {
     IInferenceMarket public immutable market;
 
@@ -66,13 +68,32 @@ abstract contract InferenceConsumer is IInferenceConsumer {
         bytes32 inputRoot,
         bytes calldata outputs
     ) internal view {
-        if (IStakeManager(market.stakeManager()).refereeOf(address(book)) == address(0))
-            revert ForeignBook(address(book));
+        _requireOurs(address(book));
         Phase phase = book.phaseOf(claimId);
         if (phase != Phase.Finalised) revert NotFinal(claimId, phase);
         (bytes32 program, bytes32 input) = book.subjectOf(claimId);
         if (program != programRoot || input != inputRoot) revert OtherSubject(claimId, program, input);
         if (_rootOf(program, outputs) != book.claimOf(claimId).outputRoot) revert NotTheOutputs(claimId);
+    }
+
+    /// @dev Reverts unless `outputs` are exactly those of an entry of a finalised batch about this program on this input, and
+    ///      the entry was not voided or slashed by itself. Reverts with IBatchMarket.NotFinal where it is not final.
+    /// @param opening that the entry is number `index` of the batch; see BatchData
+    function _requireFinalInBatch(
+        IBatchMarket batches,
+        BatchHeader calldata header,
+        uint256 index,
+        BatchEntry calldata entry,
+        bytes calldata opening,
+        bytes32 programRoot,
+        bytes calldata outputs
+    ) internal view returns (bytes32 inputRoot) {
+        _requireOurs(address(batches));
+        bytes32 claimId = batches.requireFinal(header, index, entry, opening);
+        bytes32 program = header.programRoots[entry.program];
+        inputRoot = entry.inputRoot;
+        if (program != programRoot) revert OtherSubject(claimId, program, inputRoot);
+        if (_rootOf(program, outputs) != entry.outputRoot) revert NotTheOutputs(claimId);
     }
 
     /// @dev Reverts unless `outputs` are those of the claim that answers this contract's own request, nobody disputes it so
@@ -97,6 +118,11 @@ abstract contract InferenceConsumer is IInferenceConsumer {
             if (exposure > compensation) revert Uncovered(exposure, compensation);
         }
         if (_rootOf(req.programRoot, outputs) != claim.outputRoot) revert NotTheOutputs(requestId);
+    }
+
+    /// @dev A contract that says whatever its caller wants is no market of this deployment.
+    function _requireOurs(address book) internal view {
+        if (IStakeManager(market.stakeManager()).refereeOf(book) == address(0)) revert ForeignBook(book);
     }
 
     /// @dev The output root of stored output bytes; reverts when their length is not the program's.

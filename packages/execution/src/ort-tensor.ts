@@ -26,7 +26,8 @@ const ALIGNMENT = 64;
 /** A tensor for onnxruntime, made by `make` (each onnxruntime package brings its own class); aligned bytes are shared. */
 export function toOrt<T>(make: (type: string, data: ArrayBufferView, dims: number[]) => T, t: Tensor): T {
   const size = dtypeSize(t.dtype);
-  const { buffer, byteOffset, length } = t.data.byteOffset % ALIGNMENT === 0 ? t.data : new Uint8Array(t.data);
+  const { buffer, byteOffset, length } =
+    t.data.byteOffset % ALIGNMENT === 0 ? t.data : new Uint8Array(t.data);
   const data = new ARRAYS[t.dtype](buffer as ArrayBuffer, byteOffset, length / size);
   const made = make(dtypeName(t.dtype), data, [...t.dims]);
   // Where there is a Float16Array, onnxruntime-common 1.30 makes one, which its native part cannot read.
