@@ -70,7 +70,15 @@ export class Queue {
       monitorIntervalSeconds: 2,
     });
     boss.on("error", (error) => log.warn(errorFields(error), "queue maintenance failed; trying again"));
-    await boss.start();
+    if (!store.shared) await boss.start();
+    // pg-boss makes its tables under a lock, but what two processes that start at once know of schemas may be older.
+    else
+      await store.transaction(async (tx) => {
+        await tx.query("select pg_advisory_xact_lock(hashtextextended($1, 0))", [
+          `migrate ${store.schema}_queue`,
+        ]);
+        await boss.start();
+      });
     return new Queue(boss, store, log);
   }
 

@@ -146,3 +146,12 @@ test.skipIf(!postgres)(
     await Promise.all(stores.map((store) => store.close()));
   },
 );
+
+test.skipIf(!postgres)("many processes may start on an empty database at once", async () => {
+  const databaseUrl = await postgres!.database();
+  const stores = await Promise.all(Array.from({ length: 6 }, () => openStore({ migrations, databaseUrl })));
+  const queues = await Promise.all(stores.map((store) => Queue.open(store, log)));
+  await Promise.all(queues.map((queue) => queue.declare("line")));
+  await Promise.all(queues.map((queue) => queue.close()));
+  await Promise.all(stores.map((store) => store.close()));
+});
