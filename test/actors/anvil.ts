@@ -20,14 +20,23 @@ export function anvilMissing(): string | undefined {
 }
 
 /** Limits as on a real chain; 20 rich accounts like Hardhat's. */
-const ANVIL_OPTIONS =
-  "--port 0 --hardfork osaka --enable-tx-gas-limit --gas-limit 60000000 --accounts 20 --no-request-size-limit";
+const ANVIL_OPTIONS = "--port 0 --hardfork osaka --enable-tx-gas-limit --accounts 20 --no-request-size-limit";
 
-/** @param options further command line options */
-export async function startAnvil(...options: string[]): Promise<ChainNode> {
+/** @param gasLimit of a block */
+export async function startAnvil(gasLimit = 60_000_000, ...options: string[]): Promise<ChainNode> {
   // The node ends with this process, however that ends: its standard input closes then.
-  const guard = 'exec 3<&0; "$@" 3<&- & node=$!; { cat <&3 >/dev/null; kill $node; } & wait $node';
-  const command = ["-c", guard, "sh", anvil(), ...ANVIL_OPTIONS.split(" "), ...options];
+  const guard =
+    'exec 3<&0; "$@" 3<&- & node=$!; { cat <&3 >/dev/null; kill $node 2>/dev/null; } & wait $node';
+  const command = [
+    "-c",
+    guard,
+    "sh",
+    anvil(),
+    ...ANVIL_OPTIONS.split(" "),
+    "--gas-limit",
+    String(gasLimit),
+    ...options,
+  ];
   const child = spawn("sh", command, { stdio: ["pipe", "pipe", "inherit"] });
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   const lines = createInterface({ input: child.stdout });

@@ -31,6 +31,7 @@ import { float32Tensor, toStored } from "@assay/tensor";
 import { createWalletClient, type Hex, http, type LocalAccount, sha256, toHex } from "viem";
 import { mnemonicToAccount } from "viem/accounts";
 import { getBlock } from "viem/actions";
+import type { ChainNode } from "./anvil.ts";
 import { controlOf, startNode } from "./node.ts";
 
 export const MNEMONIC = "test test test test test test test test test test test junk";
@@ -102,8 +103,9 @@ export const TERMS = {
   answerWindow: 900,
 };
 
-export async function openScene(options: { onnx?: string } = {}): Promise<Scene> {
-  const node = await startNode();
+/** @param options.node a chain that runs already; closed with the scene */
+export async function openScene(options: { onnx?: string; node?: ChainNode } = {}): Promise<Scene> {
+  const node = options.node ?? (await startNode());
   const { rpc } = node;
   const person = (index: number): Person => {
     const account = mnemonicToAccount(MNEMONIC, { addressIndex: index });

@@ -89,7 +89,7 @@ export async function gasFor(
 }
 
 /**
- * Most nodes estimate at the time of the latest block, which may be that of the prover's commitment: then at the pending
+ * Many nodes estimate at the time of the latest block, which may be that of the prover's commitment: then at the pending
  * block's, once a second has passed.
  */
 async function estimateLater(
