@@ -74,6 +74,7 @@ async function serve(
     dataDir: `${dataDir}-gateway`,
     http: { port: 0, addressRate: 10_000 },
     pollInterval: 100,
+    batchData: "calldata", // test/blob-orders.test.ts has the other form
     log,
     ...options,
   });

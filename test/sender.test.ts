@@ -1,5 +1,6 @@
 /** Transactions that get stuck, lost, replaced or undone, on a chain that mines only when it is told to. */
-import { openStore, type Store, NOTE_SCHEMA, Sender, storeJournal, defaultLogger } from "@assay/service";
+import { encodeBlobs } from "@assay/protocol";
+import { kzg, openStore, type Store, NOTE_SCHEMA, Sender, storeJournal, defaultLogger } from "@assay/service";
 import { createClient, type Hex, http, toHex } from "viem";
 import { mnemonicToAccount } from "viem/accounts";
 import { getBalance, getBlock, getTransaction, getTransactionCount, sendRawTransaction } from "viem/actions";
@@ -181,4 +182,45 @@ test("what would revert is not sent; a nonce used by somebody else is noticed", 
   await sendRawTransaction(client(), { serializedTransaction: foreign });
   await chain().mine({ blocks: 1 });
   expect(await mine).toMatchObject({ code: "TRANSACTION_REPLACED" });
+});
+
+test("a transaction with blobs: sent for twice as much, found again after a kill, mined once; others wait for it", async () => {
+  const before = await count("latest");
+  const bytes = `0x${"07".repeat(32)}` as const;
+  const entry = {
+    inputRoot: bytes,
+    outputRoot: bytes,
+    orderHash: bytes,
+    requester: to,
+    price: 1,
+    program: 0,
+  };
+  const { blob, commitment, versionedHash } = await kzg.commitBlob(encodeBlobs([entry])[0]!);
+  const proofs = await kzg.sidecarProofs([{ blob, commitment, versionedHash }], false);
+  const sidecar = { versionedHashes: [versionedHash], blobs: [blob], commitments: [commitment], proofs };
+  proxy.decide = (method) => (method === "eth_sendRawTransaction" ? "drop" : "pass");
+  const first = await sender();
+  const lost = first.transact({ ...call("0x08"), gas: 100_000n, sidecar }).catch((error: unknown) => error);
+  await until("it is in the journal", async () => (await storeJournal(store).all()).length === 1);
+  const [sent] = await storeJournal(store).all();
+  await until("a replacement", async () => said("transaction is stuck; sent again for more").length >= 1);
+  first.stop();
+  expect(await lost).toMatchObject({ code: "STOPPED" });
+  const [replaced] = await storeJournal(store).all();
+  for (const fee of ["maxFeePerGas", "maxPriorityFeePerGas", "maxFeePerBlobGas"] as const)
+    expect(replaced![fee]).toBeGreaterThanOrEqual(2n * sent![fee]!);
+  expect(replaced).toMatchObject({ nonce: before, sidecar });
+
+  const second = await sender();
+  const next = second.transact(call("0x09"));
+  expect(await count("pending")).toBe(before);
+  proxy.decide = () => "pass";
+  const { transactionHash } = await next;
+  expect(await getTransaction(client(), { hash: transactionHash })).toMatchObject({ nonce: before + 1 });
+  expect(await count("latest")).toBe(before + 2);
+  const third = await second.transact({ ...call("0x0a"), gas: 100_000n, sidecar });
+  expect(third.status).toBe("success");
+  const { blobVersionedHashes } = await getTransaction(client(), { hash: third.transactionHash });
+  expect(blobVersionedHashes).toEqual([versionedHash]);
+  expect(await storeJournal(store).all()).toEqual([]);
 });

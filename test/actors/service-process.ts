@@ -1,7 +1,13 @@
 /** A service in a process of its own, for tests that kill it: `node service-process.ts '<JSON of ServiceArguments>'`. */
 import { startChallenger } from "@assay/challenger";
 import { startExecutor, startRunner, startWorker } from "@assay/executor";
-import { type AdmissionLimits, type GatewayOptions, type PosterOptions, startGateway } from "@assay/gateway";
+import {
+  type AdmissionLimits,
+  type BatchData,
+  type GatewayOptions,
+  type PosterOptions,
+  startGateway,
+} from "@assay/gateway";
 import type { Deployment } from "@assay/protocol";
 import { loadModel } from "@assay/service";
 import { mnemonicToAccount } from "viem/accounts";
@@ -27,6 +33,8 @@ export interface ServiceArguments {
     addressRate?: number;
     limits?: Partial<AdmissionLimits>;
     batches?: PosterOptions;
+    /** Default: calldata. */
+    batchData?: BatchData;
     claimSeconds?: number;
   };
 }
@@ -49,6 +57,7 @@ async function openGateway(executor: GatewayOptions["executor"]): Promise<void> 
     dataDir: `${dataDir}-gateway`,
     http: { port, addressRate },
     pollInterval: 100,
+    batchData: "calldata",
     ...shared,
     ...more,
   });

@@ -32,7 +32,7 @@ import {
   openChallengerStore,
   reopenCases,
 } from "./state.ts";
-import { addBatches } from "./batches.ts";
+import { addBatches, readBlobBatch, unreadBatches } from "./batches.ts";
 import { Policy } from "./policy.ts";
 import { step, type StepContext } from "./steps.ts";
 
@@ -215,7 +215,15 @@ async function runLoop(context: StepContext, jobs: JobRunner, options: Challenge
     log,
     signal,
   });
+  const blobContext = {
+    ...context,
+    beacon: options.beacon,
+    blobless: new Set<Hex>(),
+    alerts: context.operations?.alerts,
+  };
   while (!signal.aborted) {
+    for (const batchId of (context.operations?.monitor.usable ?? true) ? await unreadBatches(store) : [])
+      jobs.offer(`blobs of ${batchId}`, () => readBlobBatch(blobContext, batchId));
     for (const item of (context.operations?.monitor.usable ?? true) ? await openCases(store) : [])
       if (!signal.aborted) jobs.offer(item.claimId, () => step(context, item));
     await pause(pollInterval, signal);

@@ -35,6 +35,8 @@ export interface DisputeOptions {
   collectPayouts?: boolean;
   /** Gateways that give the inputs of claims in batches: those of the executors to be watched. */
   gateways?: readonly string[];
+  /** Address of a beacon node's API: gives the blobs of batches. Gateways are asked where it does not. */
+  beacon?: string;
   /** Address of a claim's trace when the chain does not tell (an eager claim's). */
   traceUri?: (claimId: Hex) => string | undefined;
   log?: Logger;

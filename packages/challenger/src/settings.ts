@@ -21,7 +21,7 @@ export const challengerSettings = {
   gateways: {
     schema: kinds.urls,
     placeholder: "<urls>",
-    help: "executors' gateways to fetch the inputs and outputs of orders from; on the command line separated by commas",
+    help: "executors' gateways to fetch the inputs, outputs and blobs of orders from; on the command line separated by commas",
   },
   checkRate: {
     schema: kinds.share,
@@ -77,6 +77,11 @@ export const challengerSettings = {
     placeholder: "[true|false]",
     help: "demand the input of a claim on-chain when it cannot be had otherwise",
     default: true,
+  },
+  beacon: {
+    schema: kinds.url,
+    placeholder: "<url>",
+    help: "beacon node's API: gives the blobs of batches, before the gateways are asked",
   },
   collectPayouts: {
     schema: kinds.truth,

@@ -72,6 +72,15 @@ const MIGRATIONS = [
     header jsonb not null,
     data text not null
   )`,
+  `alter table batch add column block text;
+  alter table batch add column window_end bigint;
+  alter table batch add column pending boolean not null default false;
+  create table blob (
+    versioned_hash text primary key,
+    commitment text not null,
+    bytes bytea not null,
+    window_end bigint not null
+  )`,
 ];
 
 const COLUMNS = `claim_id as "claimId", request_id as "requestId", book, batch_id as "batchId", position, executor, program_root as "programRoot",

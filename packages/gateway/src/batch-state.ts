@@ -1,4 +1,5 @@
 import type { Queryable, Store } from "@assay/service";
+import { AssayError } from "@assay/tensor";
 import type { Hex } from "viem";
 import { type Placed, unbatched } from "./state.ts";
 
@@ -32,27 +33,90 @@ export async function waitingOrders(store: Queryable): Promise<Waiting | undefin
   return count === 0 ? undefined : { count, age: age!, claimBy: BigInt(claimBy!) };
 }
 
-/** Puts the oldest waiting orders into a batch, in one transaction: which ones, and in what order, is fixed from then on. */
-export function sealBatch(
+/** A blob of a batch; its bytes follow from the batch's orders. */
+export interface BatchBlob {
+  versionedHash: Hex;
+  commitment: Hex;
+}
+
+/** What a batch of certain orders will be; without blobs: its data is calldata. */
+export interface BatchPlan {
+  batchId: Hex;
+  blobs: readonly BatchBlob[];
+}
+
+/**
+ * Puts the oldest waiting orders into a batch, in one transaction: which ones, in what order and in which form, is fixed
+ * from then on. `plan` takes seconds for blobs, so it comes before the transaction.
+ */
+export async function sealBatch(
   store: Store,
   most: number,
-  identify: (orders: readonly Placed[]) => Hex,
+  plan: (orders: readonly Placed[]) => BatchPlan | Promise<BatchPlan>,
 ): Promise<Batch | undefined> {
+  const orders = await unbatched(store, most);
+  if (orders.length === 0) return undefined;
+  const { batchId, blobs } = await plan(orders);
   return store.transaction(async (tx) => {
-    const orders = await unbatched(tx, most);
-    if (orders.length === 0) return undefined;
-    const batchId = identify(orders);
     await tx.query("insert into batch (batch_id, state, claims) values ($1, 'sealed', $2)", [
       batchId,
       orders.length,
     ]);
-    await tx.query(
+    const taken = await tx.query(
       `update placed set state = 'batched', batch_id = $1, position = item.position
        from unnest($2::text[], $3::int[]) as item (order_hash, position)
-       where placed.order_hash = item.order_hash`,
+       where placed.order_hash = item.order_hash and state = 'signed' returning 1`,
       [batchId, orders.map(({ orderHash }) => orderHash), orders.map((_, position) => position)],
     );
+    if (taken.rows.length !== orders.length)
+      throw new AssayError("ORDERS_TAKEN", "another process has put these orders into a batch", {
+        hint: "does a second poster run on this database?",
+      });
+    for (const [position, { versionedHash, commitment }] of blobs.entries())
+      await tx.query("insert into batch_blob values ($1, $2, $3, $4)", [
+        versionedHash,
+        batchId,
+        position,
+        commitment,
+      ]);
     return { batchId, state: "sealed" as const, claims: orders.length, windowEnd: null };
+  });
+}
+
+/** The blobs of a batch in their order; none: its data is calldata. */
+export async function blobsOfBatch(store: Queryable, batchId: Hex): Promise<BatchBlob[]> {
+  const found = await store.query<BatchBlob>(
+    `select versioned_hash as "versionedHash", commitment from batch_blob where batch_id = $1 order by position`,
+    [batchId],
+  );
+  return found.rows;
+}
+
+/** Where a blob is. */
+export async function placeOfBlob(
+  store: Queryable,
+  versionedHash: Hex,
+): Promise<{ batchId: Hex; position: number } | undefined> {
+  const found = await store.query<{ batchId: Hex; position: number }>(
+    'select batch_id as "batchId", position from batch_blob where versioned_hash = $1',
+    [versionedHash],
+  );
+  return found.rows[0];
+}
+
+/** Undoes the sealing of a batch that the node does not take in this form: its orders wait again. */
+export function unsealBatch(store: Store, batchId: Hex): Promise<void> {
+  return store.transaction(async (tx) => {
+    const removed = await tx.query(
+      "delete from batch where batch_id = $1 and state = 'sealed' and transaction is null returning 1",
+      [batchId],
+    );
+    if (removed.rows.length === 0) return;
+    await tx.query("delete from batch_blob where batch_id = $1", [batchId]);
+    await tx.query(
+      "update placed set state = 'signed', batch_id = null, position = null where batch_id = $1 and state = 'batched'",
+      [batchId],
+    );
   });
 }
 

@@ -1,13 +1,19 @@
 import {
   approve,
   type AssayClient as ChainClient,
+  type BatchEntry,
   type BatchHeader,
   batchMarketAbi,
   ContractError,
+  decodeBlobs,
   type Deployment,
+  encodeEntry,
+  ENTRIES_PER_BLOB,
   forceInclude,
   fundChannel,
+  getBatch,
   getTerms,
+  isBlob,
   portTensors,
   publishedProgram,
   type PublishedProgram,
@@ -15,12 +21,14 @@ import {
   splitStored,
   toAssayError,
 } from "@assay/protocol";
+import { fetchBytes } from "@assay/service";
 import { AssayError, RootTree, type Tensor, tensorRoot, toStored } from "@assay/tensor";
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   type Address,
   bytesToBigInt,
+  bytesToHex,
   type Hex,
   type LocalAccount,
   recoverTypedDataAddress,
@@ -100,6 +108,8 @@ export class AssayOrders {
   readonly #domain: OrderDomain;
   readonly #programs = new Map<Hex, Promise<PublishedProgram>>();
   readonly #known = new Map<Hex, OrderRecord>();
+  /** Entries of blobs, by versioned hash. */
+  readonly #blobs = new Map<Hex, (BatchEntry | undefined)[]>();
   #served: Promise<ServedProgram[]> | undefined;
   #clock = { at: 0, ahead: 0n };
 
@@ -225,6 +235,8 @@ export class AssayOrders {
       entry.inputRoot === order.inputRoot &&
       header.programRoots[entry.program] === order.programRoot;
     if (!same) return false;
+    if (opening === undefined)
+      return this.#isInBlob({ ...header, nonce: BigInt(header.nonce) }, index, entry);
     try {
       await readContract(client, {
         address: deployment.batchMarket,
@@ -238,6 +250,27 @@ export class AssayOrders {
       if (error instanceof ContractError) return false;
       throw error;
     }
+  }
+
+  /** An entry of a blob batch is shown by the blob itself, which the versioned hash checks. */
+  async #isInBlob(header: BatchHeader, index: number, entry: BatchEntry): Promise<boolean> {
+    const { client, deployment } = this.#options;
+    const hash = header.blobHashes[Math.floor(index / ENTRIES_PER_BLOB)];
+    if (hash === undefined || index >= header.count) return false;
+    if ((await getBatch(client, { deployment, header })) === undefined) return false;
+    let entries = this.#blobs.get(hash);
+    if (entries === undefined) {
+      const limit = 131_072;
+      const url = `${this.#options.gateway.replace(/\/$/, "")}/v1/blobs/${hash}`;
+      const bytes = await fetchBytes(url, { limit }).catch(() => undefined);
+      if (bytes?.length !== limit || !(await isBlob(bytesToHex(bytes), hash))) return false;
+      entries = decodeBlobs([bytesToHex(bytes)], ENTRIES_PER_BLOB);
+      this.#blobs.set(hash, entries);
+      if (this.#blobs.size > 16) this.#blobs.delete(this.#blobs.keys().next().value!);
+    }
+    const there = entries[index % ENTRIES_PER_BLOB];
+    const encoded = encodeEntry(entry);
+    return there !== undefined && Buffer.compare(encodeEntry(there), encoded) === 0;
   }
 
   /** Demands the claim of a receipt on the chain; its bond is pulled from the account. */

@@ -17,7 +17,7 @@ import { Admission, type AdmissionLimits, DEFAULT_LIMITS, type Offer } from "./a
 import { keep, runBack } from "./back.ts";
 import { Backing, Clock } from "./backing.ts";
 import { type BatchState, countBatches, waitingOrders } from "./batch-state.ts";
-import { type ChainBook, chainBook } from "./book.ts";
+import { type BatchData, type ChainBook, chainBook, checkBatchData } from "./book.ts";
 import { Channels } from "./channels.ts";
 import { Desk } from "./desk.ts";
 import { Poster, type PosterOptions } from "./poster.ts";
@@ -51,6 +51,8 @@ export interface GatewayOptions {
   };
   limits?: Partial<AdmissionLimits>;
   batches?: PosterOptions;
+  /** Where the claims of batches go. Default `auto`: into blobs where the chain has them, else into calldata. */
+  batchData?: BatchData;
   /** Seconds after a receipt by which its claim is on the chain. Default 900. */
   claimSeconds?: number;
   /** Blocks to stay behind the head. Default 0. */
@@ -134,7 +136,8 @@ async function open(
   const { executor } = options;
   const pollInterval = options.pollInterval ?? 1000;
   const values = valuesOf(options);
-  const book = await chainBook(chain);
+  if ("whileLeading" in executor) checkBatchData(chain, options.batchData);
+  const book = await chainBook(chain, options.batchData);
   const stake = new Backing(store, book);
   await stake.look();
   const clock = new Clock(chain);
@@ -190,7 +193,8 @@ async function open(
     executor: chain.self,
     addressRate: options.http.addressRate ?? 200,
     trustProxy: options.http.trustProxy ?? false,
-    inclusionOf: (orders, index) => book.inclusionOf(orders, index),
+    inclusionOf: (orders, index, blobs) => book.inclusionOf(orders, index, blobs),
+    blobOf: (orders, position) => book.blobOf(orders, position),
     health: async () => ({
       ok: clock.age() < 60_000,
       chainSeenSecondsAgo: Math.round(clock.age() / 1000),

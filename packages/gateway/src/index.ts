@@ -28,5 +28,6 @@ export {
   type OrderResult,
 } from "./client.ts";
 export { fileRecords, memoryRecords, type OrderRecord, type OrderRecords } from "./records.ts";
+export { BATCH_DATA, type BatchData } from "./book.ts";
 export { type Gateway, type GatewayOptions, type GatewayStatus, startGateway } from "./gateway.ts";
 export { type BatchBook, type BatchSeen, Poster, type PosterOptions } from "./poster.ts";

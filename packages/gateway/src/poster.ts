@@ -1,6 +1,16 @@
-import { errorFields, type Logger, type Store } from "@assay/service";
+import { backoff, errorFields, hasCode, type Logger, type Store } from "@assay/service";
 import type { Address, Hash, Hex } from "viem";
-import { openBatches, sealBatch, settleBatch, updateBatch, waitingOrders } from "./batch-state.ts";
+import {
+  type BatchBlob,
+  type BatchPlan,
+  blobsOfBatch,
+  openBatches,
+  sealBatch,
+  settleBatch,
+  unsealBatch,
+  updateBatch,
+  waitingOrders,
+} from "./batch-state.ts";
 import {
   endDemand,
   openDemands,
@@ -20,14 +30,16 @@ export interface BatchSeen {
 
 /** What the poster asks of, and tells, the chain. */
 export interface BatchBook {
-  /** The id that a batch of these orders' claims will have: the same orders in the same sequence, the same id. */
-  idOf(orders: readonly Placed[]): Hex;
+  /** What a batch of these orders' claims will be: the same orders in the same sequence and form, the same id. */
+  plan(orders: readonly Placed[]): Promise<BatchPlan>;
   /** Most claims of one batch. */
-  readonly capacity: number;
+  capacity(): Promise<number>;
+  /** The node takes no blobs. Whether batches go out in calldata from now on. */
+  blobsRefused(): boolean;
   /** Undefined when the chain has no such batch (any more). */
   find(batchId: Hex): Promise<BatchSeen | undefined>;
   /** Posts it; resolves once it is in a block. */
-  post(orders: readonly Placed[]): Promise<Hash>;
+  post(orders: readonly Placed[], blobs: readonly BatchBlob[]): Promise<Hash>;
   finalise(batchId: Hex): Promise<Hash>;
   /** What was drawn from a requester's vouchers so far. */
   redeemed(requester: Address): Promise<bigint>;
@@ -47,11 +59,23 @@ export interface PosterOptions {
   redeemFrom?: bigint;
 }
 
+/** Errors of a post that calldata would have as well, or that leave open whether it is under way. */
+const NOT_THE_BLOBS = [
+  "FEE_TOO_HIGH",
+  "INSUFFICIENT_FUNDS",
+  "KZG_FAILED",
+  "RPC_UNREACHABLE",
+  "STAKE_SHORT",
+  "STOPPED",
+  "TRANSACTION_REPLACED",
+  "TRANSACTION_REVERTED",
+];
+
 /** A poster's book also answers demands for claims. */
 export interface PosterBook extends BatchBook {
   demanded(receiptHash: Hex): Promise<boolean>;
   /** Shows the claim of `orders[index]` in the batch of `orders`. */
-  answer(orders: readonly Placed[], index: number): Promise<Hash>;
+  answer(orders: readonly Placed[], index: number, blobs: readonly BatchBlob[]): Promise<Hash>;
 }
 
 export interface PosterContext extends PosterOptions {
@@ -66,6 +90,8 @@ export interface PosterContext extends PosterOptions {
  */
 export class Poster {
   readonly #context: PosterContext;
+  /** Posts of blob batches that failed: each try may have cost gas, so the next one waits. */
+  readonly #failures = new Map<Hex, { count: number; notBefore: number }>();
   #urgent = false;
   #redeem = false;
 
@@ -100,7 +126,7 @@ export class Poster {
       await this.redeem();
     }
     while (await this.#isDue()) {
-      const sealed = await sealBatch(store, this.#size, (orders) => book.idOf(orders));
+      const sealed = await sealBatch(store, await this.#size(), (orders) => book.plan(orders));
       this.#urgent = false;
       if (sealed === undefined) break;
       this.#context.log.info({ batchId: sealed.batchId, claims: sealed.claims }, "batch sealed");
@@ -108,16 +134,16 @@ export class Poster {
     }
   }
 
-  get #size(): number {
+  async #size(): Promise<number> {
     const { size = Infinity, book } = this.#context;
-    return Math.min(size, book.capacity);
+    return Math.min(size, await book.capacity());
   }
 
   async #isDue(): Promise<boolean> {
     const { store, book, age = 60_000, margin = 120 } = this.#context;
     const waiting = await waitingOrders(store);
     if (waiting === undefined) return false;
-    if (this.#urgent || waiting.count >= this.#size || waiting.age >= age) return true;
+    if (this.#urgent || waiting.count >= (await this.#size()) || waiting.age >= age) return true;
     return (await book.now()) + BigInt(margin) >= waiting.claimBy;
   }
 
@@ -132,7 +158,9 @@ export class Poster {
           return log.error({ orderHash }, "the claim of a receipt is demanded that is not in this store");
         if (placed.batchId === null) return this.hurry();
         if ((await book.find(placed.batchId)) === undefined) return; // it is being posted
-        const transaction = await book.answer(await placedInBatch(store, placed.batchId), placed.position!);
+        const orders = await placedInBatch(store, placed.batchId);
+        const blobs = await blobsOfBatch(store, placed.batchId);
+        const transaction = await book.answer(orders, placed.position!, blobs);
         log.warn({ orderHash, transaction }, "a demand for a claim was answered");
         await endDemand(store, receiptHash);
       });
@@ -153,11 +181,38 @@ export class Poster {
       log.warn({ batchId }, "a reorg has undone a batch; posting the same one again");
       await updateBatch(store, batchId, "sealed");
     }
+    if ((this.#failures.get(batchId)?.notBefore ?? 0) > Date.now()) return;
     const orders = await placedInBatch(store, batchId);
-    const transaction = await book.post(orders);
+    const blobs = await blobsOfBatch(store, batchId);
+    let transaction: Hash;
+    try {
+      transaction = await book.post(orders, blobs);
+      this.#failures.delete(batchId);
+    } catch (error) {
+      if (blobs.length > 0 && (await this.#postFailed(batchId, error))) return;
+      throw error;
+    }
     const seen = await book.find(batchId);
     await updateBatch(store, batchId, "posted", { transaction, ...(seen && { windowEnd: seen.windowEnd }) });
     log.info({ batchId, claims: orders.length, transaction }, "batch posted");
+  }
+
+  /**
+   * A post that throws is in no pool and no block. After three that the node did not take, or one that it says it never
+   * will, the orders are to go out in calldata: some chains have blobs in their blocks' headers alone. True: done so.
+   */
+  async #postFailed(batchId: Hex, error: unknown): Promise<boolean> {
+    const { store, book, log } = this.#context;
+    const count = (this.#failures.get(batchId)?.count ?? 0) + 1;
+    this.#failures.set(batchId, { count, notBefore: Date.now() + backoff(count, 1000, 60_000) });
+    if (hasCode(error, ...NOT_THE_BLOBS)) return false;
+    const never = /transaction type.*not supported|unsupported transaction type/i.test(String(error));
+    if ((!never && count < 3) || (await book.find(batchId)) !== undefined || !book.blobsRefused())
+      return false;
+    log.warn({ batchId, ...errorFields(error) }, "the node takes no blobs; batches go out in calldata");
+    await unsealBatch(store, batchId);
+    this.#failures.delete(batchId);
+    return true;
   }
 
   async #finalise(batchId: Hex): Promise<void> {

@@ -4,8 +4,9 @@ import { errorFields, inputSizes, type Logger, outputSizes, type Store } from "@
 import { AssayError, dtypeName } from "@assay/tensor";
 import type { Program } from "@assay/program";
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
-import type { Address, Hex } from "viem";
+import { type Address, type Hex, hexToBytes } from "viem";
 import type { Offer } from "./admission.ts";
+import { type BatchBlob, blobsOfBatch, placeOfBlob } from "./batch-state.ts";
 import type { Desk } from "./desk.ts";
 import { type Placed, placedByHash, placedInBatch } from "./state.ts";
 import type { Values } from "./values.ts";
@@ -22,7 +23,9 @@ export interface GatewayServerOptions {
   /** Believe X-Forwarded-For: only behind a proxy that sets it. */
   trustProxy: boolean;
   /** Where the claim of `orders[index]` is in their batch. */
-  inclusionOf: (orders: readonly Placed[], index: number) => unknown;
+  inclusionOf: (orders: readonly Placed[], index: number, blobs: readonly BatchBlob[]) => unknown;
+  /** Bytes of a blob of the batch of these orders. */
+  blobOf: (orders: readonly Placed[], position: number) => Hex;
   health: () => Promise<Record<string, unknown> & { ok: boolean }>;
   log: Logger;
 }
@@ -57,6 +60,8 @@ const STATUS: Record<string, number> = {
   CHAIN_UNREACHABLE: 503,
   RECEIPT_PENDING: 504,
 };
+
+const BLOBS_AT_HAND = 12;
 
 /** Room for everything in a body but the inputs. */
 const ENVELOPE = 32_768;
@@ -125,7 +130,8 @@ export async function createGatewayServer(options: GatewayServerOptions): Promis
     const { batchId, position, orderHash } = await orderOf(request);
     if (batchId === null || position === null) throw notFound(`the batch of order ${orderHash}`);
     const orders = await placedInBatch(store, batchId);
-    return json(reply, { batchId, ...(options.inclusionOf(orders, position) as object) });
+    const blobs = await blobsOfBatch(store, batchId);
+    return json(reply, { batchId, ...(options.inclusionOf(orders, position, blobs) as object) });
   });
   server.get("/v1/programs", async (): Promise<ServedProgram[]> =>
     [...offers].map(([programRoot, { program, price }]) => ({
@@ -147,6 +153,20 @@ export async function createGatewayServer(options: GatewayServerOptions): Promis
     const root = hashOf(request);
     const data = await values.read(root);
     if (data === undefined) throw notFound(`value ${root}`);
+    return bytes(reply, data);
+  });
+  // Made from the batch's orders, which stay in the store; whoever fetches it checks it against the hash.
+  const blobs = new Map<Hex, Uint8Array>();
+  server.get<{ Params: HashParams }>("/v1/blobs/:hash", async (request, reply) => {
+    const hash = hashOf(request);
+    let data = blobs.get(hash);
+    if (data === undefined) {
+      const place = await placeOfBlob(store, hash);
+      if (place === undefined) throw notFound(`blob ${hash}`);
+      data = hexToBytes(options.blobOf(await placedInBatch(store, place.batchId), place.position));
+      blobs.set(hash, data);
+      if (blobs.size > BLOBS_AT_HAND) blobs.delete(blobs.keys().next().value!);
+    }
     return bytes(reply, data);
   });
   server.get("/v1/health", async (_, reply) => {

@@ -88,6 +88,13 @@ export const GATEWAY_MIGRATIONS = [
     tokens double precision not null,
     at timestamptz not null
   )`,
+  `create table batch_blob (
+    versioned_hash text primary key,
+    batch_id text not null,
+    position int not null,
+    commitment text not null
+  );
+  create index batch_blob_batch on batch_blob (batch_id, position)`,
 ];
 
 /** A database of its own in a folder, or the PostgreSQL that all gateways of an executor share. */

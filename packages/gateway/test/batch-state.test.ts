@@ -55,7 +55,10 @@ test("orders come in once, vouchers must cover them, batches take each once and 
   expect((await write(placing(4, 5n, 15n))).size).toBe(1);
   expect(await waitingOrders(store)).toMatchObject({ count: 3, claimBy: 1001n });
 
-  const identify = (orders: readonly Placed[]) => hash(orders.map(({ orderHash }) => orderHash).join());
+  const identify = (orders: readonly Placed[]) => ({
+    batchId: hash(orders.map(({ orderHash }) => orderHash).join()),
+    blobs: [],
+  });
   const first = (await sealBatch(store, 2, identify))!;
   const second = (await sealBatch(store, 2, identify))!;
   expect(await sealBatch(store, 2, identify)).toBeUndefined();

@@ -99,6 +99,7 @@ export async function openRig(
     addressRate: options.addressRate ?? 10_000,
     trustProxy: false,
     inclusionOf: () => ({}),
+    blobOf: () => zero,
     health: async () => ({ ok: true }),
     log,
   });

@@ -2,11 +2,13 @@ import {
   bytesToHex,
   concatBytes,
   concatHex,
+  fromRlp,
   type Hash,
   type Hex,
   hexToBytes,
   numberToHex,
   sha256,
+  toRlp,
 } from "viem";
 import { AssayError } from "@assay/tensor";
 import { type BatchEntry, decodeEntry, encodeEntry, ENTRIES_PER_BLOB, ENTRY_BYTES } from "./batches.ts";
@@ -158,6 +160,32 @@ export async function sidecarProofs(blobs: readonly CommittedBlob[], cells: bool
   }
   const library = await kzgOfCells();
   return blobs.flatMap(({ blob }) => library.computeCellsAndProofs(blob)[1] as Hex[]);
+}
+
+/** What travels with a blob transaction and is no part of it: hash and signature know the versioned hashes alone. */
+export interface BlobSidecar {
+  versionedHashes: Hash[];
+  blobs: Hex[];
+  commitments: Hex[];
+  /** One per blob, or 128 per blob (EIP-7594). */
+  proofs: Hex[];
+}
+
+/** The sidecar of blobs whose proofs are known (`sidecarProofs`). */
+export function sidecarOf(blobs: readonly CommittedBlob[], proofs: readonly Hex[]): BlobSidecar {
+  return {
+    versionedHashes: blobs.map(({ versionedHash }) => versionedHash),
+    blobs: blobs.map(({ blob }) => blob),
+    commitments: blobs.map(({ commitment }) => commitment),
+    proofs: [...proofs],
+  };
+}
+
+/** A signed blob transaction as nodes want it sent: with its sidecar. */
+export function withSidecar(signed: Hex, { blobs, commitments, proofs }: BlobSidecar): Hex {
+  const payload = fromRlp(`0x${signed.slice(4)}`, "hex");
+  const version = proofs.length === blobs.length ? [] : ["0x01" as Hex];
+  return concatHex(["0x03", toRlp([payload, ...version, blobs, commitments, proofs] as Hex[])]);
 }
 
 /** Where a blob's polynomial has its field element number `element`. */

@@ -20,6 +20,7 @@ import {
 } from "viem/actions";
 import { setTimeout } from "node:timers/promises";
 import { AssayError } from "@assay/tensor";
+import type { BlobSidecar } from "./blobs.ts";
 import { toAssayError } from "./errors.ts";
 
 /** Any viem client: reads need no account, writes send from its account, by `transact` where it has one. */
@@ -30,6 +31,10 @@ export interface Transaction {
   to: Address;
   data: Hex;
   functionName: string;
+  /** Where it cannot be estimated. */
+  gas?: bigint;
+  /** Of a transaction with blobs. */
+  sidecar?: BlobSidecar;
 }
 
 /** Sends a transaction and waits until it is in a block: a service's own way to, with fees and nonces under control. */

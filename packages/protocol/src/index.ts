@@ -45,13 +45,16 @@ export {
 } from "./batches.ts";
 export {
   blobOpening,
+  type BlobSidecar,
   commitBlob,
   type CommittedBlob,
   decodeBlobs,
   encodeBlobs,
   isBlob,
+  sidecarProofs,
   verifyBlobOpening,
   versionedHash,
+  withSidecar,
 } from "./blobs.ts";
 export { isSignedBy, isValidSignature } from "./signatures.ts";
 export {

@@ -16,7 +16,8 @@ export type AlertName =
   | "low_tokens"
   | "rpc_disagrees"
   | "bond_limit"
-  | "own_runs_differ";
+  | "own_runs_differ"
+  | "blob_missing";
 
 /** What a webhook gets, as JSON. */
 export interface AlertMessage {

@@ -18,6 +18,7 @@ export { fetchBytes, type FetchOptions } from "./fetch.ts";
 export { inputsOf } from "./inputs.ts";
 export { type Journal, type Sent, storeJournal } from "./journal.ts";
 export { JobRunner, Serial } from "./jobs.ts";
+export { kzg } from "./kzg.ts";
 export { defaultLogger, errorFields, type Logger } from "./log.ts";
 export { Monitor, type NodeState } from "./monitor.ts";
 export { Operations, type OperationsOptions, type ServiceOperations, startOperations } from "./operations.ts";

@@ -10,6 +10,9 @@ export interface Sent extends Transaction {
   maxPriorityFeePerGas: bigint;
   /** Of a chain without EIP-1559: `maxFeePerGas` is its gas price. */
   legacy: boolean;
+  /** Of a transaction with blobs. */
+  maxFeePerBlobGas?: bigint;
+  /** As signed: without its sidecar, if it has one. */
   raw: Hex;
   /** All that were signed for this nonce, the newest last. */
   hashes: Hash[];
@@ -23,7 +26,7 @@ export interface Journal {
   all(): Promise<Sent[]>;
 }
 
-const AMOUNTS = ["gas", "maxFeePerGas", "maxPriorityFeePerGas"];
+const AMOUNTS = ["gas", "maxFeePerGas", "maxPriorityFeePerGas", "maxFeePerBlobGas"];
 
 /** A journal among a store's notes (`NOTE_SCHEMA`). */
 export function storeJournal(store: Queryable): Journal {

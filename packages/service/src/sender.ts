@@ -4,11 +4,13 @@ import {
   toAssayError,
   type Transaction,
   TRANSACTION_GAS_CAP,
+  withSidecar,
 } from "@assay/protocol";
 import { AssayError } from "@assay/tensor";
 import { type Hash, type Hex, keccak256, type LocalAccount, type TransactionReceipt } from "viem";
 import {
   estimateMaxPriorityFeePerGas,
+  getBlobBaseFee,
   getBlock,
   getGasPrice,
   getTransactionCount,
@@ -50,11 +52,18 @@ const URGENT = new Set([
 
 /** Nodes want a replacement to pay a tenth more at least. */
 const bumped = (fee: bigint) => (fee * 5n) / 4n + 1n;
+/** And twice as much of one with blobs. */
+const doubled = (fee: bigint) => 2n * fee + 1n;
+/** Mined transactions with blobs to keep for a reorg; nodes keep them too, and they are large. */
+const BLOBS_KEPT = 2;
 
 /**
  * Sends transactions of one account: nonces in order, several under way, the same nonce for more when one is stuck, the
  * same bytes again when an answer was lost or a reorg has undone one. What was sent is in the journal before it goes out, so
  * that a process that was killed finds its transactions again and never sends two for one nonce.
+ *
+ * Transactions with blobs are sent while no others are under way, and the other way round: nodes keep them in a pool of
+ * their own, and refuse an account's transaction for one pool while it has some in the other.
  */
 export class Sender {
   readonly #options: SenderOptions;
@@ -68,6 +77,8 @@ export class Sender {
   #journal: Journal | undefined;
   #recovered: Promise<unknown> = Promise.resolve();
   #stuck = 0;
+  /** Transactions with blobs, and urgent ones, that wait for the others to be mined. */
+  readonly #waiting = { blobs: 0, urgent: 0 };
 
   constructor(options: SenderOptions) {
     this.#options = options;
@@ -105,19 +116,49 @@ export class Sender {
     const { functionName } = transaction;
     const urgent = URGENT.has(functionName);
     await this.#recovered;
-    const done = await this.#turns.take(urgent);
     try {
-      this.#signal.throwIfAborted();
-      const sent = await this.#turns.alone(() => this.#send(transaction, urgent));
-      this.#options.observe?.("sent", functionName);
-      const receipt = await this.#untilMined(sent, urgent);
-      this.#options.observe?.(receipt.status === "success" ? "mined" : "reverted", functionName);
-      return receipt;
+      for (;;) {
+        await this.#untilClear(transaction, urgent);
+        const done = await this.#turns.take(urgent);
+        try {
+          this.#signal.throwIfAborted();
+          const sent = await this.#turns.alone(async () =>
+            this.#isClear(transaction) ? this.#send(transaction, urgent) : undefined,
+          );
+          if (sent === undefined) continue;
+          this.#options.observe?.("sent", functionName);
+          const receipt = await this.#untilMined(sent, urgent);
+          this.#options.observe?.(receipt.status === "success" ? "mined" : "reverted", functionName);
+          return receipt;
+        } finally {
+          done();
+        }
+      }
     } catch (error) {
       this.#options.observe?.("failed", functionName);
       throw toAssayError(error);
+    }
+  }
+
+  /** Whether no transaction for a node's other pool is under way. */
+  #isClear({ sidecar }: Transaction): boolean {
+    return [...this.#inFlight.values()].every(
+      (sent) => (sent.sidecar === undefined) === (sidecar === undefined),
+    );
+  }
+
+  async #untilClear(transaction: Transaction, urgent: boolean): Promise<void> {
+    const kind = transaction.sidecar !== undefined ? "blobs" : urgent ? "urgent" : undefined;
+    // So that blobs get their turn, what is neither urgent nor blobs waits for those that wait already.
+    const clear = () => this.#isClear(transaction) && (kind !== undefined || this.#waiting.blobs === 0);
+    if (kind !== undefined) this.#waiting[kind]++;
+    try {
+      while (!clear()) {
+        this.#signal.throwIfAborted();
+        await pause(Math.min(this.#options.pollInterval ?? 1_000, 100), this.#signal);
+      }
     } finally {
-      done();
+      if (kind !== undefined) this.#waiting[kind]--;
     }
   }
 
@@ -130,8 +171,9 @@ export class Sender {
 
   async #send(transaction: Transaction, urgent: boolean): Promise<Sent> {
     const { client, account } = this.#options;
-    const gas = await gasFor(client, account, transaction);
-    let fees = await this.#fees(urgent);
+    const gas = transaction.gas ?? (await gasFor(client, account, transaction));
+    const withBlobs = transaction.sidecar !== undefined;
+    let fees = await this.#fees(urgent, withBlobs);
     for (let attempt = 0; ; attempt++) {
       const nonce = await this.#nextNonce();
       const sent = await this.#sign({ ...transaction, nonce, gas, ...fees });
@@ -157,7 +199,9 @@ export class Sender {
   /** Undefined once the node may have it; else why it does not. */
   async #broadcast(sent: Sent): Promise<Error | undefined> {
     try {
-      await sendRawTransaction(this.#options.client, { serializedTransaction: sent.raw });
+      const { raw, sidecar } = sent;
+      const serializedTransaction = sidecar === undefined ? raw : withSidecar(raw, sidecar);
+      await sendRawTransaction(this.#options.client, { serializedTransaction });
       return undefined;
     } catch (error) {
       const text = messageOf(error);
@@ -178,9 +222,12 @@ export class Sender {
     return Math.max(pending, floor, ...[...this.#inFlight.keys()].map((nonce) => nonce + 1));
   }
 
-  async #fees(urgent: boolean): Promise<Fees> {
+  async #fees(urgent: boolean, withBlobs: boolean): Promise<Fees> {
     const { client, maxFeePerGas: limit } = this.#options;
-    const { baseFeePerGas } = await getBlock(client);
+    const [{ baseFeePerGas }, blobFee] = await Promise.all([
+      getBlock(client),
+      withBlobs ? getBlobBaseFee(client) : undefined,
+    ]);
     if (baseFeePerGas === null) {
       const gasPrice = await getGasPrice(client);
       return { maxFeePerGas: gasPrice, maxPriorityFeePerGas: gasPrice, legacy: true };
@@ -194,21 +241,46 @@ export class Sender {
         { hint: "tried again until fees fall; raise maxFeePerGas to send at once" },
       );
     const maxFeePerGas = limit !== undefined && !urgent && wanted > limit ? limit : wanted;
-    return { maxFeePerGas, maxPriorityFeePerGas: tip < maxFeePerGas ? tip : maxFeePerGas, legacy: false };
+    const maxPriorityFeePerGas = tip < maxFeePerGas ? tip : maxFeePerGas;
+    const fees = { maxFeePerGas, maxPriorityFeePerGas, legacy: false };
+    return blobFee === undefined ? fees : { ...fees, maxFeePerBlobGas: doubled(blobFee) };
   }
 
   async #sign(fields: Transaction & Fees & { nonce: number; gas: bigint; hashes?: Hash[] }): Promise<Sent> {
     const { account, chainId } = this.#options;
     const { to, data, nonce, functionName, maxFeePerGas, maxPriorityFeePerGas, legacy } = fields;
+    const { sidecar, maxFeePerBlobGas } = fields;
     const gas = fields.gas < TRANSACTION_GAS_CAP ? fields.gas : TRANSACTION_GAS_CAP;
     const common = { chainId, to, data, nonce, gas };
     const raw: Hex = await account.signTransaction(
       legacy
         ? { ...common, type: "legacy", gasPrice: maxFeePerGas }
-        : { ...common, type: "eip1559", maxFeePerGas, maxPriorityFeePerGas },
+        : sidecar === undefined || maxFeePerBlobGas === undefined
+          ? { ...common, type: "eip1559", maxFeePerGas, maxPriorityFeePerGas }
+          : {
+              ...common,
+              type: "eip4844",
+              maxFeePerGas,
+              maxPriorityFeePerGas,
+              maxFeePerBlobGas,
+              blobVersionedHashes: sidecar.versionedHashes,
+            },
     );
     const hashes = [...(fields.hashes ?? []), keccak256(raw)];
-    return { to, data, functionName, nonce, gas, maxFeePerGas, maxPriorityFeePerGas, legacy, raw, hashes };
+    return {
+      to,
+      data,
+      functionName,
+      nonce,
+      gas,
+      maxFeePerGas,
+      maxPriorityFeePerGas,
+      legacy,
+      raw,
+      hashes,
+      ...(sidecar !== undefined && { sidecar }),
+      ...(maxFeePerBlobGas !== undefined && { maxFeePerBlobGas }),
+    };
   }
 
   /** Any of the transactions sent for this nonce may be the one that was mined. */
@@ -250,7 +322,7 @@ export class Sender {
             wasStuck = true;
             if (count === sent.nonce) sent = await this.#replace(sent, urgent);
             else if (count < sent.nonce) await this.#fillGap(count, sent.nonce);
-          } else if (look % 10 === 9) await this.#broadcast(sent); // in case it was dropped, or never arrived
+          } else if (look % (sent.sidecar === undefined ? 10 : 60) === 9) await this.#broadcast(sent); // in case it was dropped, or never arrived
         } catch (error) {
           if (error instanceof AssayError && error.code === "TRANSACTION_REPLACED") throw error;
           log.warn(
@@ -272,6 +344,8 @@ export class Sender {
   #keep(sent: Sent): void {
     this.#floor = { nonce: Math.max(this.#floor.nonce, sent.nonce + 1), until: Date.now() + 15_000 };
     this.#mined.set(sent.nonce, sent);
+    const withBlobs = [...this.#mined.values()].filter(({ sidecar }) => sidecar !== undefined);
+    for (const { nonce } of withBlobs.slice(0, -BLOBS_KEPT)) this.#mined.delete(nonce);
     for (const nonce of this.#mined.keys()) {
       if (this.#mined.size <= 256) break;
       this.#mined.delete(nonce);
@@ -286,18 +360,20 @@ export class Sender {
   /** The same transaction for more. */
   async #replace(sent: Sent, urgent: boolean): Promise<Sent> {
     const { log, maxFeePerGas: limit, observe } = this.#options;
-    const market = await this.#fees(true);
+    const market = await this.#fees(true, sent.sidecar !== undefined);
     const old = raised(sent);
-    const fees = {
+    const fees: Fees = {
       legacy: sent.legacy,
-      maxFeePerGas: market.maxFeePerGas > old.maxFeePerGas ? market.maxFeePerGas : old.maxFeePerGas,
-      maxPriorityFeePerGas:
-        market.maxPriorityFeePerGas > old.maxPriorityFeePerGas
-          ? market.maxPriorityFeePerGas
-          : old.maxPriorityFeePerGas,
+      maxFeePerGas: larger(market.maxFeePerGas, old.maxFeePerGas),
+      maxPriorityFeePerGas: larger(market.maxPriorityFeePerGas, old.maxPriorityFeePerGas),
+      ...(old.maxFeePerBlobGas !== undefined && {
+        maxFeePerBlobGas: larger(market.maxFeePerBlobGas ?? 0n, old.maxFeePerBlobGas),
+      }),
     };
     const fields = { nonce: sent.nonce, function: sent.functionName };
-    if (limit !== undefined && !urgent && fees.maxFeePerGas > limit) {
+    // Blobs that are stuck hold up what is urgent: then they are no less so.
+    const pressing = urgent || (sent.sidecar !== undefined && this.#waiting.urgent > 0);
+    if (limit !== undefined && !pressing && fees.maxFeePerGas > limit) {
       log.warn({ ...fields, maxFeePerGas: limit.toString() }, "transaction is stuck at the fee limit");
       await this.#broadcast(sent);
       return sent;
@@ -331,11 +407,21 @@ interface Fees {
   maxFeePerGas: bigint;
   maxPriorityFeePerGas: bigint;
   legacy: boolean;
+  /** Of a transaction with blobs. */
+  maxFeePerBlobGas?: bigint;
 }
 
-function raised({ maxFeePerGas, maxPriorityFeePerGas, legacy }: Fees): Fees {
-  return { maxFeePerGas: bumped(maxFeePerGas), maxPriorityFeePerGas: bumped(maxPriorityFeePerGas), legacy };
+function raised({ maxFeePerGas, maxPriorityFeePerGas, legacy, maxFeePerBlobGas }: Fees): Fees {
+  const more = maxFeePerBlobGas === undefined ? bumped : doubled;
+  return {
+    maxFeePerGas: more(maxFeePerGas),
+    maxPriorityFeePerGas: more(maxPriorityFeePerGas),
+    legacy,
+    ...(maxFeePerBlobGas !== undefined && { maxFeePerBlobGas: more(maxFeePerBlobGas) }),
+  };
 }
+
+const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b);
 
 /** What the node said, however viem has wrapped it. */
 function messageOf(error: unknown): string {

@@ -1,6 +1,6 @@
 import { Command, Option } from "commander";
 import { startExecutor, startRunner, startWorker } from "@assay/executor";
-import { type GatewayOptions, startGateway } from "@assay/gateway";
+import { BATCH_DATA, type BatchData, type GatewayOptions, startGateway } from "@assay/gateway";
 import { AssayError } from "@assay/tensor";
 import { connect, connectAccount } from "../connect.ts";
 import { ensureStake } from "../funds.ts";
@@ -39,6 +39,7 @@ interface Options extends ChainOptions, AccountOptions, ModelOptions {
   confirmations: number;
   batchSize?: number;
   batchAge: number;
+  batchData: BatchData;
   claimBy: number;
   rate: number;
   trustProxy?: boolean;
@@ -87,6 +88,14 @@ export function gatewayStartCommand(): Command {
     .option("--confirmations <n>", "blocks to stay behind the head", integer(), 0)
     .option("--batch-size <n>", "claims that make a batch at once; default: as many as fit", integer(1))
     .option("--batch-age <seconds>", "how long a receipt waits for others", integer(), 60)
+    .addOption(
+      new Option(
+        "--batch-data <form>",
+        "where claims go; auto: blobs where the chain has them, else calldata",
+      )
+        .choices(BATCH_DATA)
+        .default("auto"),
+    )
     .option("--claim-by <seconds>", "how soon after its receipt a claim is promised", integer(60), 900)
     .option("--rate <n>", "requests of one address in a second", integer(1), 200)
     .option("--trust-proxy", "believe X-Forwarded-For; only behind a proxy that sets it");
@@ -172,6 +181,7 @@ async function serve(
         age: options.batchAge * 1000,
         ...(options.batchSize !== undefined && { size: options.batchSize }),
       },
+      batchData: options.batchData,
       claimSeconds: options.claimBy,
       confirmations: options.confirmations,
     });

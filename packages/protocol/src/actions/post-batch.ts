@@ -1,13 +1,4 @@
-import {
-  concatHex,
-  encodeFunctionData,
-  fromRlp,
-  type Hash,
-  type Hex,
-  parseAbi,
-  toRlp,
-  type TransactionReceipt,
-} from "viem";
+import { encodeFunctionData, type Hash, type Hex, parseAbi, type TransactionReceipt } from "viem";
 import {
   estimateFeesPerGas,
   getBlobBaseFee,
@@ -19,7 +10,7 @@ import {
 import { AssayError } from "@assay/tensor";
 import { batchMarketAbi } from "../abi/batch-market.ts";
 import { batchId, type BatchHeader } from "../batches.ts";
-import { type CommittedBlob, sidecarProofs } from "../blobs.ts";
+import { type CommittedBlob, sidecarOf, sidecarProofs, withSidecar } from "../blobs.ts";
 import { type AssayClient, pollingInterval, sender, TRANSACTION_GAS_CAP, write } from "../client.ts";
 import type { Deployment } from "../deployment.ts";
 import { toAssayError } from "../errors.ts";
@@ -66,6 +57,8 @@ export interface BlobTransactionParameters {
   calls: readonly Hex[];
   /** Proofs per cell (EIP-7594, what mainnet takes) or per blob (what development chains take). Default: by chain. */
   cellProofs?: boolean;
+  /** From `sidecarProofs`, where they were computed elsewhere (in a thread of its own). */
+  proofs?: readonly Hex[];
 }
 
 /**
@@ -85,44 +78,48 @@ export async function sendBlobTransaction(
     });
   try {
     const chainId = await getChainId(client);
-    const [nonce, fees, blobFee, proofs] = await Promise.all([
+    const cells = parameters.cellProofs ?? chainId !== 31337;
+    const sidecar = sidecarOf(blobs, parameters.proofs ?? (await sidecarProofs(blobs, cells)));
+    const to = parameters.deployment.batchMarket;
+    const data = encodeFunctionData({ abi: multicallAbi, functionName: "multicall", args: [calls] });
+    // Gas cannot be estimated: no node runs a call with blobs that it has not got.
+    const most = BLOB_POST_GAS * BigInt(calls.length);
+    const gas = most < TRANSACTION_GAS_CAP ? most : TRANSACTION_GAS_CAP;
+    const reverted = (hash: Hash) =>
+      new AssayError("TRANSACTION_REVERTED", `the batch reverted in transaction ${hash}`);
+    if (client.transact !== undefined) {
+      const receipt = await client.transact({ to, data, functionName: "postBatch", gas, sidecar });
+      if (receipt.status !== "success") throw reverted(receipt.transactionHash);
+      return receipt;
+    }
+    const [nonce, fees, blobFee] = await Promise.all([
       getTransactionCount(client, { address: account.address, blockTag: "pending" }),
       estimateFeesPerGas(client, { chain: client.chain ?? null, type: "eip1559" } as never) as Promise<{
         maxFeePerGas: bigint;
         maxPriorityFeePerGas: bigint;
       }>,
       getBlobBaseFee(client),
-      sidecarProofs(blobs, parameters.cellProofs ?? chainId !== 31337),
     ]);
-    // Gas cannot be estimated: no node runs a call with blobs that it has not got.
     const signed = await account.signTransaction({
       type: "eip4844",
       chainId,
       nonce,
-      to: parameters.deployment.batchMarket,
-      data: encodeFunctionData({ abi: multicallAbi, functionName: "multicall", args: [calls] }),
-      gas:
-        BLOB_POST_GAS * BigInt(calls.length) < TRANSACTION_GAS_CAP
-          ? BLOB_POST_GAS * BigInt(calls.length)
-          : TRANSACTION_GAS_CAP,
+      to,
+      data,
+      gas,
       maxFeePerGas: fees.maxFeePerGas,
       maxPriorityFeePerGas: fees.maxPriorityFeePerGas,
       // A few blocks of the steepest rise.
       maxFeePerBlobGas: 2n * blobFee + 1n,
-      blobVersionedHashes: blobs.map(({ versionedHash }) => versionedHash),
+      blobVersionedHashes: sidecar.versionedHashes,
     });
-    const payload = fromRlp(`0x${signed.slice(4)}`, "hex") as Hex[];
-    const sidecar = [blobs.map(({ blob }) => blob), blobs.map(({ commitment }) => commitment), proofs];
-    const wrapped =
-      proofs.length === blobs.length ? [payload, ...sidecar] : [payload, "0x01" as Hex, ...sidecar];
-    const serializedTransaction = concatHex(["0x03", toRlp(wrapped as Hex[])]);
+    const serializedTransaction = withSidecar(signed, sidecar);
     const hash = await sendRawTransaction(client, { serializedTransaction });
     const receipt = await waitForTransactionReceipt(client, {
       hash,
       pollingInterval: pollingInterval(client),
     });
-    if (receipt.status !== "success")
-      throw new AssayError("TRANSACTION_REVERTED", `the batch reverted in transaction ${hash}`);
+    if (receipt.status !== "success") throw reverted(hash);
     return receipt;
   } catch (error) {
     throw toAssayError(error);
@@ -144,6 +141,8 @@ export interface PostBatchParameters {
   /** Calls made before, in the same transaction: `redeemCall`, `finaliseBatchesCall`. */
   before?: readonly Hex[];
   cellProofs?: boolean;
+  /** See {@link BlobTransactionParameters}. */
+  proofs?: readonly Hex[];
 }
 
 /**
@@ -157,7 +156,7 @@ export interface PostBatchParameters {
  */
 export async function postBatch(
   client: AssayClient,
-  { deployment, header, blobs, signature = "0x", before = [], cellProofs }: PostBatchParameters,
+  { deployment, header, blobs, signature = "0x", before = [], cellProofs, proofs }: PostBatchParameters,
 ): Promise<PostBatchReturnType> {
   const call = encodeFunctionData({
     abi: batchMarketAbi,
@@ -169,6 +168,7 @@ export async function postBatch(
     blobs,
     calls: [...before, call],
     ...(cellProofs !== undefined && { cellProofs }),
+    ...(proofs !== undefined && { proofs }),
   });
   return { batchId: batchId(deployment, header), receipt };
 }
