@@ -53,6 +53,6 @@ export default defineConfig({
   test: {
     solidity: deep
       ? { fuzz: { runs: 10_000 }, invariant: { runs: 1_000, depth: 256 } }
-      : { fuzz: { runs: 256 }, invariant: { runs: 64, depth: 64 } },
+      : { fuzz: { runs: 256 }, invariant: { runs: 1_000, depth: 64 } },
   },
 });

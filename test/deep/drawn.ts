@@ -1,5 +1,5 @@
 import { type Kernel, type KernelInput, Verdict } from "@assay/numerics";
-import { DType } from "@assay/tensor";
+import { DType, dtypeSize } from "@assay/tensor";
 import {
   atMost,
   less,
@@ -147,5 +147,8 @@ export function spoilt(input: KernelInput, next: Next): { input: KernelInput; hi
   const chosen = next() % changes.length;
   // an input without operands has nothing to replace
   if (input.operands.length === 0 && chosen >= 4) return { input, hint: false };
-  return { input: { ...input, ...changes[chosen]!() }, hint: chosen < 4 };
+  const changed = { ...input, ...changes[chosen]!() };
+  // the verifier reads a claim from the element's own bytes: it is never wider than its type
+  const claimed = BigInt.asUintN(8 * dtypeSize(changed.dtype), changed.claimed);
+  return { input: { ...changed, claimed }, hint: chosen < 4 };
 }
