@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import Assay from "../ignition/modules/Assay.ts";
-import { connect } from "./actors/node.ts";
+import { connect, ignitionOptions } from "./actors/node.ts";
 
 const unit = 10n ** 18n;
 
@@ -8,7 +8,7 @@ describe("ignition module Assay", () => {
   it("deploys everything on a chain with real limits and wires it once", async () => {
     const connection = await connect();
     // The contracts' types come from build artifacts, which a type check must not need.
-    const deployed = (await connection.ignition.deploy(Assay)) as unknown as Record<
+    const deployed = (await connection.ignition.deploy(Assay, ignitionOptions())) as unknown as Record<
       | "stakeManager"
       | "market"
       | "referee"

@@ -3,6 +3,7 @@
  * Rust, in this process) or `anvil` (Foundry's, from npm). Either way with the limits of a real chain: Osaka, 24,576
  * bytes of code, 2^24 gas a transaction (EIP-7825), 60M gas a block.
  */
+import { randomUUID } from "node:crypto";
 import hre from "hardhat";
 import { createTestClient, http } from "viem";
 import { type ChainNode, startAnvil } from "./anvil.ts";
@@ -18,6 +19,15 @@ export async function startNode(kind: NodeKind = NODE): Promise<ChainNode> {
   const { address, port } = await server.listen();
   return { rpc: `http://${address}:${port}`, close: () => server.close() };
 }
+
+/** For Ignition: a journal of its own for each node of chain 31337, and no wait for blocks that nobody mines. */
+export const ignitionOptions = () =>
+  NODE === "hardhat"
+    ? {}
+    : {
+        deploymentId: `test-${randomUUID()}`,
+        config: { requiredConfirmations: 1, blockPollingInterval: 50 },
+      };
 
 /** A Hardhat connection to a chain of its own: in this process, or a node of the chosen kind. */
 export async function connect(override: { allowBlocksWithSameTimestamp?: boolean } = {}) {

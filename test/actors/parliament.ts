@@ -16,7 +16,7 @@ import {
 } from "viem";
 import Assay from "../../ignition/modules/Assay.ts";
 import { DEFAULT_GOVERNANCE, DEFAULT_TERMS } from "../../ignition/defaultTerms.ts";
-import { connect } from "./node.ts";
+import { connect, ignitionOptions } from "./node.ts";
 
 export interface Contract {
   readonly address: Address;
@@ -52,7 +52,10 @@ export const TERMS = { ...DEFAULT_TERMS };
 export async function openParliament({ sameTime = false } = {}) {
   const connection = await connect({ allowBlocksWithSameTimestamp: sameTime });
   const { viem, ignition, networkHelpers } = connection;
-  const deployed = (await ignition.deploy(Assay)) as unknown as Record<Name, { address: Address }>;
+  const deployed = (await ignition.deploy(Assay, ignitionOptions())) as unknown as Record<
+    Name,
+    { address: Address }
+  >;
   const contracts = {} as Record<Name, Contract>;
   for (const [key, name] of Object.entries(NAMES) as [Name, string][])
     contracts[key] = {
