@@ -34,7 +34,8 @@ import {
 } from "./state.ts";
 import { addBatches, readBlobBatch, unreadBatches } from "./batches.ts";
 import { Policy } from "./policy.ts";
-import { step, type StepContext } from "./steps.ts";
+import type { StepContext } from "./step-context.ts";
+import { step } from "./steps.ts";
 
 /** A running challenger. */
 export interface Challenger {
