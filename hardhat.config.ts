@@ -51,8 +51,14 @@ export default defineConfig({
   // Solidity tests stand beside the contracts (*.t.sol); what only they use is in test/solidity.
   paths: { tests: { solidity: "./test/solidity" } },
   test: {
-    solidity: deep
-      ? { fuzz: { runs: 10_000 }, invariant: { runs: 1_000, depth: 256 } }
-      : { fuzz: { runs: 256 }, invariant: { runs: 1_000, depth: 64 } },
+    solidity: {
+      profiles: {
+        default: deep
+          ? { fuzz: { runs: 10_000 }, invariant: { runs: 1_000, depth: 256 } }
+          : { fuzz: { runs: 256 }, invariant: { runs: 1_000, depth: 64 } },
+        // For scripts/mutation.ts, which runs them hundreds of times.
+        quick: { fuzz: { runs: 64 }, invariant: { runs: 16, depth: 64 } },
+      },
+    },
   },
 });

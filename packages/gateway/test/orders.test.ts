@@ -125,15 +125,18 @@ test("what an order that failed had set aside is free again", async () => {
 
 test("floods are held off, by address and by stranger", async () => {
   const few = { each: { burst: 3, perSecond: 0.01 }, all: { burst: 100, perSecond: 1 } };
-  const small = await openRig({ addressRate: 20, limits: { strangers: few, contracts: few } });
+  const small = await openRig({ addressRate: 5, limits: { strangers: few, contracts: few } });
   try {
     const submitted = await signed();
     const forged = body({ ...submitted, order: { ...submitted.order, nonce: 10n ** 9n } });
     const codes = (await Promise.all(Array.from({ length: 30 }, () => small.post(forged)))).map(
       ({ status, json }) => `${status} ${json.error!.message}`,
     );
-    expect(codes.filter((code) => code === "429 too many requests from this address")).toHaveLength(10);
-    expect(codes.filter((code) => code === "429 too many orders")).toHaveLength(17);
+    const refused = (reason: string) => codes.filter((code) => code === `429 ${reason}`).length;
+    // How many of either depends on how long the requests take.
+    expect(refused("too many requests from this address")).toBeGreaterThan(0);
+    expect(refused("too many orders")).toBeGreaterThan(0);
+    expect(refused("too many requests from this address") + refused("too many orders")).toBe(27);
     expect(small.runs()).toBe(0);
   } finally {
     await small.close();
