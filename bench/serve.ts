@@ -35,7 +35,7 @@ import type { PlainArguments, PlainMeasure } from "./serve-plain.ts";
 
 const root = join(import.meta.dirname, "..");
 const shared = join(process.env.ASSAY_SHARED ?? join(root, "../shared"), "models");
-const SHARED_MODELS = ["sklearn-lr-mnist", "super-resolution-10", "tribuo-tinybert"];
+const SHARED_MODELS = ["policy-apollo", "super-resolution-10", "tribuo-tinybert"];
 /** Token units; a multiple of the market's price unit. */
 const PRICE = 10n ** 9n;
 const unit = 10n ** 18n;

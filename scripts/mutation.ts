@@ -126,7 +126,8 @@ function mutantsOf(source: string, content: string, ast: Node): Mutant[] {
       add(start, start + 1, "");
     } else if (node.nodeType === "ExpressionStatement") {
       const [start, end] = range(node);
-      add(start, end, "");
+      // A statement without effect: there is no empty one.
+      add(start, end, "0");
     } else if (node.nodeType === "ModifierInvocation" && node.kind === "modifierInvocation") {
       const [start, end] = range(node);
       add(start, end, "");
