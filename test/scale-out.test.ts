@@ -87,8 +87,9 @@ test.skipIf(!installed)("requests are answered once each while workers and poste
   await ask(REQUESTS / 2);
   await died;
   workers[0]!.kill();
-  await ran[1];
+  // The first may have done all there was to do.
   await ask(REQUESTS / 2);
+  await ran[1];
   const claims = await until("all claims", async () => {
     const events = await getEvents(scene.people.other.client, { deployment: scene.deployment });
     const posted = events.flatMap((event) =>
