@@ -2,6 +2,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { challengerSettings } from "@assay/challenger";
 import { executorSettings } from "@assay/executor";
+import { gatewaySettings } from "@assay/gateway";
 import { type Settings, settingsTable } from "@assay/service";
 
 const BEGIN = "<!-- settings: written by scripts/settings-docs.ts -->";
@@ -9,6 +10,7 @@ const END = "<!-- end of settings -->";
 const pages: [string, Settings][] = [
   ["operate-executor.md", executorSettings],
   ["operate-challenger.md", challengerSettings],
+  ["operate-gateway.md", gatewaySettings],
 ];
 
 /** prettier has its own idea of how wide a column is. */

@@ -2,20 +2,13 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { type OrderAnswer, parseReceipt, wireJson } from "@assay/gateway";
-import {
-  fundChannel,
-  getEvents,
-  type Order,
-  orderHash,
-  orderTypedData,
-  receiptTypedData,
-  voucherTypedData,
-} from "@assay/protocol";
+import { type OrderAnswer, parseReceipt } from "@assay/gateway";
+import { fundChannel, getEvents, receiptTypedData } from "@assay/protocol";
 import { rootOf } from "@assay/service";
 import { type Hex, recoverTypedDataAddress } from "viem";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openPostgres, postgresInstalled, type TestPostgres } from "../packages/service/test/postgres.ts";
+import { sendOrder, type SignedOrder, signedOrder } from "./actors/orders.ts";
 import { MNEMONIC, openScene, type Scene, SHAPES, until } from "./actors/scene.ts";
 import type { ServiceArguments } from "./actors/service-process.ts";
 
@@ -67,29 +60,10 @@ function start(role: ServiceArguments["role"], name: string): { url: Promise<str
 }
 
 /** The `number`th order, of one of two requesters in turn, as it is sent. */
-async function orderOf(number: number): Promise<{ order: Order; hash: Hex; body: string }> {
-  const { deployment, people } = scene;
-  const { account } = number % 2 === 0 ? people.requester : people.other;
-  const domain = { chainId: deployment.chainId, batchMarket: deployment.batchMarket };
-  const inputs = scene.inputs(number);
-  const parties = { requester: account.address, executor: people.executor.account.address };
-  const order: Order = {
-    ...parties,
-    programRoot: scene.model.programRoot,
-    inputRoot: rootOf(inputs),
-    price: PRICE,
-    deadline: BigInt(Math.floor(Date.now() / 1000) + 600),
-    nonce: BigInt(number),
-  };
-  const voucher = { ...parties, cumulative: PRICE * BigInt(Math.floor(number / 2) + 1) };
-  const body = wireJson({
-    order,
-    signature: await account.signTypedData(orderTypedData(domain, order)),
-    inputs: Buffer.concat(inputs).toString("base64"),
-    voucher,
-    voucherSignature: await account.signTypedData(voucherTypedData(domain, voucher)),
-  });
-  return { order, hash: orderHash(domain, order), body };
+function orderOf(number: number): Promise<SignedOrder> {
+  const by = number % 2 === 0 ? scene.people.requester : scene.people.other;
+  const cumulative = PRICE * BigInt(Math.floor(number / 2) + 1);
+  return signedOrder(scene, { by, nonce: number, price: PRICE, cumulative });
 }
 
 test.skipIf(!installed)(
@@ -110,10 +84,8 @@ test.skipIf(!installed)(
     const ask = async (body: string, url: string): Promise<string> => {
       for (let at = url; ; at = second)
         try {
-          const headers = { "content-type": "application/json" };
-          const response = await fetch(`${at}/v1/orders`, { method: "POST", body, headers });
-          const text = await response.text();
-          if (response.ok) return text;
+          const { status, text } = await sendOrder(at, body);
+          if (status === 200) return text;
           expect(["RECEIPT_PENDING", "BUSY"], text).toContain(
             (JSON.parse(text) as { error: { code: string } }).error.code,
           );

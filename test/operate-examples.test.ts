@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { challengerSettings } from "@assay/challenger";
 import { executorSettings } from "@assay/executor";
+import { gatewaySettings } from "@assay/gateway";
 import { readSettingsFile, type Settings } from "@assay/service";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
@@ -11,6 +12,7 @@ const example = (name: string) => new URL(`../examples/operate/${name}`, import.
 const roles: [string, Settings][] = [
   ["executor", executorSettings],
   ["challenger", challengerSettings],
+  ["gateway", gatewaySettings],
 ];
 
 test("the tables of settings are those of the schemas (node scripts/settings-docs.ts)", async () => {

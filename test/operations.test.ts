@@ -1,24 +1,22 @@
 /** What an operator sees and what a service does about it: metrics, health, alerts, a full disk, nodes that lie. */
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { type ChallengerOptions, startChallenger } from "@assay/challenger";
 import { type ExecutorOptions, startExecutor } from "@assay/executor";
 import { deposit, getEvents, getRequest } from "@assay/protocol";
-import { type AlertMessage, defaultLogger, type Model } from "@assay/service";
+import { defaultLogger, type Model } from "@assay/service";
 import type { Hex } from "viem";
 import { getBlockNumber } from "viem/actions";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { nudged } from "./actors/backends.ts";
+import { health, metric, openWebhook, type Webhook } from "./actors/operations.ts";
 import { openProxy, type Proxy } from "./actors/proxy.ts";
 import { openScene, type Scene, SHAPES, STAKE, TERMS, until } from "./actors/scene.ts";
 
 let scene: Scene;
 let proxy: Proxy;
-let hook: Server;
+let hook: Webhook;
 let block = 0;
 let folders = 0;
-let alerts: AlertMessage[] = [];
 let lines: Record<string, unknown>[] = [];
 const log = defaultLogger("test", "info", { write: (line) => void lines.push(JSON.parse(line) as never) });
 const open = new Set<{ stop(): Promise<void> }>();
@@ -29,19 +27,11 @@ beforeAll(async () => {
   // Claims here are left open, and keep their collateral.
   await deposit(scene.people.executor.client, { deployment: scene.deployment, amount: STAKE });
   proxy = await openProxy(() => scene.rpc);
-  hook = createServer((request, response) => {
-    const parts: Buffer[] = [];
-    request.on("data", (part: Buffer) => parts.push(part));
-    request.on("end", () => {
-      alerts.push(JSON.parse(Buffer.concat(parts).toString()) as AlertMessage);
-      response.end();
-    });
-  });
-  await new Promise<void>((resolve) => hook.listen(0, "127.0.0.1", resolve));
+  hook = await openWebhook();
 });
 beforeEach(async () => {
   block = Number(await getBlockNumber(scene.people.other.client)) + 1;
-  alerts = [];
+  hook.alerts = [];
   lines = [];
 });
 afterEach(async () => {
@@ -65,7 +55,7 @@ function common() {
     pollInterval: 50,
     monitorInterval: 50,
     metricsPort: 0,
-    alertWebhook: `http://127.0.0.1:${(hook.address() as AddressInfo).port}/secret-token`,
+    alertWebhook: hook.url,
     log,
   };
 }
@@ -96,23 +86,6 @@ const history = async (claimId: Hex) =>
     .filter(({ args }) => "claimId" in args && args.claimId === claimId)
     .map(({ eventName }) => eventName);
 
-async function health(url: string | undefined) {
-  const response = await fetch(`${url}/health/ready`);
-  return { code: response.status, ...((await response.json()) as { problems: string[]; alerts: string[] }) };
-}
-
-/** One metric's value, by its name and labels. */
-async function metric(url: string | undefined, name: string, labels = ""): Promise<number | undefined> {
-  const text = await (await fetch(`${url}/metrics`)).text();
-  const line = text.split("\n").find((each) => each.startsWith(`${name}{`) && each.includes(labels));
-  return line === undefined ? undefined : Number(line.split(" ").at(-1));
-}
-
-const alerted = (alert: string, state = "raised") =>
-  until(`alert ${alert} ${state}`, async () =>
-    alerts.find((each) => each.alert === alert && each.state === state),
-  );
-
 test("a slash is seen in both services' metrics and alerts; two challengers at once do not hurt each other", async () => {
   const executor = await executorWith({ backend: cheat });
   const one = await challengerWith();
@@ -140,7 +113,7 @@ test("a slash is seen in both services' metrics and alerts; two challengers at o
   expect(await metric(executor.metricsUrl, "assay_run_seconds_count", 'what="trace"')).toBe(1);
   expect(await metric(one.metricsUrl, "assay_claims_settled_total", 'settlement="slashed"')).toBe(1);
   const told = await until("three alerts", async () => {
-    const slashed = alerts.filter(({ alert }) => alert === "slashed");
+    const slashed = hook.alerts.filter(({ alert }) => alert === "slashed");
     return slashed.length === 3 && slashed;
   });
   expect(told.map(({ service }) => service).sort()).toEqual(["challenger", "challenger", "executor"]);
@@ -154,7 +127,7 @@ test("with a full disk nothing new is accepted, and what is open is defended", a
   const claimId = await claimOf(await scene.ask());
   await first.stop();
   const full = await executorWith({ dataDir, minFreeDisk: Number.MAX_SAFE_INTEGER });
-  await alerted("disk");
+  await hook.alerted("disk");
   expect(await health(full.metricsUrl)).toMatchObject({ code: 503, problems: ["the disk is full"] });
   const ignored = await scene.ask({ sample: 1 });
   await challengerWith({ sampling: 1 });
@@ -179,15 +152,15 @@ test("a node that changes chains, goes back or goes away is waited out", async (
       async () => (await metric(executor.metricsUrl, "assay_node_state", `state="${state}"`)) === 1,
     );
     const requestId = await scene.ask();
-    await alerted("chain");
+    await hook.alerted("chain");
     expect(await health(executor.metricsUrl)).toMatchObject({
       code: 503,
       problems: [`the RPC node: ${state}`],
     });
     delete proxy.rewrite;
     proxy.decide = () => "pass";
-    await alerted("chain", "cleared");
-    alerts = [];
+    await hook.alerted("chain", "cleared");
+    hook.alerts = [];
     return claimOf(requestId);
   };
   proxy.rewrite = (method, answer) => (method === "eth_chainId" ? answer.replace("0x7a69", "0x1") : answer);
@@ -214,7 +187,7 @@ test("what a lying node shows of a claim is not challenged when a second node te
   const root = claimed.outputRoot.slice(2);
   proxy.rewrite = (_, answer) => answer.replaceAll(root, `00${root.slice(2)}`);
   const challenger = await challengerWith({ secondRpc: scene.rpc });
-  expect((await alerted("rpc_disagrees")).details).toMatchObject({ claimId });
+  expect((await hook.alerted("rpc_disagrees")).details).toMatchObject({ claimId });
   expect((await challenger.caseOf(claimId))?.state).toBe("suspect");
   expect(await history(claimId)).not.toContain("Challenged");
 });
@@ -234,7 +207,7 @@ test("bonds of a day are limited, and a rate of 0 with a fee checks what pays it
     reason: "not among the claims that are checked",
   });
   const second = await claimOf(await scene.ask({ fee: 6n * 10n ** 18n, sample: 2 }));
-  await alerted("bond_limit");
+  await hook.alerted("bond_limit");
   expect(await challenger.caseOf(second)).toMatchObject({ state: "suspect" });
   expect(await history(second)).not.toContain("Challenged");
 });

@@ -1,6 +1,7 @@
 import { getTerms } from "@assay/protocol";
 import type { Program } from "@assay/program";
 import {
+  type Alerts,
   Chain,
   defaultLogger,
   errorFields,
@@ -48,6 +49,8 @@ export interface Executor {
   readonly chain: Chain;
   /** What it runs, by program root. */
   readonly programs: ReadonlyMap<Hex, Program>;
+  /** Its metrics, health and alerts: what else the process does has them too. */
+  readonly operations: Operations;
   /** Address of metrics and health, where a port was given. */
   readonly metricsUrl: string | undefined;
   /** Whether this process is the one that signs and sends. */
@@ -98,19 +101,12 @@ export async function startExecutor(options: ExecutorOptions): Promise<Executor>
   try {
     await checkStore(store, chain);
     operations = await startOperations({
-      ...options,
       service: "executor",
+      ...options,
       chain,
       log,
       jobs: () => countJobs(store),
-      async check(alerts) {
-        const { collateral } = await getTerms(chain.client, { deployment: chain.deployment });
-        const { free } = await chain.stake();
-        alerts.set("low_stake", free < collateral, "the free stake does not cover another claim", {
-          free: free.toString(),
-          collateral: collateral.toString(),
-        });
-      },
+      check: (alerts) => lookAtStake(chain, alerts),
     });
     await checkStake(chain, store);
     await shared.load(await loadModels(options.models, chain));
@@ -171,6 +167,7 @@ export async function startExecutor(options: ExecutorOptions): Promise<Executor>
     url,
     chain,
     programs: new Map([...backends].map(([root, { program }]) => [root, program])),
+    operations,
     metricsUrl: operations.url,
     get leading() {
       return leading;
@@ -278,6 +275,16 @@ async function forget(context: PosterContext, days: number, signal: AbortSignal)
     }
     await pause(600_000, signal);
   }
+}
+
+/** For the gateways and posters of an executor, too. */
+export async function lookAtStake(chain: Chain, alerts: Alerts): Promise<void> {
+  const { collateral } = await getTerms(chain.client, { deployment: chain.deployment });
+  const { free } = await chain.stake();
+  alerts.set("low_stake", free < collateral, "the free stake does not cover another claim", {
+    free: free.toString(),
+    collateral: collateral.toString(),
+  });
 }
 
 async function checkStake(chain: Chain, store: Store): Promise<void> {

@@ -11,7 +11,7 @@ export interface ExecutorBackend extends Backend {
 }
 
 /** Where an executor's processes keep what they share, and how they run models. */
-export interface WorkerOptions {
+export interface WorkerOptions extends OperationsOptions {
   models: readonly ModelSource[];
   /** URL of a PostgreSQL for several processes. Default: a database in `dataDir`, for one process. */
   databaseUrl?: string;
@@ -34,7 +34,7 @@ export interface WorkerOptions {
   backend?: (model: Model) => ExecutorBackend;
 }
 
-export interface ExecutorOptions extends OperationsOptions, WorkerOptions {
+export interface ExecutorOptions extends WorkerOptions {
   /** `all`: the whole executor. `poster`: all but running requests, which is left to workers. Default `all`. */
   role?: "all" | "poster";
   /** HTTP URL of the node. */

@@ -8,8 +8,10 @@ import {
   type Logger,
   type Model,
   ModelBackend,
+  type Operations,
   Queue,
   readNote,
+  startOperations,
   type Store,
   writeNote,
 } from "@assay/service";
@@ -18,7 +20,7 @@ import { join } from "node:path";
 import type { Hex } from "viem";
 import type { JobStorage } from "./jobs.ts";
 import type { ExecutorBackend, WorkerOptions } from "./options.ts";
-import { openExecutorStore } from "./state.ts";
+import { countJobs, openExecutorStore } from "./state.ts";
 import { declareLines, work } from "./worker.ts";
 
 /** What every process of an executor has. */
@@ -98,6 +100,8 @@ export function tasksAtATime({ fast, runsInParallel = 1 }: WorkerOptions): numbe
 
 /** A process that runs models for an executor, and nothing else. */
 export interface Worker {
+  /** Address of metrics and health, where a port was given. */
+  readonly metricsUrl: string | undefined;
   /** Finishes what is under way and stops. */
   stop(): Promise<void>;
 }
@@ -113,32 +117,46 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const log = options.log ?? defaultLogger("worker");
   const shared = await openProcess(options, log);
   const abort = new AbortController();
+  let operations: Operations | undefined;
+  const closeAll = async () => {
+    await operations?.stop();
+    await shared.close();
+  };
   try {
+    operations = await startOperations({
+      service: "worker",
+      ...options,
+      log,
+      jobs: () => countJobs(shared.store),
+    });
     const models = await Promise.all(options.models.map((source) => loadModel(source)));
     await shared.load(new Map(models.map((model) => [model.programRoot, model])));
     await declareLines(shared);
   } catch (error) {
-    await shared.close();
+    await closeAll();
     throw error;
   }
+  const watched = operations;
   const working = work(
     {
       ...shared,
       parallel: tasksAtATime(options),
-      accepting: () => true,
-      timed: (_, body) => body(),
+      accepting: () => watched.monitor.accepting,
+      timed: (what, body) => watched.timed(what, body),
       log,
     },
     abort.signal,
   );
   log.info({ programs: [...shared.backends.keys()] }, "worker started");
+  watched.ready(true);
   let stopped: Promise<void> | undefined;
   return {
+    metricsUrl: watched.url,
     stop() {
       stopped ??= (async () => {
         abort.abort();
         await working;
-        await shared.close();
+        await closeAll();
         log.info("worker stopped");
       })();
       return stopped;

@@ -1,10 +1,19 @@
 import { checkInputs } from "@assay/execution";
 import type { Deployment } from "@assay/protocol";
 import type { Program } from "@assay/program";
-import { Chain, defaultLogger, loadModels, type StoredValues, tensorsOf } from "@assay/service";
+import {
+  Chain,
+  defaultLogger,
+  loadModels,
+  type Operations,
+  startOperations,
+  type StoredValues,
+  tensorsOf,
+} from "@assay/service";
 import { AssayError } from "@assay/tensor";
 import type { Address, Hex, LocalAccount } from "viem";
 import { toAccount } from "viem/accounts";
+import { lookAtStake } from "./executor.ts";
 import { JobWatch } from "./jobs.ts";
 import type { WorkerOptions } from "./options.ts";
 import { checkStore, openProcess } from "./process.ts";
@@ -16,6 +25,8 @@ export interface RunnerOptions extends Omit<WorkerOptions, "databaseUrl"> {
   databaseUrl: string;
   /** HTTP URL of the node. */
   rpc: string;
+  /** A node of somebody else's, to compare with. */
+  secondRpc?: string;
   deployment: Deployment;
   /** The executor whose database it is. */
   executor: Address;
@@ -31,6 +42,8 @@ export interface Runner {
   run(programRoot: Hex, inputs: StoredValues): Promise<Uint8Array[]>;
   /** Runs that wait for a worker or are with one, whoever asked for them. */
   waiting(): Promise<number>;
+  /** Metrics, health and alerts of this process. */
+  readonly operations: Operations;
   stop(): Promise<void>;
 }
 
@@ -53,12 +66,23 @@ function keyless(address: Address): LocalAccount {
  */
 export async function startRunner(options: RunnerOptions): Promise<Runner> {
   const log = options.log ?? defaultLogger("runner");
-  const { rpc, deployment, executor } = options;
-  const chain = new Chain({ rpc, deployment, account: keyless(executor), log });
+  const { rpc, secondRpc, deployment, executor } = options;
+  const account = keyless(executor);
+  const chain = new Chain({ rpc, deployment, account, log, ...(secondRpc !== undefined && { secondRpc }) });
   await chain.connect();
   const shared = await openProcess(options, log);
+  let operations: Operations | undefined;
   try {
     await checkStore(shared.store, chain);
+    operations = await startOperations({
+      service: "gateway",
+      ...options,
+      chain,
+      log,
+      jobs: () => countJobs(shared.store),
+      check: (alerts) => lookAtStake(chain, alerts),
+    });
+    const started = operations;
     const models = await loadModels(options.models, chain);
     const programs = new Map([...models].map(([root, { program }]) => [root, program]));
     await declareLines({ queue: shared.queue, backends: programs });
@@ -67,6 +91,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     return {
       chain,
       programs,
+      operations,
       async run(programRoot, inputs) {
         const program = programs.get(programRoot);
         if (program === undefined)
@@ -76,11 +101,15 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
       },
       waiting: async () => (await countJobs(shared.store)).running ?? 0,
       stop() {
-        stopped ??= watch.close().then(() => shared.close());
+        stopped ??= started
+          .stop()
+          .then(() => watch.close())
+          .then(() => shared.close());
         return stopped;
       },
     };
   } catch (error) {
+    await operations?.stop();
     await shared.close();
     throw error;
   }

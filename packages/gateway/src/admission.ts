@@ -47,6 +47,8 @@ export interface AdmissionContext {
   executor: Address;
   /** Prices are multiples of it, in token units. */
   priceUnit: bigint;
+  /** Whether new orders are taken: not while the node cannot be relied on, or the disk is full. */
+  accepting: () => boolean;
   /** Orders that can be taken now, for stake to back their claims. */
   room: () => number;
   offers: ReadonlyMap<Hex, Offer>;
@@ -140,6 +142,12 @@ export class Admission {
   ): Promise<StoredValues> {
     const { domain, offers } = this.#context;
     const { requester } = order;
+    if (!this.#context.accepting())
+      throw refuse(
+        "NOT_ACCEPTING",
+        "no new orders are taken now: something is wrong here",
+        "try again in a minute, or at another gateway of this executor",
+      );
     const wait = this.#signers.take(requester) || ((await this.#context.signers?.(requester)) ?? 0);
     if (wait > 0) throw tooFast("RATE_LIMITED", wait);
     // A receipt whose claim could not be posted would cost its executor a collateral.

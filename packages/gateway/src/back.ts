@@ -5,6 +5,7 @@ import {
   errorFields,
   followEvents,
   type Logger,
+  type Operations,
   pause,
   type Queryable,
   type Store,
@@ -26,18 +27,20 @@ export interface BackContext extends Omit<Signing, "backing"> {
   poster: Poster;
   confirmations: number;
   pollInterval: number;
+  operations: Operations;
 }
 
 /** Runs `each` again and again until `signal` aborts; errors are logged. */
 export async function keep(
   each: () => Promise<void>,
-  { pollInterval, log }: { pollInterval: number; log: Logger },
+  { pollInterval, log, operations }: { pollInterval: number; log: Logger; operations: Operations },
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
     try {
       await each();
     } catch (error) {
+      operations.failed(error);
       log.warn(errorFields(error), "gateway step failed; trying again");
     }
     await pause(pollInterval, signal);
@@ -49,7 +52,7 @@ export async function keep(
  * other processes answer orders too, signs their receipts.
  */
 export async function runBack(context: BackContext, signal: AbortSignal): Promise<void> {
-  const { chain, store, book, poster, log } = context;
+  const { chain, store, book, poster, operations, log } = context;
   const handle = (event: AssayEvent, tx: Queryable) => onEvent(event, { ...context, store: tx });
   const following = followEvents({
     chain,
@@ -63,7 +66,9 @@ export async function runBack(context: BackContext, signal: AbortSignal): Promis
     log,
     signal,
   });
-  const posting = keep(() => poster.tick(), context, signal);
+  // What a node says that has lost its chain, or is on another one, is nothing to act upon.
+  const tick = () => (operations.monitor.usable ? poster.tick() : Promise.resolve());
+  const posting = keep(tick, context, signal);
   await Promise.all([following, posting, ...(store.shared ? [sign(context, book, store, signal)] : [])]);
 }
 
@@ -82,12 +87,13 @@ interface EventContext {
   store: Queryable;
   values: Values;
   poster: Poster;
+  operations: Operations;
   log: Logger;
 }
 
 /** Claims that are taken out of a batch, and how they end. */
 async function onEvent(event: AssayEvent, context: EventContext): Promise<void> {
-  const { executor, chain, store, values, poster, log } = context;
+  const { executor, chain, store, values, poster, operations, log } = context;
   switch (event.eventName) {
     case "ClaimPosted": {
       const { claimId, requestId, programRoot, inputRoot, outputRoot } = event.args;
@@ -119,6 +125,12 @@ async function onEvent(event: AssayEvent, context: EventContext): Promise<void> 
     case "CloseRequested":
       // What is owed must be drawn before the channel closes.
       if (event.args.executor === chain.self) poster.redeemSoon();
+      return;
+    case "ReceiptSlashed":
+      if (event.args.executor === chain.self)
+        operations.alerts.event("slashed", "a receipt was not kept: the executor was slashed", {
+          orderHash: event.args.orderHash,
+        });
       return;
     case "ClaimFinalised":
     case "ClaimVoided":

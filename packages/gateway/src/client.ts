@@ -387,7 +387,7 @@ export class AssayOrders {
       } catch (error) {
         const passing =
           error instanceof AssayError &&
-          ["GATEWAY_UNREACHABLE", "BUSY", "RECEIPT_PENDING"].includes(error.code);
+          ["GATEWAY_UNREACHABLE", "BUSY", "NOT_ACCEPTING", "RECEIPT_PENDING"].includes(error.code);
         if (!passing || tries === TRIES) throw error;
         await sleep(tries * 500);
       }
@@ -444,7 +444,8 @@ class Refusal extends AssayError {
 /** Whether the gateway has refused an order for good: of one that failed inside it nobody can say. */
 function isRefusal(error: unknown): boolean {
   return (
-    error instanceof Refusal && (error.status < 500 || error.code === "BUSY" || error.code === "MODEL_FAILED")
+    error instanceof Refusal &&
+    (error.status < 500 || ["BUSY", "NOT_ACCEPTING", "MODEL_FAILED"].includes(error.code))
   );
 }
 

@@ -20,16 +20,18 @@ import { type BatchState, countBatches, waitingOrders } from "./batch-state.ts";
 import { type BatchData, type ChainBook, chainBook, checkBatchData } from "./book.ts";
 import { Channels } from "./channels.ts";
 import { Desk } from "./desk.ts";
-import { Poster, type PosterOptions } from "./poster.ts";
+import { BATCH_MARGIN, Poster, type PosterOptions } from "./poster.ts";
 import { ReceiptWatch, sharedBudget, signer } from "./receipts.ts";
 import { createGatewayServer } from "./server.ts";
 import { openGatewayStore } from "./state.ts";
 import { Values } from "./values.ts";
+import { GatewayWatch } from "./watch.ts";
 
 export interface GatewayOptions {
   /**
    * Runs the models, signs, and defends what is challenged. A runner, which has no key: workers run the models, and the
-   * gateway that has the executor, in another process on the same database, signs and posts.
+   * gateway that has the executor, in another process on the same database, signs and posts. The gateway's metrics and
+   * alerts are among those of either.
    */
   executor: Executor | Runner;
   /** Token units for one run; of all programs, or by program root. */
@@ -134,6 +136,9 @@ async function open(
   signal: AbortSignal,
 ): Promise<Gateway> {
   const { executor } = options;
+  const { operations } = executor;
+  const { monitor } = operations;
+  operations.ready(false);
   const pollInterval = options.pollInterval ?? 1000;
   const values = valuesOf(options);
   if ("whileLeading" in executor) checkBatchData(chain, options.batchData);
@@ -151,12 +156,15 @@ async function open(
   const { chainId } = chain.deployment;
   const domain = { chainId, batchMarket: chain.deployment.inferenceMarket };
   const now = () => clock.now();
-  const signing = { domain, account: chain.account, claimSeconds: claimSecondsOf(options, book), now };
+  const claimSeconds = claimSecondsOf(options, book);
+  const accepting = () => monitor.accepting;
+  const signing = { domain, account: chain.account, claimSeconds, now, accepting };
   const watch = store.shared ? await ReceiptWatch.open(store) : undefined;
   const admission: Admission = new Admission({
     domain,
     executor: chain.self,
     priceUnit: book.priceUnit,
+    accepting,
     room: (): number => stake.room - desk.pending,
     offers,
     channels,
@@ -185,6 +193,16 @@ async function open(
     waiting: (await waitingOrders(store))?.count ?? 0,
     batches: await countBatches(store),
   });
+  const shown = new GatewayWatch({
+    operations,
+    store,
+    ...(options.blobs === undefined && { folder: options.dataDir }),
+    pending: () => desk.pending,
+    room: () => stake.room,
+    claimSeconds,
+    margin: options.batches?.margin ?? BATCH_MARGIN,
+    now,
+  });
   const server = await createGatewayServer({
     store,
     values,
@@ -196,13 +214,21 @@ async function open(
     inclusionOf: (orders, index, blobs) => book.inclusionOf(orders, index, blobs),
     blobOf: (orders, position) => book.blobOf(orders, position),
     health: async () => ({
-      ok: clock.age() < 60_000,
+      ok: clock.age() < 60_000 && accepting(),
+      problems: monitor.problems,
       chainSeenSecondsAgo: Math.round(clock.age() / 1000),
       ...(await status()),
     }),
+    answered: (code, seconds) => shown.answered(code, seconds),
     log,
   });
-  await server.listen({ host: options.http.host ?? "127.0.0.1", port: options.http.port });
+  try {
+    await server.listen({ host: options.http.host ?? "127.0.0.1", port: options.http.port });
+  } catch (error) {
+    await Promise.all([server.close(), watch?.close()]);
+    shown.close();
+    throw error;
+  }
   const { address, port } = server.server.address() as AddressInfo;
   const url = `http://${address.includes(":") ? `[${address}]` : address}:${port}`;
   log.info({ url, programs: offers.size }, "gateway started");
@@ -214,10 +240,10 @@ async function open(
       if ("waiting" in executor) load = await executor.waiting();
       else if (store.shared) load = (await executor.status()).running ?? 0;
     },
-    { pollInterval, log },
+    { pollInterval, operations, log },
     signal,
   );
-  const poster = new Poster({ ...options.batches, store, book, log });
+  const poster = new Poster({ ...options.batches, store, book, failed: operations.failed, log });
   // Whatever is sent from the account is sent by one process: that which leads the executor.
   const leading =
     "whileLeading" in executor
@@ -234,6 +260,7 @@ async function open(
                 poster,
                 confirmations: options.confirmations ?? 0,
                 pollInterval,
+                operations,
                 log,
               },
               lead,
@@ -241,15 +268,18 @@ async function open(
           signal,
         )
       : undefined;
+  operations.ready(true);
   return {
     url,
     status,
     flush: () => poster.hurry(),
     async stop() {
+      operations.ready(false);
       await server.close();
       await desk.idle();
       await Promise.all([looking, leading]);
       await watch?.close();
+      shown.close();
     },
   };
 }

@@ -10,7 +10,9 @@ export { type ChainChannel, Channels } from "./channels.ts";
 export { claimOfOrder, Desk, type DeskContext } from "./desk.ts";
 export { createGatewayServer, type GatewayServerOptions } from "./server.ts";
 export { ReceiptWatch, type Sign, signer, type Signing, signReceipts } from "./receipts.ts";
+export { gatewaySettings } from "./settings.ts";
 export { openGatewayStore, type OrderState, type Placed } from "./state.ts";
+export { GatewayWatch, type GatewayWatchOptions } from "./watch.ts";
 export { Values } from "./values.ts";
 export {
   type OrderAnswer,

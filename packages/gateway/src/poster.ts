@@ -59,6 +59,9 @@ export interface PosterOptions {
   redeemFrom?: bigint;
 }
 
+/** Default of `margin`. */
+export const BATCH_MARGIN = 120;
+
 /** Errors of a post that calldata would have as well, or that leave open whether it is under way. */
 const NOT_THE_BLOBS = [
   "FEE_TOO_HIGH",
@@ -81,6 +84,8 @@ export interface PosterBook extends BatchBook {
 export interface PosterContext extends PosterOptions {
   store: Store;
   book: PosterBook;
+  /** Told of every step that failed and is tried again. */
+  failed?: (error: unknown) => void;
   log: Logger;
 }
 
@@ -140,7 +145,7 @@ export class Poster {
   }
 
   async #isDue(): Promise<boolean> {
-    const { store, book, age = 60_000, margin = 120 } = this.#context;
+    const { store, book, age = 60_000, margin = BATCH_MARGIN } = this.#context;
     const waiting = await waitingOrders(store);
     if (waiting === undefined) return false;
     if (this.#urgent || waiting.count >= (await this.#size()) || waiting.age >= age) return true;
@@ -171,6 +176,7 @@ export class Poster {
     try {
       await step();
     } catch (error) {
+      this.#context.failed?.(error);
       this.#context.log.warn({ id, ...errorFields(error) }, "batch step failed; trying again");
     }
   }
@@ -230,7 +236,7 @@ export class Poster {
 
   /** Draws what is owed, requester by requester. */
   async redeem(): Promise<void> {
-    const { store, book, redeemFrom = 1n, log } = this.#context;
+    const { store, book, redeemFrom = 1n, failed, log } = this.#context;
     for (const { requester, owed, cumulative, signature } of await redeemable(store, redeemFrom))
       try {
         const before = await book.redeemed(requester);
@@ -240,6 +246,7 @@ export class Poster {
         }
         await writeRedeemed(store, requester, cumulative > owed ? owed : cumulative);
       } catch (error) {
+        failed?.(error);
         log.warn({ requester, ...errorFields(error) }, "a voucher could not be redeemed; trying again");
       }
   }

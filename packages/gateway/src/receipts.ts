@@ -20,6 +20,8 @@ export interface Signing {
   now: () => bigint;
   /** Receipts that stake backs now, and what is told of each that is given. */
   backing: { readonly room: number; take(): void };
+  /** Whether receipts are given now. */
+  accepting: () => boolean;
   log: Logger;
 }
 
@@ -77,7 +79,8 @@ async function signSome(signing: Signing): Promise<boolean> {
   const late = rows.filter((row) => row.late).map(({ orderHash }) => orderHash);
   if (late.length > 0) await drop(store, late);
   // A receipt whose claim could not be posted would cost its executor a collateral.
-  const timely = rows.filter((row) => !row.late).slice(0, Math.max(0, backing.room));
+  const room = signing.accepting() ? Math.max(0, backing.room) : 0;
+  const timely = rows.filter((row) => !row.late).slice(0, room);
   if (timely.length === 0) return late.length > 0;
   const sign = signer(signing);
   const signed = await Promise.all(

@@ -27,6 +27,8 @@ export interface GatewayServerOptions {
   /** Bytes of a blob of the batch of these orders. */
   blobOf: (orders: readonly Placed[], position: number) => Hex;
   health: () => Promise<Record<string, unknown> & { ok: boolean }>;
+  /** Told of every answer to an order: `ok` or the error's code, and the seconds it took. */
+  answered: (code: string, seconds: number) => void;
   log: Logger;
 }
 
@@ -57,6 +59,7 @@ const STATUS: Record<string, number> = {
   INPUT_SHAPE: 422,
   RATE_LIMITED: 429,
   BUSY: 503,
+  NOT_ACCEPTING: 503,
   CHAIN_UNREACHABLE: 503,
   RECEIPT_PENDING: 504,
 };
@@ -82,8 +85,14 @@ export async function createGatewayServer(options: GatewayServerOptions): Promis
     // A client that sends its body a byte at a time holds a connection for no longer than this.
     requestTimeout: 30_000,
   });
+  const codes = new WeakMap<FastifyRequest, string>();
+  server.addHook("onResponse", async (request, reply) => {
+    if (request.routeOptions.url === "/v1/orders")
+      options.answered(codes.get(request) ?? "ok", reply.elapsedTime / 1000);
+  });
   server.setErrorHandler(async (error, request, reply) => {
     const known = httpError(error);
+    codes.set(request, known.code);
     const status = STATUS[known.code] ?? 500;
     if (status === 500) log.error({ url: request.url, ...errorFields(error) }, "request failed");
     if (status === 429 || status === 503)

@@ -95,6 +95,7 @@ export const GATEWAY_MIGRATIONS = [
     commitment text not null
   );
   create index batch_blob_batch on batch_blob (batch_id, position)`,
+  `alter table demand add column created_at timestamptz not null default now()`,
 ];
 
 /** A database of its own in a folder, or the PostgreSQL that all gateways of an executor share. */
@@ -305,7 +306,7 @@ export async function openDemands(store: Queryable): Promise<{ receiptHash: Hex;
 }
 
 export async function addDemand(store: Queryable, receiptHash: Hex, orderHash: Hex): Promise<void> {
-  await store.query("insert into demand values ($1, $2) on conflict do nothing", [
+  await store.query("insert into demand (receipt_hash, order_hash) values ($1, $2) on conflict do nothing", [
     receiptHash.toLowerCase(),
     orderHash.toLowerCase(),
   ]);
@@ -323,4 +324,39 @@ export async function countUnposted(store: Queryable, unsigned = true): Promise<
     [unsigned],
   );
   return found.rows[0]!.count;
+}
+
+/** Things that wait: how many, and for how many seconds the oldest of them does (0: none). */
+export interface Pile {
+  count: number;
+  age: number;
+}
+
+/** What is owed to requesters now. */
+export interface DutiesNow {
+  /** Orders without a signature under their receipt. */
+  unsigned: Pile;
+  /** Demands for claims that are not answered. */
+  demanded: Pile;
+  /** The first promise to fall due of those whose claim is in no posted batch, in Unix seconds. */
+  unposted: bigint | undefined;
+}
+
+export async function duties(store: Queryable): Promise<DutiesNow> {
+  const age = (what: string) =>
+    `count(*)::int as count, coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0)::float8 as age from ${what}`;
+  const [unsigned, demanded, unposted] = await Promise.all([
+    store.query<Pile>(`select ${age("placed where state = 'unsigned'")}`),
+    store.query<Pile>(`select ${age("demand")}`),
+    store.query<{ claimBy: string | null }>(
+      `select least((select min(claim_by) from placed where state = 'signed'),
+         (select min(claim_by) from placed join batch using (batch_id) where batch.state = 'sealed'))::text as "claimBy"`,
+    ),
+  ]);
+  const { claimBy } = unposted.rows[0]!;
+  return {
+    unsigned: unsigned.rows[0]!,
+    demanded: demanded.rows[0]!,
+    unposted: claimBy === null ? undefined : BigInt(claimBy),
+  };
 }

@@ -69,6 +69,7 @@ export async function openRig(
     domain,
     executor: executor.address,
     priceUnit: 1n,
+    accepting: () => true,
     room: () => 1_000,
     offers,
     channels,
@@ -101,6 +102,7 @@ export async function openRig(
     inclusionOf: () => ({}),
     blobOf: () => zero,
     health: async () => ({ ok: true }),
+    answered: () => undefined,
     log,
   });
   const url = await server.listen({ host: "127.0.0.1", port: 0 });

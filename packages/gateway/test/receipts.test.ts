@@ -41,7 +41,7 @@ function place(n: number, deadline = 2_000n) {
 function signing(room: number, claimSeconds: bigint): Signing {
   const backing = { room, take: () => void backing.room-- };
   const log = defaultLogger("test", "silent");
-  return { store, domain, account, claimSeconds, now: () => 1_000n, backing, log };
+  return { store, domain, account, claimSeconds, now: () => 1_000n, backing, accepting: () => true, log };
 }
 
 test("an order is shown once it is signed, and signed once by two that sign", async () => {

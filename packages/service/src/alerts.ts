@@ -1,7 +1,7 @@
 import { errorFields, type Logger } from "./log.ts";
 import { backoff, pause } from "./time.ts";
 
-/** What an operator should know at once; docs/operate-executor.md says what to do about each. */
+/** What an operator should know at once; docs/operate-*.md say what to do about each. */
 export type AlertName =
   | "slashed"
   | "reveal_due"
@@ -17,7 +17,10 @@ export type AlertName =
   | "rpc_disagrees"
   | "bond_limit"
   | "own_runs_differ"
-  | "blob_missing";
+  | "blob_missing"
+  | "claim_due"
+  | "claim_demanded"
+  | "receipts_unsigned";
 
 /** What a webhook gets, as JSON. */
 export interface AlertMessage {

@@ -21,7 +21,14 @@ export { JobRunner, Serial } from "./jobs.ts";
 export { kzg } from "./kzg.ts";
 export { defaultLogger, errorFields, type Logger } from "./log.ts";
 export { Monitor, type NodeState } from "./monitor.ts";
-export { Operations, type OperationsOptions, type ServiceOperations, startOperations } from "./operations.ts";
+export {
+  type Look,
+  Operations,
+  type OperationsOptions,
+  type ServiceName,
+  type ServiceOperations,
+  startOperations,
+} from "./operations.ts";
 export { type LineOptions, Queue, type Task, type WorkOptions, type Write } from "./queue.ts";
 export { Sender, type SenderOptions } from "./sender.ts";
 export { accountSettings, chainSettings, modelSettings, operationsSettings } from "./common-settings.ts";

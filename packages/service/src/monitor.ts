@@ -1,4 +1,5 @@
 import { statfs } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { type AssayClient, toAssayError } from "@assay/protocol";
 import { getBlock, getChainId } from "viem/actions";
 import type { Alerts } from "./alerts.ts";
@@ -22,7 +23,8 @@ export const NODE_STATES: readonly NodeState[] = [
 ];
 
 export interface MonitorOptions {
-  chain: Chain;
+  /** Absent: the service has nothing to do with a chain. */
+  chain?: Chain;
   alerts: Alerts;
   /** Folder whose disk must not fill up. */
   dataDir?: string;
@@ -49,6 +51,7 @@ const PATIENCE = 3;
 /** Looks at the node, the clock and the disk, and says what can be relied on. */
 export class Monitor {
   readonly #options: MonitorOptions;
+  readonly #folders = new Set<string>();
   #highest = 0n;
   #failures = 0;
   #disk = true;
@@ -58,6 +61,12 @@ export class Monitor {
 
   constructor(options: MonitorOptions) {
     this.#options = options;
+    if (options.dataDir !== undefined) this.#folders.add(options.dataDir);
+  }
+
+  /** One more folder whose disk must not fill up. */
+  watchDisk(folder: string): void {
+    this.#folders.add(folder);
   }
 
   /** Whether anything may be sent or concluded from what the node says. */
@@ -79,11 +88,12 @@ export class Monitor {
   }
 
   async look(): Promise<void> {
-    await Promise.all([this.#lookAtChain(), this.#lookAtDisk()]);
+    const { chain } = this.#options;
+    await Promise.all([chain && this.#lookAtChain(chain), this.#lookAtDisks()]);
   }
 
-  async #lookAtChain(): Promise<void> {
-    const { alerts, chain, maxLag = 180 } = this.#options;
+  async #lookAtChain(chain: Chain): Promise<void> {
+    const { alerts, maxLag = 180 } = this.#options;
     let why: string;
     let state: NodeState;
     try {
@@ -92,7 +102,7 @@ export class Monitor {
         // A second node that is down takes nothing away from the first.
         chain.second === undefined ? undefined : headOf(chain.second).catch(() => undefined),
       ]);
-      [state, why] = await this.#judge(head, second, maxLag);
+      [state, why] = await this.#judge(chain, head, second, maxLag);
       const clock = Math.floor(Date.now() / 1000);
       this.head = { number: head.number, age: clock - head.timestamp };
       if (state === "ok" && maxLag > 0)
@@ -115,8 +125,12 @@ export class Monitor {
     }
   }
 
-  async #judge(head: Head, second: Head | undefined, maxLag: number): Promise<[NodeState, string]> {
-    const { chain } = this.#options;
+  async #judge(
+    chain: Chain,
+    head: Head,
+    second: Head | undefined,
+    maxLag: number,
+  ): Promise<[NodeState, string]> {
     const { chainId } = chain.deployment;
     if (head.chainId !== chainId) return ["wrong chain", `it is on chain ${head.chainId}, not ${chainId}`];
     if (head.number + DEEPEST_REORG < this.#highest)
@@ -138,17 +152,32 @@ export class Monitor {
     return ["ok", ""];
   }
 
-  async #lookAtDisk(): Promise<void> {
-    const { alerts, dataDir, minFreeDisk = 512 * 2 ** 20 } = this.#options;
-    if (dataDir === undefined) return;
-    const { bavail, bsize } = await statfs(dataDir);
-    this.freeDisk = bavail * bsize;
-    this.#disk = this.freeDisk >= minFreeDisk;
+  async #lookAtDisks(): Promise<void> {
+    const { alerts, minFreeDisk = 512 * 2 ** 20 } = this.#options;
+    if (this.#folders.size === 0) return;
+    const spaces = await Promise.all(
+      [...this.#folders].map(async (folder) => ({ folder, free: await freeAt(folder) })),
+    );
+    const { folder, free } = spaces.reduce((least, each) => (each.free < least.free ? each : least));
+    this.freeDisk = free;
+    this.#disk = free >= minFreeDisk;
     alerts.set("disk", !this.#disk, "the disk is almost full: nothing new is accepted", {
-      free: this.freeDisk,
+      free,
       needed: minFreeDisk,
-      folder: dataDir,
+      folder,
     });
+  }
+}
+
+/** Free bytes where a folder is, or will be once something is put into it. */
+async function freeAt(folder: string): Promise<number> {
+  try {
+    const { bavail, bsize } = await statfs(folder);
+    return bavail * bsize;
+  } catch (error) {
+    const parent = dirname(resolve(folder));
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT" || parent === resolve(folder)) throw error;
+    return freeAt(parent);
   }
 }
 

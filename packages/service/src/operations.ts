@@ -8,8 +8,13 @@ import { errorFields, type Logger } from "./log.ts";
 import { Monitor, NODE_STATES } from "./monitor.ts";
 import { pause } from "./time.ts";
 
+/** What a process is to those who run it: a label of its metrics and alerts. */
+export type ServiceName = "executor" | "challenger" | "gateway" | "worker";
+
 /** What every service has for those who run it. */
 export interface OperationsOptions {
+  /** Default: what it is. */
+  service?: ServiceName;
   /** Port of metrics and health; absent: none. */
   metricsPort?: number;
   /** Default 127.0.0.1. */
@@ -27,8 +32,9 @@ export interface OperationsOptions {
 }
 
 export interface ServiceOperations extends OperationsOptions {
-  service: "executor" | "challenger" | "gateway";
-  chain: Chain;
+  service: ServiceName;
+  /** Absent: the process has no account and asks no node. */
+  chain?: Chain;
   dataDir?: string;
   log: Logger;
   /** What this service has to do, by state: for the gauge `assay_jobs`. */
@@ -36,6 +42,9 @@ export interface ServiceOperations extends OperationsOptions {
   /** Looked at with the balances, once a minute. */
   check?: (alerts: Alerts) => Promise<void>;
 }
+
+/** Looks at something and sets alerts. */
+export type Look = (alerts: Alerts) => void | Promise<void>;
 
 const BALANCES_MS = 60_000;
 
@@ -59,6 +68,7 @@ export class Operations {
   readonly #abort = new AbortController();
   readonly #server = fastify({ logger: false, forceCloseConnections: true });
   #loop: Promise<void> = Promise.resolve();
+  readonly #looks = new Set<Look>();
   #ready = false;
 
   constructor(options: ServiceOperations) {
@@ -66,17 +76,16 @@ export class Operations {
     this.#options = options;
     const { signal } = this.#abort;
     const { alertWebhook: webhook, dataDir, minFreeDisk } = options;
-    const account = chain.self;
+    const account = chain?.self ?? "";
     this.alerts = new Alerts({ service, account, log, signal, ...(webhook !== undefined && { webhook }) });
     this.monitor = new Monitor({
-      chain,
       alerts: this.alerts,
-      maxLag: options.maxLag ?? (chain.deployment.chainId === 31337 ? 0 : 180),
+      ...(chain && { chain, maxLag: options.maxLag ?? (chain.deployment.chainId === 31337 ? 0 : 180) }),
       ...(dataDir !== undefined && { dataDir }),
       ...(minFreeDisk !== undefined && { minFreeDisk }),
     });
     const registers = [this.registry];
-    this.registry.setDefaultLabels({ service, account });
+    this.registry.setDefaultLabels({ service, ...(chain && { account }) });
     collectDefaultMetrics({ register: this.registry });
     this.settled = new Counter({
       name: "assay_claims_settled_total",
@@ -97,7 +106,7 @@ export class Operations {
       buckets: [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60, 300],
       registers,
     });
-    this.#transactions(registers);
+    if (chain !== undefined) this.#ofChain(chain, registers);
     this.#gauges(registers);
     this.#routes();
   }
@@ -120,6 +129,12 @@ export class Operations {
   /** What `/health/ready` answers from now on. */
   ready(ready: boolean): void {
     this.#ready = ready;
+  }
+
+  /** Has `look` look with each look at node and disk, until the function it returns is called. */
+  watch(look: Look): () => void {
+    this.#looks.add(look);
+    return () => void this.#looks.delete(look);
   }
 
   /** Counts a step that failed. */
@@ -158,10 +173,11 @@ export class Operations {
         await pause(monitorInterval, signal);
         if (signal.aborted) return;
         await this.monitor.look();
-        const { stuck } = this.#options.chain.sender.state;
+        const stuck = this.#options.chain?.sender.state.stuck ?? 0;
         this.alerts.set("stuck_transaction", stuck > 0, "a transaction is stuck; it is being sent for more", {
           transactions: stuck,
         });
+        for (const look of this.#looks) await look(this.alerts);
       } catch (error) {
         log.warn(errorFields(error), "cannot look after the service");
       }
@@ -170,6 +186,7 @@ export class Operations {
 
   async #lookAtMoney(): Promise<void> {
     const { chain, minBalance = 50_000_000_000_000_000n, check } = this.#options;
+    if (chain === undefined) return;
     const balance = await getBalance(chain.client, { address: chain.self });
     this.alerts.set("low_balance", balance < minBalance, "the account is running out of gas money", {
       balance: balance.toString(),
@@ -178,8 +195,8 @@ export class Operations {
     await check?.(this.alerts);
   }
 
-  #transactions(registers: Registry[]): void {
-    const { chain } = this.#options;
+  #ofChain(chain: Chain, registers: Registry[]): void {
+    const { monitor } = this;
     const transactions = new Counter({
       name: "assay_transactions_total",
       help: "Transactions, by function and by what became of them",
@@ -195,11 +212,6 @@ export class Operations {
         this.set(chain.sender.state.inFlight);
       },
     });
-  }
-
-  #gauges(registers: Registry[]): void {
-    const { monitor, alerts } = this;
-    const { chain, jobs } = this.#options;
     const gauge = (name: string, help: string, collect: (this: Gauge) => void | Promise<void>) =>
       new Gauge({ name, help, registers, collect });
     gauge("assay_head_block", "Number of the newest block", function () {
@@ -208,6 +220,33 @@ export class Operations {
     gauge("assay_head_age_seconds", "Age of the newest block by this machine's clock", function () {
       if (monitor.head !== undefined) this.set(monitor.head.age);
     });
+    new Gauge({
+      name: "assay_node_state",
+      help: "1 for the state that the RPC node is in",
+      labelNames: ["state"],
+      registers,
+      collect() {
+        for (const state of NODE_STATES) this.set({ state }, state === monitor.state ? 1 : 0);
+      },
+    });
+    new Gauge({
+      name: "assay_stake_tokens",
+      help: "This account's ledger in whole tokens of 18 decimals",
+      labelNames: ["kind"],
+      registers,
+      async collect() {
+        const stake = await chain.stake().catch(() => undefined);
+        for (const kind of ["free", "locked", "withdrawing", "payout"] as const)
+          if (stake !== undefined) this.set({ kind }, Number(stake[kind]) / 1e18);
+      },
+    });
+  }
+
+  #gauges(registers: Registry[]): void {
+    const { monitor, alerts } = this;
+    const { jobs } = this.#options;
+    const gauge = (name: string, help: string, collect: (this: Gauge) => void | Promise<void>) =>
+      new Gauge({ name, help, registers, collect });
     gauge("assay_disk_free_bytes", "Free space on the disk of the data folder", function () {
       if (monitor.freeDisk !== undefined) this.set(monitor.freeDisk);
     });
@@ -218,15 +257,6 @@ export class Operations {
         this.set(monitor.accepting ? 1 : 0);
       },
     );
-    new Gauge({
-      name: "assay_node_state",
-      help: "1 for the state that the RPC node is in",
-      labelNames: ["state"],
-      registers,
-      collect() {
-        for (const state of NODE_STATES) this.set({ state }, state === monitor.state ? 1 : 0);
-      },
-    });
     new Gauge({
       name: "assay_alert",
       help: "1 for each alert that is raised",
@@ -245,17 +275,6 @@ export class Operations {
       async collect() {
         this.reset();
         for (const [state, count] of Object.entries((await jobs?.()) ?? {})) this.set({ state }, count ?? 0);
-      },
-    });
-    new Gauge({
-      name: "assay_stake_tokens",
-      help: "This account's ledger in whole tokens of 18 decimals",
-      labelNames: ["kind"],
-      registers,
-      async collect() {
-        const stake = await chain.stake().catch(() => undefined);
-        for (const kind of ["free", "locked", "withdrawing", "payout"] as const)
-          if (stake !== undefined) this.set({ kind }, Number(stake[kind]) / 1e18);
       },
     });
   }

@@ -49,13 +49,16 @@ async function runStart(paths: string[], options: JsonOption & ModelOptions): Pr
   await executor.stop();
 }
 
-async function runWorker(options: WorkerOptions, json: boolean | undefined): Promise<void> {
+/** A process that runs models for whoever shares its database. */
+export async function runWorker(options: WorkerOptions, json: boolean | undefined): Promise<void> {
   if (options.databaseUrl === undefined)
     throw new AssayError("OPTION_MISSING", "a worker shares its executor's database", {
       hint: "give --database-url or DATABASE_URL",
     });
   const worker = await startWorker(options);
-  print(json, { role: "worker" }, () => ["worker runs models; Ctrl+C ends it"]);
+  print(json, { role: "worker", metricsUrl: worker.metricsUrl }, () => [
+    "worker runs models; Ctrl+C ends it",
+  ]);
   await untilStopped();
   progress("finishing what is under way");
   await worker.stop();

@@ -1,18 +1,10 @@
 import { Command, Option } from "commander";
-import {
-  type AssayEvent,
-  balanceOf,
-  getClaim,
-  type GetClaimReturnType,
-  getEvents,
-  getTerms,
-  type Phase,
-  stakeOf,
-} from "@assay/protocol";
-import { type Address, formatEther, type Hash } from "viem";
+import { balanceOf, getEvents, getTerms, stakeOf } from "@assay/protocol";
+import { type Address, formatEther } from "viem";
 import { getBalance, getBlock } from "viem/actions";
 import { accountOf } from "../accounts.ts";
 import { connect } from "../connect.ts";
+import { openClaims, openOrders } from "../open-work.ts";
 import {
   type AccountOptions,
   address,
@@ -38,7 +30,9 @@ const CRITICAL = 4;
 
 export function statusCommand(): Command {
   const command = new Command("status")
-    .description("how an account stands: stake, open claims and challenges, their next deadlines, balances")
+    .description(
+      "how an account stands: stake, open claims, batches and challenges, their next deadlines, balances",
+    )
     .argument("[address]", "whose; default: the account of --keystore, --signer, --key or --account", address)
     .addOption(
       new Option(
@@ -66,18 +60,6 @@ export function statusCommand(): Command {
   ).action(runStatus);
 }
 
-/** A claim that is not settled, from the account's point of view. */
-interface OpenClaim {
-  claimId: Hash;
-  role: "executor" | "challenger";
-  phase: Phase;
-  /** Unix seconds of what ends the phase; null: anyone can settle it now. */
-  deadline: bigint | null;
-  secondsLeft: bigint | null;
-  /** What the account should do before the deadline. */
-  todo: string | null;
-}
-
 async function runStatus(whose: Address | undefined, options: Options): Promise<void> {
   const { client, chain, deployment } = await connect(options);
   const account = whose ?? (await accountOf(options, chain.id)).address;
@@ -91,18 +73,18 @@ async function runStatus(whose: Address | undefined, options: Options): Promise<
     getBalance(client, { address: account }),
     getEvents(client, { deployment, fromBlock, toBlock: block.number }),
   ]);
-  const open: OpenClaim[] = [];
-  for (const [claimId, role] of claimsOf(events, account)) {
-    const claim = await getClaim(client, { deployment, claimId });
-    if (!SETTLED.has(claim.phase)) open.push(describe(claim, role, block.timestamp));
-  }
-  open.sort((a, b) => Number((a.deadline ?? 0n) - (b.deadline ?? 0n)));
+  const open = await openClaims(client, deployment, events, account, block.timestamp);
+  const { batches, demands } = openOrders(events, account, block.timestamp);
   const age = Math.floor(Date.now() / 1000) - Number(block.timestamp);
   const isExecutor = stake.free + stake.locked + stake.withdrawing > 0n;
   const problems = [
     ...open
       .filter(({ todo }) => todo !== null)
       .map(({ claimId, todo }) => ({ level: "critical", what: `${claimId}: ${todo}` })),
+    ...demands.map(({ receiptHash, todo }) => ({
+      level: "critical",
+      what: `receipt ${receiptHash}: ${todo}`,
+    })),
     ...(balance < options.minBalance
       ? [{ level: "warning", what: `only ${formatEther(balance)} of the chain's currency is left for gas` }]
       : []),
@@ -128,6 +110,8 @@ async function runStatus(whose: Address | undefined, options: Options): Promise<
     stake,
     balances: { native: balance, tokens },
     open,
+    batches,
+    demands,
     versions: versions(),
   };
   print(options.json, result, () => [
@@ -153,52 +137,15 @@ async function runStatus(whose: Address | undefined, options: Options): Promise<
       ],
     ]),
     "",
-    open.length === 0 ? "nothing is open" : "open:",
+    open.length + batches.length === 0 ? "nothing is open" : "open:",
     ...open.map(
       ({ claimId, role, phase, deadline }) =>
         `  ${claimId}  ${role}  ${phase}  ${deadline === null ? "to be settled" : `until ${time(deadline)}`}`,
     ),
+    ...batches.map(
+      ({ batchId, claims, deadline }) => `  ${batchId}  batch of ${claims}  until ${time(deadline)}`,
+    ),
     ...problems.map(({ level, what }) => `${level}: ${what}`),
   ]);
   if (problems.length > 0) process.exitCode = critical ? CRITICAL : WARNING;
-}
-
-const SETTLED = new Set<Phase>(["Unknown", "Finalised", "Voided", "Slashed"]);
-
-/** Claims that the account made or challenged, less those that events say are settled. */
-function claimsOf(events: AssayEvent[], account: Address): Map<Hash, "executor" | "challenger"> {
-  const claims = new Map<Hash, "executor" | "challenger">();
-  for (const { eventName, args } of events) {
-    if (eventName === "ClaimPosted" && args.executor === account) claims.set(args.claimId, "executor");
-    if (eventName === "Challenged" && args.challenger === account) claims.set(args.claimId, "challenger");
-    if (eventName === "ClaimFinalised" || eventName === "ClaimVoided" || eventName === "ClaimSlashed")
-      claims.delete(args.claimId);
-  }
-  return claims;
-}
-
-function describe(claim: GetClaimReturnType, role: OpenClaim["role"], now: bigint): OpenClaim {
-  const { claimId, phase, challengeEnd, revealEnd, proofEnd } = claim;
-  const deadline =
-    phase === "Open"
-      ? challengeEnd
-      : phase === "AwaitingReveal"
-        ? revealEnd
-        : phase === "Provable"
-          ? proofEnd
-          : null;
-  const late = phase === "Unrevealed" && role === "executor";
-  const reveal = phase === "AwaitingReveal" && role === "executor";
-  return {
-    claimId,
-    role,
-    phase,
-    deadline,
-    secondsLeft: deadline === null ? null : deadline - now,
-    todo: reveal
-      ? `its trace must be revealed by ${time(revealEnd)}; is the executor running?`
-      : late
-        ? "its trace was not revealed in time; it will be slashed"
-        : null,
-  };
 }
