@@ -199,7 +199,6 @@ async function open(
     ...(options.blobs === undefined && { folder: options.dataDir }),
     pending: () => desk.pending,
     room: () => stake.room,
-    claimSeconds,
     margin: options.batches?.margin ?? BATCH_MARGIN,
     now,
   });

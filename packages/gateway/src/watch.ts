@@ -13,8 +13,7 @@ export interface GatewayWatchOptions {
   pending: () => number;
   /** Claims that the free stake still backs. */
   room: () => number;
-  /** Seconds after its receipt by which a claim is promised, and before that at which its batch goes out at the latest. */
-  claimSeconds: bigint;
+  /** Seconds before a promise falls due at which its batch goes out at the latest. */
   margin: number;
   /** Chain time. */
   now: () => bigint;
@@ -86,7 +85,7 @@ export class GatewayWatch {
   }
 
   async look(): Promise<void> {
-    const { operations, store, claimSeconds, margin, now } = this.#options;
+    const { operations, store, margin, now } = this.#options;
     const { alerts } = operations;
     const { unsigned, demanded, unposted } = await duties(store);
     alerts.set(
@@ -95,14 +94,14 @@ export class GatewayWatch {
       "orders wait for their receipts: does no process with the key run?",
       { orders: unsigned.count, seconds: Math.round(unsigned.age) },
     );
-    const left = unposted === undefined ? claimSeconds : unposted - now();
+    const left = unposted === undefined ? undefined : unposted - now();
     // Batches go out `margin` before the first promise falls due: with half of that gone, something is wrong.
     alerts.set(
       "claim_due",
-      2n * left < BigInt(margin),
+      left !== undefined && 2n * left < BigInt(margin),
       "a promised claim is not on the chain, and its time is running out",
       {
-        seconds: left.toString(),
+        seconds: Number(left ?? 0n),
       },
     );
     alerts.set(

@@ -47,7 +47,7 @@ function place(n: number, signed?: { claimBy: bigint }) {
 
 test("late receipts, claims and answers are told of until they are given", async () => {
   const operations = new Operations({ service: "gateway", log: defaultLogger("test", "silent") });
-  const options = { operations, store, pending: () => 0, room: () => 7, claimSeconds: 900n, margin: 120 };
+  const options = { operations, store, pending: () => 0, room: () => 7, margin: 120 };
   let now = 10_000n;
   const watch = new GatewayWatch({ ...options, now: () => now });
   const raised = async () => {
