@@ -390,8 +390,12 @@ contract InferenceMarketTest is ProtocolFixture {
 
     // --- construction ---
 
+    function deploy(Terms memory terms, uint256 callbackGasCap) external {
+        Deploy.inferenceMarket(address(registry), address(stakes), terms, callbackGasCap);
+    }
+
     function _refusedTerms(Terms memory terms, bytes memory expected) private {
-        try new InferenceMarket(address(registry), address(stakes), terms, 0) {
+        try this.deploy(terms, 0) {
             revert("accepted bad terms");
         } catch (bytes memory error_) {
             require(keccak256(error_) == keccak256(expected), "wrong error");
@@ -438,8 +442,22 @@ contract InferenceMarketTest is ProtocolFixture {
         _refusedTerms(terms, abi.encodeWithSelector(TermsLib.VoidCostAboveBounty.selector, 400_001, BOUNTY));
     }
 
+    /// @dev Eight pages of 1,024 nodes, each with 256 for its transaction and a quarter more burned, are 12,800 prices.
+    function test_constructor_eightPagesAboveTheBounty_reverts() public {
+        Terms memory terms = _terms();
+        terms.dataPrice = uint128(BOUNTY / 12_800);
+        this.deploy(terms, 0);
+        terms.dataPrice += 1;
+        _refusedTerms(
+            terms,
+            abi.encodeWithSelector(TermsLib.DataPriceTooHigh.selector, terms.dataPrice, BOUNTY / 12_800)
+        );
+        terms.dataPrice = 0;
+        _refusedTerms(terms, abi.encodeWithSelector(TermsLib.AmountTooSmall.selector, 0, 1));
+    }
+
     function test_constructor_callbackGasAboveHalfATransaction_reverts() public {
-        try new InferenceMarket(address(registry), address(stakes), _terms(), (1 << 23) + 1) {
+        try this.deploy(_terms(), (1 << 23) + 1) {
             revert("accepted");
         } catch (bytes memory error_) {
             require(bytes4(error_) == IInferenceMarket.CallbackGasCapOutOfRange.selector, "error");

@@ -332,13 +332,17 @@ contract RefereeTest is ProtocolFixture {
         _reverts(target, prover, abi.encodeCall(IClaimBook.settleVoided, (claimId)), refused);
     }
 
+    function deploy(address market_, address kernelVersions) external {
+        Deploy.referee(market_, kernelVersions);
+    }
+
     function test_constructor_zeroAddress_reverts() public {
-        try new Referee(address(0), address(verifier)) {
+        try this.deploy(address(0), address(verifier)) {
             revert("accepted no market");
         } catch (bytes memory error_) {
             require(bytes4(error_) == IReferee.ZeroAddress.selector, "error");
         }
-        try new Referee(address(market), address(0)) {
+        try this.deploy(address(market), address(0)) {
             revert("accepted no kernel versions");
         } catch (bytes memory error_) {
             require(bytes4(error_) == IReferee.ZeroAddress.selector, "error");

@@ -113,6 +113,27 @@ contract StakeManagerTest is ProtocolFixture {
         );
     }
 
+    /// @notice Of a demand's bond nothing is left over, and nothing is added.
+    function test_spendBond_otherThanAllOfIt_reverts() public {
+        vm.prank(address(referee));
+        stakes.takeBond("d", challenger, 100);
+        for (uint256 burned = 29; burned <= 31; burned += 2)
+            _refused(
+                address(referee),
+                abi.encodeCall(IStakeManager.spendBond, ("d", challenger, executor, 70, burned)),
+                abi.encodeWithSelector(
+                    IStakeManager.InsufficientBonds.selector,
+                    bytes32("d"),
+                    100,
+                    70 + burned
+                )
+            );
+        vm.prank(address(referee));
+        stakes.spendBond("d", challenger, executor, 70, 30);
+        require(stakes.accountOf(executor).payout == 70, "reward");
+        require(stakes.accountOf(stakes.BURN_ADDRESS()).payout == 30, "burned");
+    }
+
     /// @notice Even the market cannot move what is not there.
     function test_ledgerMoves_moreThanThereIs_revert() public {
         address market_ = address(market);
