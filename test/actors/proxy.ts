@@ -25,7 +25,7 @@ export async function openProxy(target: () => string): Promise<Proxy> {
     for await (const part of request) parts.push(part as Buffer);
     const body = Buffer.concat(parts);
     const path = request.url ?? "/";
-    const what = body.length > 0 ? methodOf(body) : path;
+    const what = body.length > 0 && path === "/" ? methodOf(body) : path;
     const fault = proxy.decide(what);
     proxy.done[fault]++;
     if (fault === "drop") return void response.destroy();
@@ -34,7 +34,11 @@ export async function openProxy(target: () => string): Promise<Proxy> {
     const answer = await fetch(
       target() + (path === "/" ? "" : path),
       body.length > 0
-        ? { method: "POST", body, headers: { "content-type": "application/json" } }
+        ? {
+            method: "POST",
+            body,
+            headers: { "content-type": request.headers["content-type"] ?? "application/json" },
+          }
         : { method: request.method ?? "GET" },
     );
     const honest = Buffer.from(await answer.arrayBuffer());

@@ -1,59 +1,42 @@
 import {
   approve,
   type AssayClient as ChainClient,
-  type BatchEntry,
-  type BatchHeader,
-  batchMarketAbi,
-  ContractError,
-  decodeBlobs,
   type Deployment,
-  encodeEntry,
-  ENTRIES_PER_BLOB,
   forceInclude,
   fundChannel,
-  getBatch,
   getTerms,
-  isBlob,
+  type Order,
+  type OrderDomain,
+  orderHash,
+  orderTypedData,
   portTensors,
   publishedProgram,
   type PublishedProgram,
+  receiptTypedData,
   settleMissing,
   splitStored,
-  toAssayError,
+  type Voucher,
+  voucherTypedData,
 } from "@assay/protocol";
-import { fetchBytes } from "@assay/service";
 import { AssayError, RootTree, type Tensor, tensorRoot, toStored } from "@assay/tensor";
 import { randomBytes } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import {
   type Address,
   bytesToBigInt,
-  bytesToHex,
   type Hex,
   type LocalAccount,
   recoverTypedDataAddress,
   toHex,
 } from "viem";
-import { getBlock, readContract } from "viem/actions";
-import type { Inclusion } from "./book.ts";
+import { getBlock } from "viem/actions";
+import { Connections, isRefusal } from "./connections.ts";
 import { type OrderRecord, type OrderRecords, memoryRecords } from "./records.ts";
-import {
-  type OrderDomain,
-  type Order,
-  orderHash,
-  orderTypedData,
-  receiptTypedData,
-  type Voucher,
-  voucherTypedData,
-} from "@assay/protocol";
+import { ShownClaims } from "./shown.ts";
 import { type OrderAnswer, parseReceipt, type ServedProgram, wireJson } from "./wire.ts";
 
-/** How often an order is sent when the gateway does not answer. */
-const TRIES = 3;
-
 export interface AssayClientOptions {
-  /** Address of an executor's gateway. */
-  gateway: string;
+  /** Address of an executor's gateway, or of several: when one does not answer, the next is sent the same order. */
+  gateway: string | readonly string[];
   /** Reads the chain, and sends deposits and `forceInclude`. */
   client: ChainClient;
   deployment: Deployment;
@@ -63,7 +46,7 @@ export interface AssayClientOptions {
   records?: OrderRecords;
   /** Seconds that an executor may let pass between its receipt and the claim. Default 3,600. */
   maxClaimSeconds?: number;
-  /** Milliseconds for an answer. Default 60,000. */
+  /** Milliseconds for an answer of one gateway. Default 60,000; of several 25,000 each. */
   timeout?: number;
 }
 
@@ -108,8 +91,9 @@ export class AssayOrders {
   readonly #domain: OrderDomain;
   readonly #programs = new Map<Hex, Promise<PublishedProgram>>();
   readonly #known = new Map<Hex, OrderRecord>();
-  /** Entries of blobs, by versioned hash. */
-  readonly #blobs = new Map<Hex, (BatchEntry | undefined)[]>();
+  readonly #nonces = new Set<bigint>();
+  readonly #connections: Connections;
+  readonly #shown: ShownClaims;
   #served: Promise<ServedProgram[]> | undefined;
   #clock = { at: 0, ahead: 0n };
 
@@ -118,10 +102,16 @@ export class AssayOrders {
     this.#records = records;
     const { chainId, batchMarket } = options.deployment;
     this.#domain = { chainId, batchMarket };
+    const { gateway, client, deployment, timeout } = options;
+    this.#connections = new Connections(typeof gateway === "string" ? [gateway] : gateway, timeout);
+    this.#shown = new ShownClaims(this.#connections, client, deployment);
   }
 
   async load(): Promise<void> {
-    for (const record of await this.#records.load()) this.#known.set(record.orderHash, record);
+    for (const record of await this.#records.load()) {
+      this.#known.set(record.orderHash, record);
+      this.#nonces.add(record.order.nonce);
+    }
   }
 
   /** Every order sent so far. */
@@ -131,7 +121,7 @@ export class AssayOrders {
 
   /** What the gateway serves. */
   programs(): Promise<ServedProgram[]> {
-    this.#served ??= this.#fetch("/v1/programs") as Promise<ServedProgram[]>;
+    this.#served ??= this.#connections.get("/v1/programs") as Promise<ServedProgram[]>;
     this.#served.catch(() => (this.#served = undefined));
     return this.#served;
   }
@@ -140,15 +130,7 @@ export class AssayOrders {
     const { account } = this.#options;
     const { programRoot, inputs } = options;
     const [program, served] = await Promise.all([this.#program(programRoot), this.#offer(programRoot)]);
-    const stored = program.inputs.map((port) => {
-      const value = inputs[port.name];
-      if (value?.dtype !== port.dtype || value.dims.join() !== port.dims.join())
-        throw new AssayError(
-          "INPUT_SHAPE",
-          `input "${port.name}" must have the shape [${port.dims.join(", ")}]`,
-        );
-      return toStored(value, port.layout);
-    });
+    const stored = storedInputs(program, inputs);
     const price = options.price ?? BigInt(served.price);
     if (options.maxPrice !== undefined && price > options.maxPrice)
       throw new AssayError("PRICE_TOO_HIGH", `the gateway asks ${price}, more than ${options.maxPrice}`);
@@ -159,7 +141,7 @@ export class AssayOrders {
       inputRoot: rootOver(stored),
       price,
       deadline: (await this.#now()) + BigInt(options.seconds ?? 60),
-      nonce: bytesToBigInt(randomBytes(8)),
+      nonce: this.#nonce(),
     };
     const hash = orderHash(this.#domain, order);
     // Counted from here on: the orders sent at the same time must be covered by the later ones' vouchers.
@@ -170,24 +152,66 @@ export class AssayOrders {
     };
     const record: OrderRecord = { orderHash: hash, order, voucher, state: "sent" };
     this.#known.set(hash, record);
+    const [signature, voucherSignature] = await Promise.all([
+      account.signTypedData(orderTypedData(this.#domain, order)),
+      account.signTypedData(voucherTypedData(this.#domain, voucher)),
+    ]).catch((error: unknown) => {
+      this.#known.delete(hash); // nobody has seen it
+      throw error;
+    });
+    Object.assign(record, { signature, voucherSignature });
+    await this.#records.save(record);
+    return this.#answered(record, program, stored);
+  }
+
+  /**
+   * Sends an order again that got no answer, as it was: the same order, with the same signatures, gets the same receipt.
+   * A new one would be another order, to be paid as well.
+   */
+  async resend(record: OrderRecord, inputs: OrderOptions["inputs"]): Promise<OrderResult> {
+    const known = this.#known.get(record.orderHash) ?? record;
+    const { order, signature, voucherSignature } = known;
+    if (signature === undefined || voucherSignature === undefined)
+      throw new AssayError("RECORD_INCOMPLETE", "the order was never signed, and so never sent");
+    const program = await this.#program(order.programRoot);
+    const stored = storedInputs(program, inputs);
+    if (rootOver(stored) !== order.inputRoot)
+      throw new AssayError("INPUTS_MISMATCH", "these are not the inputs of the order");
+    this.#known.set(known.orderHash, known);
+    return this.#answered(known, program, stored);
+  }
+
+  /** Sends an order that is signed and kept, and checks the answer. */
+  async #answered(
+    record: OrderRecord,
+    program: PublishedProgram,
+    stored: Uint8Array[],
+  ): Promise<OrderResult> {
+    const { orderHash: hash, order, signature, voucher, voucherSignature } = record;
+    const form = new FormData();
+    form.set("order", wireJson({ order, signature, voucher, voucherSignature }));
+    form.set("inputs", new Blob([new Uint8Array(Buffer.concat(stored))]), "inputs");
+    const expired = () => BigInt(Math.floor(Date.now() / 1000)) > order.deadline;
     try {
-      const [signature, voucherSignature] = await Promise.all([
-        account.signTypedData(orderTypedData(this.#domain, order)),
-        account.signTypedData(voucherTypedData(this.#domain, voucher)),
-      ]);
-      Object.assign(record, { signature });
-      await this.#records.save(record);
-      const bytes = new Uint8Array(Buffer.concat(stored));
-      const answer = await this.#send({ order, signature, voucher, voucherSignature }, bytes);
-      const outputs = await this.#checked(record, program, answer);
-      return { orderHash: hash, outputs, record };
+      const answer = (await this.#connections.send("/v1/orders", form, expired)) as OrderAnswer;
+      return { orderHash: hash, outputs: await this.#checked(record, program, answer), record };
     } catch (error) {
-      // Refused: nothing is owed. Anything else may have reached the gateway, and stays counted.
-      if (isRefusal(error)) {
+      // Refused: nothing is owed. Anything else may have reached a gateway, and stays counted.
+      if (isRefusal(error) && record.state === "sent") {
         record.state = "refused";
         await this.#records.save(record);
       }
       throw error;
+    }
+  }
+
+  /** One that no order of ours has: two orders with one nonce would be two to pay, and a gateway takes only one. */
+  #nonce(): bigint {
+    for (;;) {
+      const nonce = bytesToBigInt(randomBytes(8));
+      if (this.#nonces.has(nonce)) continue;
+      this.#nonces.add(nonce);
+      return nonce;
     }
   }
 
@@ -223,54 +247,8 @@ export class AssayOrders {
    * Whether the claim that a receipt promised is in a batch on the chain. The gateway says where; the chain is asked
    * whether that is so.
    */
-  async isPosted({ orderHash: hash, order, receipt }: OrderRecord): Promise<boolean> {
-    const { client, deployment } = this.#options;
-    const shown = await this.#inclusion(hash);
-    if (shown === undefined) return false;
-    const { header, index, entry, opening } = shown;
-    const same =
-      header.executor.toLowerCase() === order.executor.toLowerCase() &&
-      entry.orderHash === hash &&
-      entry.outputRoot === receipt?.outputRoot &&
-      entry.inputRoot === order.inputRoot &&
-      header.programRoots[entry.program] === order.programRoot;
-    if (!same) return false;
-    if (opening === undefined)
-      return this.#isInBlob({ ...header, nonce: BigInt(header.nonce) }, index, entry);
-    try {
-      await readContract(client, {
-        address: deployment.batchMarket,
-        abi: batchMarketAbi,
-        functionName: "requireEntry",
-        args: [{ ...header, nonce: BigInt(header.nonce) }, BigInt(index), entry, opening],
-      });
-      return true;
-    } catch (cause) {
-      const error = toAssayError(cause);
-      if (error instanceof ContractError) return false;
-      throw error;
-    }
-  }
-
-  /** An entry of a blob batch is shown by the blob itself, which the versioned hash checks. */
-  async #isInBlob(header: BatchHeader, index: number, entry: BatchEntry): Promise<boolean> {
-    const { client, deployment } = this.#options;
-    const hash = header.blobHashes[Math.floor(index / ENTRIES_PER_BLOB)];
-    if (hash === undefined || index >= header.count) return false;
-    if ((await getBatch(client, { deployment, header })) === undefined) return false;
-    let entries = this.#blobs.get(hash);
-    if (entries === undefined) {
-      const limit = 131_072;
-      const url = `${this.#options.gateway.replace(/\/$/, "")}/v1/blobs/${hash}`;
-      const bytes = await fetchBytes(url, { limit }).catch(() => undefined);
-      if (bytes?.length !== limit || !(await isBlob(bytesToHex(bytes), hash))) return false;
-      entries = decodeBlobs([bytesToHex(bytes)], ENTRIES_PER_BLOB);
-      this.#blobs.set(hash, entries);
-      if (this.#blobs.size > 16) this.#blobs.delete(this.#blobs.keys().next().value!);
-    }
-    const there = entries[index % ENTRIES_PER_BLOB];
-    const encoded = encodeEntry(entry);
-    return there !== undefined && Buffer.compare(encodeEntry(there), encoded) === 0;
+  isPosted(record: OrderRecord): Promise<boolean> {
+    return this.#shown.isPosted(record);
   }
 
   /** Demands the claim of a receipt on the chain; its bond is pulled from the account. */
@@ -291,16 +269,6 @@ export class AssayOrders {
     const { client, deployment } = this.#options;
     const ended = await settleMissing(client, { deployment, order, signedReceipt: receipt! });
     return ended.receipt.transactionHash;
-  }
-
-  async #inclusion(hash: Hex): Promise<WireInclusion | undefined> {
-    try {
-      return (await this.#fetch(`/v1/orders/${hash}/inclusion`)) as WireInclusion;
-    } catch (error) {
-      // Not there, or not answering: for the requester it is all the same.
-      if (error instanceof AssayError) return undefined;
-      throw error;
-    }
   }
 
   async #executor(): Promise<Address> {
@@ -361,7 +329,7 @@ export class AssayOrders {
   async #offer(programRoot: Hex): Promise<ServedProgram> {
     const offer = (await this.programs()).find((each) => each.programRoot === programRoot);
     if (offer === undefined)
-      throw new AssayError("PROGRAM_NOT_SERVED", `${this.#options.gateway} does not serve ${programRoot}`);
+      throw new AssayError("PROGRAM_NOT_SERVED", `the gateway does not serve ${programRoot}`);
     return offer;
   }
 
@@ -375,78 +343,19 @@ export class AssayOrders {
     }
     return program;
   }
-
-  async #send(rest: object, inputs: Uint8Array<ArrayBuffer>): Promise<OrderAnswer> {
-    const form = new FormData();
-    form.set("order", wireJson(rest));
-    form.set("inputs", new Blob([inputs]), "inputs");
-    // The same order gets the same receipt, however often it is sent.
-    for (let tries = 1; ; tries++)
-      try {
-        return (await this.#fetch("/v1/orders", { method: "POST", body: form })) as OrderAnswer;
-      } catch (error) {
-        const passing =
-          error instanceof AssayError &&
-          ["GATEWAY_UNREACHABLE", "BUSY", "NOT_ACCEPTING", "RECEIPT_PENDING"].includes(error.code);
-        if (!passing || tries === TRIES) throw error;
-        await sleep(tries * 500);
-      }
-  }
-
-  async #fetch(path: string, init: RequestInit = {}): Promise<unknown> {
-    const { gateway, timeout = 60_000 } = this.#options;
-    let response: Response;
-    let text: string;
-    try {
-      response = await fetch(gateway.replace(/\/$/, "") + path, {
-        ...init,
-        signal: AbortSignal.timeout(timeout),
-      });
-      text = await response.text();
-    } catch (cause) {
-      throw new AssayError("GATEWAY_UNREACHABLE", `${gateway} does not answer: ${(cause as Error).message}`, {
-        hint: "send the same order again: it gets the same receipt",
-        cause,
-      });
-    }
-    let value: unknown;
-    try {
-      value = JSON.parse(text);
-    } catch {
-      throw new AssayError("GATEWAY_UNREACHABLE", `${gateway} answered ${response.status} and no JSON`);
-    }
-    if (response.ok) return value;
-    const { code, message, hint } =
-      (value as { error?: { code?: string; message?: string; hint?: string } }).error ?? {};
-    throw new Refusal(
-      code ?? `HTTP_${response.status}`,
-      message ?? text.slice(0, 200),
-      response.status,
-      hint,
-    );
-  }
 }
 
-/** An inclusion as JSON. */
-interface WireInclusion extends Omit<Inclusion, "header"> {
-  header: Omit<BatchHeader, "nonce"> & { nonce: string };
-}
-
-/** The gateway's own "no". */
-class Refusal extends AssayError {
-  readonly status: number;
-  constructor(code: string, message: string, status: number, hint?: string) {
-    super(code, message, hint === undefined ? {} : { hint });
-    this.status = status;
-  }
-}
-
-/** Whether the gateway has refused an order for good: of one that failed inside it nobody can say. */
-function isRefusal(error: unknown): boolean {
-  return (
-    error instanceof Refusal &&
-    (error.status < 500 || ["BUSY", "NOT_ACCEPTING", "MODEL_FAILED"].includes(error.code))
-  );
+/** Stored bytes of a program's inputs; throws `INPUT_SHAPE`. */
+function storedInputs(program: PublishedProgram, inputs: OrderOptions["inputs"]): Uint8Array[] {
+  return program.inputs.map((port) => {
+    const value = inputs[port.name];
+    if (value?.dtype !== port.dtype || value.dims.join() !== port.dims.join())
+      throw new AssayError(
+        "INPUT_SHAPE",
+        `input "${port.name}" must have the shape [${port.dims.join(", ")}]`,
+      );
+    return toStored(value, port.layout);
+  });
 }
 
 function rootOver(stored: readonly Uint8Array[]): Hex {

@@ -11,6 +11,7 @@ export interface OrderRecord {
   order: Order;
   signature?: Hex;
   voucher: Voucher;
+  voucherSignature?: Hex;
   receipt?: Receipt;
   receiptSignature?: Hex;
   state: "sent" | "promised" | "posted" | "forced" | "refused";

@@ -11,6 +11,7 @@ import {
   type ChainOptions,
   hash,
   integer,
+  rpcUrl,
   withAccount,
   withChain,
   withExample,
@@ -34,7 +35,11 @@ interface Options extends ChainOptions, AccountOptions {
 export function orderCommand(): Command {
   const command = new Command("order")
     .description("send one signed order to a gateway: the output and the executor's receipt come at once")
-    .option("--gateway <url>", "the executor's gateway", "http://127.0.0.1:8701")
+    .option(
+      "--gateway <urls>",
+      "the executor's gateway; several, separated by commas: the next is asked when one does not answer",
+      "http://127.0.0.1:8701",
+    )
     .option("--program <root>", "what to run; default: the only one that is served", hash)
     .addOption(
       new Option("--inputs <path>", "inputs: .json, .pb, or a folder with input_0.pb, …").conflicts([
@@ -73,7 +78,8 @@ async function inputsFor(options: Options, program: PublishedProgram): Promise<T
 async function runOrder(options: Options): Promise<void> {
   const { client, deployment, account } = await connectAccount(options);
   const records = fileRecords(options.records);
-  const assay = await createAssayClient({ gateway: options.gateway, client, deployment, account, records });
+  const gateway = options.gateway.split(",").map((url) => rpcUrl(url.trim()));
+  const assay = await createAssayClient({ gateway, client, deployment, account, records });
   const served = await assay.programs();
   const [only, ...more] = served;
   const programRoot = options.program ?? (more.length === 0 ? only?.programRoot : undefined);
