@@ -78,6 +78,8 @@ export function deployAssay(m: IgnitionModuleBuilder, token: ArgumentType) {
       inclusionWindow: m.getParameter("inclusionWindow", DEFAULT_BATCH_RULES.inclusionWindow),
     },
   ]);
+  // A record that nothing depends on, and so not wired.
+  const baitRegistry = m.contract("BaitRegistry", [market]);
   m.call(stakeManager, "wire", [
     [
       { market, referee },
@@ -98,5 +100,6 @@ export function deployAssay(m: IgnitionModuleBuilder, token: ArgumentType) {
     batchMarket,
     batchReferee,
     receiptFaults,
+    baitRegistry,
   };
 }

@@ -29,6 +29,7 @@ const contracts = [
     name: "receiptFaultsAbi",
     artifact: "protocol/IReceiptFaults.sol/IReceiptFaults",
   },
+  { file: "bait-registry", name: "baitRegistryAbi", artifact: "protocol/IBaitRegistry.sol/IBaitRegistry" },
   { file: "referee", name: "refereeAbi", artifact: "protocol/IReferee.sol/IReferee" },
   { file: "verifier", name: "verifierAbi", artifact: "proof/IVerifier.sol/IVerifier" },
   {

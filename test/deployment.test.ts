@@ -15,6 +15,7 @@ describe("ignition module Assay", () => {
       | "batchMarket"
       | "batchReferee"
       | "receiptFaults"
+      | "baitRegistry"
       | "modelRegistry"
       | "verifier"
       | "kernelVersions"
@@ -32,6 +33,10 @@ describe("ignition module Assay", () => {
     same(await stakes.read.marketOf!([referee.address]), market.address);
     same(await stakes.read.refereeOf!([deployed.batchMarket.address]), deployed.batchReferee.address);
     same(await stakes.read.refereeOf!([deployed.receiptFaults.address]), deployed.receiptFaults.address);
+    const baits = await read("BaitRegistry", deployed.baitRegistry.address);
+    same(await baits.read.market!([]), market.address);
+    // A record only: the ledger does not know it.
+    same(await stakes.read.refereeOf!([deployed.baitRegistry.address]), `0x${"0".repeat(40)}`);
     same(await stakes.read.token!([]), token.address);
     same(await refereeContract.read.kernelVersions!([]), kernelVersions.address);
     const versions = await read("KernelVersions", kernelVersions.address);

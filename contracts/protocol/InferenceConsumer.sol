@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {BatchEntry, BatchHeader} from "./BatchData.sol";
 import {ClaimState, Phase} from "./ClaimLife.sol";
+import {BaitOutcome, IBaitRegistry} from "./IBaitRegistry.sol";
 import {IBatchMarket} from "./IBatchMarket.sol";
 import {IClaimBook} from "./IClaimBook.sol";
 import {IInferenceConsumer} from "./IInferenceConsumer.sol";
@@ -36,6 +37,9 @@ abstract contract InferenceConsumer is IInferenceConsumer {
     error NotUndisputed(bytes32 requestId, Phase phase);
     /// @notice More is at stake than would be compensated.
     error Uncovered(uint256 exposure, uint256 compensation);
+
+    /// @notice The claim was a bait: its requester and executor wanted it wrong.
+    error DeliberatelyWrong(bytes32 claimId, address layer);
 
     constructor(address market_) {
         if (market_ == address(0)) revert ZeroMarket();
@@ -118,6 +122,13 @@ abstract contract InferenceConsumer is IInferenceConsumer {
             if (exposure > compensation) revert Uncovered(exposure, compensation);
         }
         if (_rootOf(req.programRoot, outputs) != claim.outputRoot) revert NotTheOutputs(requestId);
+    }
+
+    /// @dev Reverts where a claim is known to be wrong on purpose: for results of strangers' requests. Baits are revealed when
+    ///      they end, so before that nobody can know.
+    function _requireNoBait(IBaitRegistry baits, bytes32 claimId) internal view {
+        (BaitOutcome outcome, address layer) = baits.baitOf(claimId);
+        if (outcome != BaitOutcome.None) revert DeliberatelyWrong(claimId, layer);
     }
 
     /// @dev A contract that says whatever its caller wants is no market of this deployment.

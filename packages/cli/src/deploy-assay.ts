@@ -121,6 +121,7 @@ export async function deployAssay(
     batchMarket: addresses.BatchMarket!,
     batchReferee: addresses.BatchReferee!,
     receiptFaults: addresses.ReceiptFaults!,
+    baitRegistry: addresses.BaitRegistry!,
   };
 }
 

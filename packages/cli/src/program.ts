@@ -1,5 +1,8 @@
 import { Command } from "commander";
 import { accountImportCommand, accountNewCommand } from "./commands/account.ts";
+import { baitLayCommand } from "./commands/bait-lay.ts";
+import { baitListCommand } from "./commands/bait-list.ts";
+import { baitRevealCommand } from "./commands/bait-reveal.ts";
 import { challengerStartCommand } from "./commands/challenger-start.ts";
 import { chainCommand } from "./commands/chain.ts";
 import { claimShowCommand } from "./commands/claim-show.ts";
@@ -50,6 +53,8 @@ export function assayCommand(): Command {
   const stake = new Command("stake").description("an executor's stake");
   for (const sub of [stakeShowCommand(), stakeDepositCommand(), stakeWithdrawCommand()])
     stake.addCommand(sub);
+  const bait = new Command("bait").description("claims that are wrong on purpose, so that checking pays");
+  for (const sub of [baitLayCommand(), baitRevealCommand(), baitListCommand()]) bait.addCommand(sub);
   const account = new Command("account").description("encrypted keys");
   for (const sub of [accountNewCommand(), accountImportCommand()]) account.addCommand(sub);
   const top = [
@@ -64,6 +69,7 @@ export function assayCommand(): Command {
     claim,
     disputeCommand(),
     settleCommand(),
+    bait,
     stake,
     statusCommand(),
     account,

@@ -21,6 +21,8 @@ export interface Deployment {
   batchReferee: Address;
   /** What signed receipts are worth. */
   receiptFaults: Address;
+  /** Record of claims that are wrong on purpose; docs/incentives.md. */
+  baitRegistry: Address;
   /** Who may append terms and kernel versions, and how; docs/governance.md. */
   governance?: Record<(typeof GOVERNANCE)[number], Address>;
 }
@@ -46,6 +48,7 @@ const CONTRACTS = [
   "batchMarket",
   "batchReferee",
   "receiptFaults",
+  "baitRegistry",
 ] as const;
 
 const GOVERNANCE = ["kernelVersions", "accessManager", "timelock", "governor", "votes"] as const;

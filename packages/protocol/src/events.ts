@@ -7,6 +7,7 @@ import {
   type TransactionReceipt,
 } from "viem";
 import { AssayError } from "@assay/tensor";
+import { baitRegistryAbi } from "./abi/bait-registry.ts";
 import { batchMarketAbi } from "./abi/batch-market.ts";
 import { inferenceMarketAbi } from "./abi/inference-market.ts";
 import { modelRegistryAbi } from "./abi/model-registry.ts";
@@ -23,6 +24,7 @@ const eventsAbi = [
   ...refereeAbi,
   ...batchMarketAbi,
   ...receiptFaultsAbi,
+  ...baitRegistryAbi,
 ] as const;
 
 /** A decoded event; `eventName` tells which, `args` are its arguments. */
@@ -36,9 +38,10 @@ export type AssayEventOf<name extends AssayEventName> = Extract<AssayEvent, { ev
 
 /** The contracts whose events make up the protocol's history. */
 export function eventSources(deployment: Deployment): Address[] {
-  const { modelRegistry, stakeManager, inferenceMarket, referee, batchMarket, batchReferee, receiptFaults } =
-    deployment;
-  return [modelRegistry, stakeManager, inferenceMarket, referee, batchMarket, batchReferee, receiptFaults];
+  const { modelRegistry, stakeManager, inferenceMarket, referee } = deployment;
+  const { batchMarket, batchReferee, receiptFaults, baitRegistry } = deployment;
+  const requests = [modelRegistry, stakeManager, inferenceMarket, referee];
+  return [...requests, batchMarket, batchReferee, receiptFaults, baitRegistry];
 }
 
 /** Decodes logs of these contracts, in their order; unknown ones are left out. */

@@ -56,6 +56,18 @@ export {
   versionedHash,
   withSidecar,
 } from "./blobs.ts";
+export {
+  type Bait,
+  baitConsent,
+  type BaitCounts,
+  type BaitEstimate,
+  baitLeaf,
+  BaitTree,
+  baitTypedData,
+  baitTypes,
+  estimateCaught,
+  requestId,
+} from "./baits.ts";
 export { isSignedBy, isValidSignature } from "./signatures.ts";
 export {
   type CommitmentParameters,
@@ -140,6 +152,20 @@ export {
 export { addVersion, type AddVersionParameters, type AddVersionReturnType } from "./actions/add-version.ts";
 export { answerData, type AnswerDataParameters, type AnswerDataReturnType } from "./actions/answer-data.ts";
 export { approve, type ApproveParameters, type ApproveReturnType } from "./actions/approve.ts";
+export {
+  type BaitOpening,
+  type BaitOutcome,
+  commitBaits,
+  type CommitBaitsParameters,
+  getBait,
+  getBaitCommitment,
+  getBaitEstimate,
+  isBaitRevealed,
+  nextRequestId,
+  requestNonce,
+  revealBait,
+  signBait,
+} from "./actions/baits.ts";
 export { balanceOf, type BalanceOfParameters } from "./actions/balance-of.ts";
 export {
   cancelWithdrawal,
@@ -272,6 +298,7 @@ export {
   type WatchEventsParameters,
 } from "./actions/watch-events.ts";
 export { withdraw, type WithdrawParameters, type WithdrawReturnType } from "./actions/withdraw.ts";
+export { baitRegistryAbi } from "./abi/bait-registry.ts";
 export { batchMarketAbi } from "./abi/batch-market.ts";
 export { receiptFaultsAbi } from "./abi/receipt-faults.ts";
 export { devTokenAbi } from "./abi/dev-token.ts";

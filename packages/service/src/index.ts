@@ -15,6 +15,7 @@ export {
 } from "./chain.ts";
 export { followEvents, type FollowOptions, NOTE_SCHEMA, readNote, writeNote } from "./follow.ts";
 export { fetchBytes, type FetchOptions } from "./fetch.ts";
+export { lockFolder } from "./folder-lock.ts";
 export { inputsOf } from "./inputs.ts";
 export { type Journal, type Sent, storeJournal } from "./journal.ts";
 export { JobRunner, Serial } from "./jobs.ts";

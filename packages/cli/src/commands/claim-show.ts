@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { type AssayEvent, getClaim, type GetClaimReturnType, getHistory } from "@assay/protocol";
+import { type AssayEvent, getBait, getClaim, type GetClaimReturnType, getHistory } from "@assay/protocol";
 import { type Hash, zeroAddress } from "viem";
 import { connect } from "../connect.ts";
 import { type ChainOptions, hash, withChain, withExample } from "../options.ts";
@@ -14,9 +14,10 @@ export function claimShowCommand(): Command {
 
 async function runShow(claimId: Hash, options: ChainOptions): Promise<void> {
   const { client, deployment } = await connect(options);
-  const [claim, claimEvents] = await Promise.all([
+  const [claim, claimEvents, bait] = await Promise.all([
     getClaim(client, { deployment, claimId }),
     getHistory(client, { deployment, id: claimId }),
+    getBait(client, { deployment, claimId }),
   ]);
   const requestEvents = await getHistory(client, { deployment, id: claim.request.requestId });
   const history = [
@@ -24,6 +25,7 @@ async function runShow(claimId: Hash, options: ChainOptions): Promise<void> {
   ].sort((a, b) => Number(a.blockNumber - b.blockNumber) || a.logIndex - b.logIndex);
   const result = {
     ...claim,
+    bait,
     history: history.map(({ eventName, args, blockNumber, transactionHash }) => ({
       event: eventName,
       block: blockNumber,
@@ -33,6 +35,9 @@ async function runShow(claimId: Hash, options: ChainOptions): Promise<void> {
   };
   print(options.json, result, () => [
     ...table(rows(claim)),
+    ...(bait.outcome === "None"
+      ? []
+      : ["", `It was a bait of ${bait.layer}: its outputs are wrong on purpose.`]),
     "",
     "history:",
     ...history.map((event) => `  block ${event.blockNumber}  ${event.eventName}${detail(event)}`),

@@ -31,6 +31,7 @@ export const errorsAbi = [
     ],
   },
   { type: "error", name: "AlreadyOpened", inputs: [{ name: "claimId", type: "bytes32" }] },
+  { type: "error", name: "AlreadyRevealed", inputs: [{ name: "claimId", type: "bytes32" }] },
   { type: "error", name: "AlreadySlashed", inputs: [{ name: "orderHash", type: "bytes32" }] },
   { type: "error", name: "AlreadyWired", inputs: [] },
   {
@@ -102,6 +103,30 @@ export const errorsAbi = [
       { name: "valid", type: "uint256" },
       { name: "lowest", type: "uint256" },
       { name: "highest", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
+    name: "BaitCountOutOfRange",
+    inputs: [
+      { name: "count", type: "uint256" },
+      { name: "max", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
+    name: "BaitIndexOutOfRange",
+    inputs: [
+      { name: "index", type: "uint256" },
+      { name: "count", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
+    name: "BaitNotEnded",
+    inputs: [
+      { name: "claimId", type: "bytes32" },
+      { name: "phase", type: "uint8" },
     ],
   },
   { type: "error", name: "BatchExists", inputs: [{ name: "batchId", type: "bytes32" }] },
@@ -254,6 +279,15 @@ export const errorsAbi = [
   },
   {
     type: "error",
+    name: "CommittedTooLate",
+    inputs: [
+      { name: "claimId", type: "bytes32" },
+      { name: "committedAt", type: "uint256" },
+      { name: "postedAt", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
     name: "DataLengthMismatch",
     inputs: [
       { name: "length", type: "uint256" },
@@ -299,6 +333,14 @@ export const errorsAbi = [
     inputs: [
       { name: "time", type: "uint256" },
       { name: "deadline", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
+    name: "DeliberatelyWrong",
+    inputs: [
+      { name: "claimId", type: "bytes32" },
+      { name: "layer", type: "address" },
     ],
   },
   {
@@ -704,6 +746,14 @@ export const errorsAbi = [
     ],
   },
   { type: "error", name: "NoBounty", inputs: [] },
+  {
+    type: "error",
+    name: "NoConsent",
+    inputs: [
+      { name: "claimId", type: "bytes32" },
+      { name: "party", type: "address" },
+    ],
+  },
   { type: "error", name: "NoInputs", inputs: [] },
   { type: "error", name: "NoInstructions", inputs: [] },
   { type: "error", name: "NoOutputs", inputs: [] },
@@ -963,6 +1013,15 @@ export const errorsAbi = [
   },
   {
     type: "error",
+    name: "RevealByOutOfRange",
+    inputs: [
+      { name: "revealBy", type: "uint256" },
+      { name: "min", type: "uint256" },
+      { name: "max", type: "uint256" },
+    ],
+  },
+  {
+    type: "error",
     name: "RootMismatch",
     inputs: [
       { name: "expected", type: "bytes32" },
@@ -1073,6 +1132,14 @@ export const errorsAbi = [
   { type: "error", name: "UnknownActivation", inputs: [{ name: "activation", type: "uint8" }] },
   { type: "error", name: "UnknownBatch", inputs: [{ name: "batchId", type: "bytes32" }] },
   { type: "error", name: "UnknownClaim", inputs: [{ name: "claimId", type: "bytes32" }] },
+  {
+    type: "error",
+    name: "UnknownCommitment",
+    inputs: [
+      { name: "layer", type: "address" },
+      { name: "root", type: "bytes32" },
+    ],
+  },
   { type: "error", name: "UnknownDtype", inputs: [{ name: "dtype", type: "uint8" }] },
   { type: "error", name: "UnknownElementType", inputs: [{ name: "dtype", type: "uint8" }] },
   { type: "error", name: "UnknownFamily", inputs: [{ name: "family", type: "uint256" }] },
