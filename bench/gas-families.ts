@@ -295,13 +295,15 @@ export function familyCases(): GasCase[] {
     quantised("QLinearMatMul", QuantisedOp.Requantise, 14_336),
     integerAdd(1024),
     scatterAdd(256),
-    scatterAdd(1865), // as many as the compiler allows
+    scatterAdd(2129), // as many as one transaction shows
     cumSum(1024),
-    cumSum(5300), // likewise
+    cumSum(8203), // likewise
     // in steps
     layerNorm(100_000),
     reduce("Max", 100_000),
     ordering("ArgMax", OrderingOp.ArgMax, 100_000),
     quantised("MatMulInteger", QuantisedOp.Dot, 200_000),
+    scatterAdd(10_000),
+    cumSum(20_000),
   ];
 }

@@ -209,10 +209,13 @@ describe("AccessMap", () => {
       const values = [indices, randomBytes(next, 4 * data.length)];
       const element = next(dims[0]!);
       const whole = (_: unknown, index: number) => values[index]!;
-      const expected = kernelInput(instruction, element, new Uint8Array(16), whole);
+      const box = wholeBox(instruction).count;
+      const first = i & 1 ? next(box) : 0;
+      const segment = { first, count: i & 1 ? 1 + next(box - first) : box };
+      const expected = kernelInput(instruction, element, new Uint8Array(16), whole, segment);
       const all = [{ first: 0, count: chunkCount(values[1]!.length) }];
       const earlier = [{ dense: toHex(expected.operands[0]!), dtype, reduced }];
-      const arguments_ = gatherArgs(instruction, element, values[1]!, all, 1, earlier);
+      const arguments_ = gatherArgs(instruction, element, values[1]!, all, 1, earlier, segment);
       const [dense, valid] = (await read(harness, "gather", arguments_)) as [Hex, bigint];
       expect([dense, valid], describeInstruction(instruction)).toEqual([
         toHex(expected.operands[1]!),

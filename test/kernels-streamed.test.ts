@@ -1,5 +1,7 @@
 /** Proofs in segments: whatever the segments are, contract and twin judge them as the whole. */
 import {
+  indexed,
+  IndexedOp,
   type KernelInput,
   normalization,
   NormalizationOp,
@@ -15,6 +17,7 @@ import { DType, isFloatDtype } from "@assay/tensor";
 import { hexToBytes, toHex } from "viem";
 import { beforeAll, describe, expect, it } from "vitest";
 import { ALL_DTYPES, floatBits, randomBits, typedInput } from "../packages/numerics/test/elements.ts";
+import { indexedInput } from "../packages/numerics/test/indexed-cases.ts";
 import {
   anyInteger,
   BYTES,
@@ -36,10 +39,12 @@ import {
   random,
   softmaxInput,
 } from "../packages/numerics/test/samples.ts";
-import { deployKernel, segments } from "./kernel-batch.ts";
+import { deployKernel, segments, twinOutcome } from "./kernel-batch.ts";
 
 const FUZZ = Number(process.env.ASSAY_FUZZ ?? 1);
 const WRONG_HINT = "WrongHint(uint256,uint256)";
+const BAD_VALID = "BadValid(uint256,uint256,uint256,uint256)";
+const UNSUPPORTED = "UnsupportedDtype(uint256,uint8)";
 
 /** The input cut after `first` of its elements of `size` bytes. */
 function halves(input: KernelInput, first: number, size: number): KernelInput[] {
@@ -268,5 +273,93 @@ describe("Quantised sums in segments", () => {
     }
     const quantize = quantisedInput(0, DType.int8, [float32(0), float32(bitsOf(1))], 0n);
     await kernel.expectRefused(quantised, [quantize], "UnknownOp(uint8)");
+  });
+});
+
+describe("Indexed in segments", () => {
+  let kernel: Awaited<ReturnType<typeof deployKernel>>;
+  beforeAll(async () => {
+    kernel = await deployKernel("IndexedKernel");
+  });
+
+  /** Segments whose points that select the element are as many as the whole has. */
+  function parts(input: KernelInput, next: () => number): KernelInput[] {
+    let left = input.valid[0]!;
+    const cut = segments({ ...input, hint: indexed.hint(input) }, [0], next);
+    return cut.map((part, i) => {
+      const points = part.valid[0]!;
+      const own = i === cut.length - 1 ? left : Math.min(left, next() % (points + 1));
+      left -= own;
+      return { ...part, valid: [own, ...part.valid.slice(1)] };
+    });
+  }
+
+  it.each(Object.entries(IndexedOp))("%s: any segments give the judgement of the whole", async (_, op) => {
+    const next = random(op + 600);
+    const outcomes = new Set<Verdict | string>();
+    for (const dtype of ALL_DTYPES)
+      for (let i = 0; i < (isFloatDtype(dtype) ? 24 : 8) * FUZZ; i++) {
+        const input = indexedInput(op, dtype, i & 1 ? 8 : 40, next);
+        const cut = parts(input, next);
+        const expected = twinOutcome(indexed, input);
+        if ("error" in expected) {
+          outcomes.add(expected.error);
+          const signature = { BAD_VALID, UNSUPPORTED_DTYPE: UNSUPPORTED }[expected.error]!;
+          await kernel.expectRefused(indexed, cut, signature);
+        } else {
+          outcomes.add(expected.verdict);
+          expect(await kernel.judgeParts(indexed, cut)).toEqual(expected);
+        }
+      }
+    const refused = op === IndexedOp.Overwrite ? ["BAD_VALID"] : ["BAD_VALID", "UNSUPPORTED_DTYPE"];
+    expect(outcomes).toEqual(new Set([0, 2, ...refused]));
+  });
+
+  it("sums terms that are far apart as the whole does, however they are cut", async () => {
+    const next = random(607);
+    for (const dtype of ALL_DTYPES.filter(isFloatDtype))
+      for (let i = 0; i < 12 * FUZZ; i++) {
+        const top = dtype === DType.float16 ? 14 : dtype === DType.float32 ? 120 : 1000;
+        const terms = Array.from({ length: 2 + (next() % 30) }, () =>
+          floatBits(dtype, (1 + (next() % 1000) / 1024) * 2 ** (((next() % 64) - 32) * (top / 32))),
+        );
+        const input = typedInput(IndexedOp.Sum, dtype, [terms], 0n);
+        const { exact, scale } = indexed.judge(input);
+        for (const claimed of [floatBits(dtype, Number(exact) * 2 ** Number(scale)), terms[0]!])
+          expect(await kernel.judgeParts(indexed, parts({ ...input, claimed }, next))).toEqual(
+            indexed.judge({ ...input, claimed }),
+          );
+      }
+  });
+
+  it("refuses a hint that is not the terms', segments that do not agree, and more than 2^22 points", async () => {
+    const row = [2 ** 60, 3, 2 ** -100].map((value) => floatBits(DType.float32, value));
+    const input = typedInput(IndexedOp.Add, DType.float32, [row, [row[0]!]], row[0]!);
+    const cut = (hint: Uint8Array) =>
+      halves({ ...input, hint }, 2, 4).map((part, i) => ({ ...part, valid: [2 - i, 1] }));
+    const right = indexed.hint(input);
+    expect(right).toEqual(abiWords(58));
+    expect(await kernel.judgeParts(indexed, cut(right))).toEqual(indexed.judge(input));
+    const [first, second] = cut(right) as [KernelInput, KernelInput];
+    for (const places of [0n, 57n, 59n, 2n ** 255n, 2n ** 256n - 1n])
+      await kernel.expectRefused(indexed, cut(hexToBytes(toHex(places, { size: 32 }))), WRONG_HINT);
+    const other = { ...second, hint: abiWords(1) };
+    await kernel.expectRefused(indexed, [first, other], "HintChanged(uint256,uint256)");
+    await kernel.expectRefused(
+      indexed,
+      [{ ...first, hint: new Uint8Array() }],
+      "HintLength(uint256,uint256)",
+    );
+    await kernel.expectRefused(indexed, [{ ...first, op: 7 }], "UnknownOp(uint8)");
+    // A point too few, as where a segment is left out and another counts its points.
+    await kernel.expectRefused(indexed, [{ ...first, valid: [1, 1] }], BAD_VALID);
+
+    const many = typedInput(IndexedOp.Max, DType.int8, [[], [1n]], 1n, { valid: [0, 1] });
+    const part = { ...many, operands: [new Uint8Array(1 << 20), many.operands[1]!] };
+    let state: Uint8Array = new Uint8Array();
+    for (let i = 0; i < 4; i++) state = indexed.fold(part, state);
+    expect(indexed.conclude(part, state).verdict).toBe(0);
+    const one = { ...part, operands: [new Uint8Array(1), part.operands[1]!] };
+    expect(() => indexed.fold(one, state)).toThrow(expect.objectContaining({ code: "TOO_MANY_TERMS" }));
   });
 });

@@ -5,8 +5,15 @@
 import { audit, elementProof, worstFinding } from "@assay/challenger";
 import { randomInputs, storedInputs } from "@assay/execution";
 import { Verdict } from "@assay/numerics";
-import { instructionTree } from "@assay/program";
+import {
+  buildProofSteps,
+  type CommittedRun,
+  instructionTree,
+  type Program,
+  type ProofStep,
+} from "@assay/program";
 import { getClaim, proveSegment, TRANSACTION_GAS_CAP } from "@assay/protocol";
+import type { Hex } from "viem";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { buildOnnx } from "../packages/program/test/onnx-builder.ts";
 import { nudge } from "./actors/backends.ts";
@@ -14,9 +21,11 @@ import { commit, post, send, SLASHED, watchEverybody } from "./actors/claims.ts"
 import { openScene, type Published, type Scene } from "./actors/scene.ts";
 
 const K = 40_000;
+const UPDATES = 90;
 
 let scene: Scene;
 let wide: Published;
+let scatter: Published;
 beforeAll(async () => {
   scene = await openScene();
   const values = Array.from({ length: K }, (_, k) => Math.sin(k));
@@ -28,6 +37,16 @@ beforeAll(async () => {
     outputs: ["y"],
   });
   wide = await scene.publish("wide", { onnx });
+
+  // a third of the updates for element [1, 2]
+  const tuples = Array.from({ length: UPDATES }, (_, i) => (i % 3 === 0 ? [1, 2] : [i % 4, (i >> 2) % 4]));
+  const scattering = buildOnnx({
+    inputs: { x: [4, 4], u: [UPDATES] },
+    constants: { i: { dims: [UPDATES, 2], values: tuples.flat(), int64: true } },
+    nodes: [["ScatterND", ["x", "i", "u"], ["y"], { reduction: "add" }]],
+    outputs: ["y"],
+  });
+  scatter = await scene.publish("scatter", { onnx: scattering });
 });
 afterAll(() => scene?.close());
 
@@ -101,3 +120,78 @@ test("an interrupted proof goes on where it stands", async () => {
     "Slashed",
   );
 });
+
+test("a wrong sum of a third of 90 updates is slashed in any steps; wrong steps are refused, and right ones go on", async () => {
+  const { deployment, people } = scene;
+  const { program, constants } = scatter.model;
+  const inputs = storedInputs(program, randomInputs(program.inputs, 5));
+  const stored = constants.trees.map((tree) => tree.stored);
+  const honest = await scatter.backend.trace(inputs);
+  expect((await audit({ program, values: { inputs, constants: stored, trace: honest } })).findings).toEqual(
+    [],
+  );
+  const element = 6;
+  const change = (x: number) => x + 0.01;
+  const run = { inputs, constants: stored, trace: honest };
+  const wrong = nudge(program, run, { instruction: 0, element, change, recompute: true });
+  const finding = worstFinding((await audit({ program, values: { ...run, trace: wrong } })).findings)!;
+  expect(finding).toMatchObject({ element, judgement: { verdict: Verdict.Fraudulent } });
+
+  const money = await watchEverybody(scene);
+  const posted = await post(scene, { of: scatter, inputs, trace: wrong });
+  const proof = inSteps(program, posted.run, element);
+  const salt = await commit(scene, people.challenger, posted.claimId, proof);
+  const take = (number: number, state: Hex, how: Partial<ProofStep> = {}) => {
+    const { proof: shown, segment } = { ...proof.args[number]!, ...how };
+    const bounds = { first: BigInt(segment.first), count: BigInt(segment.count) };
+    const step = { deployment, claimId: posted.claimId, salt, proof: shown, segment: bounds, state };
+    return proveSegment(people.challenger.client, step);
+  };
+  const { state } = await take(0, "0x");
+  const [first, second] = proof.args as [ProofStep, ProofStep];
+  // An update that is another number, the first segment once more, one that is said to be another, and another state.
+  const opening = second.proof.openings.findIndex(
+    ({ chunks }) => chunks.length === Math.min(...second.proof.openings.map((o) => o.chunks.length)),
+  );
+  const openings = second.proof.openings.map((o, i) =>
+    i === opening ? { ...o, chunks: flipped(o.chunks) } : o,
+  );
+  await expect(take(1, state!, { proof: { ...second.proof, openings } })).rejects.toMatchObject({
+    code: "RootMismatch",
+  });
+  await expect(take(1, state!, first)).rejects.toMatchObject({ code: "StateMismatch" });
+  await expect(take(1, state!, { proof: first.proof })).rejects.toMatchObject({ code: "ChunkNotOpened" });
+  await expect(take(1, flipped(state!))).rejects.toMatchObject({ code: "StateMismatch" });
+
+  // Whoever sent the first step goes on where it stands.
+  await send(scene, people.challenger, posted.claimId, salt, proof);
+  expect((await getClaim(people.owner.client, { deployment, claimId: posted.claimId })).phase).toBe(
+    "Slashed",
+  );
+  expect(await money()).toEqual(SLASHED);
+});
+
+test("a right sum of updates cannot be proven wrong in steps", async () => {
+  const { deployment, people } = scene;
+  const { program } = scatter.model;
+  const inputs = storedInputs(program, randomInputs(program.inputs, 6));
+  const posted = await post(scene, { of: scatter, inputs, trace: await scatter.backend.trace(inputs) });
+  const proof = inSteps(program, posted.run, 6);
+  const salt = await commit(scene, people.challenger, posted.claimId, proof);
+  await expect(send(scene, people.challenger, posted.claimId, salt, proof)).rejects.toMatchObject({
+    code: "ElementAcceptable",
+  });
+  expect((await getClaim(people.owner.client, { deployment, claimId: posted.claimId })).phase).toBe(
+    "Provable",
+  );
+});
+
+/** One transaction would do; the chain takes them in any cut. */
+function inSteps(program: Program, run: CommittedRun, element: number) {
+  const segments = [0, 30, 70].map((first, i) => ({ first, count: [30, 40, 20][i]! }));
+  const args = buildProofSteps(program, instructionTree(program), run, 0, element, segments);
+  return { kind: "steps", args } as const;
+}
+
+/** Another last byte. */
+const flipped = (bytes: Hex): Hex => `${bytes.slice(0, -2)}${bytes.endsWith("00") ? "01" : "00"}` as Hex;

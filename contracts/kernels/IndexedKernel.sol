@@ -4,9 +4,18 @@ pragma solidity ^0.8.28;
 import {Fold, FloatFold} from "../numerics/FloatFold.sol";
 import {FloatFormat, Format} from "../numerics/FloatFormat.sol";
 import {Dtype} from "../program/Dtype.sol";
-import {IKernel, Judgement, KernelInput, Verdict} from "./IKernel.sol";
+import {IKernel, IStreamingKernel, Judgement, KernelInput, Verdict} from "./IKernel.sol";
 import {KernelChecks} from "./KernelChecks.sol";
-import {OperandCount, OperandLength, ParamsLength, UnknownOp, UnsupportedDtype} from "./KernelErrors.sol";
+import {
+    HintChanged,
+    OperandCount,
+    OperandLength,
+    ParamsLength,
+    TooManyTerms,
+    UnknownOp,
+    UnsupportedDtype,
+    WrongHint
+} from "./KernelErrors.sol";
 
 /// @notice Operand `operand` has `valid` points that are not padding, but its elements say at least `lowest` and at
 ///         most `highest`. Padding must read as bits 0.
@@ -16,37 +25,88 @@ error BadValid(uint256 operand, uint256 valid, uint256 lowest, uint256 highest);
 /// @dev The access map makes every point that does not select the element padding (conditions that look indices up), so
 ///      the kernel sees the points that do, among zeros. The last operand is the element before; the one before it the
 ///      updates, one for each point of the box; those before them hold indices for lookups. Sum and Product have no
-///      element before. Rules and proof: docs/numerics/indexed.md. Twin: packages/numerics/src/indexed.ts.
-contract IndexedKernel is IKernel {
-    /// @dev The terms that are folded; padding is not among them.
+///      element before. All of them stream; sums of floats then take the places that they cut off as a hint.
+///      Rules and proof: docs/numerics/indexed.md. Twin: packages/numerics/src/indexed.ts.
+contract IndexedKernel is IStreamingKernel {
+    /// @dev How terms are folded.
+    enum Way {
+        Copy, // the claim is one of them
+        Extreme, // the largest or smallest
+        Wrapping, // sums and products modulo 2^bits
+        Sum, // of floats
+        Product // of floats
+    }
+
+    /// @dev What there is to fold.
     struct Call {
+        Way way;
         uint8 op;
         uint8 dtype;
+        Format format; // of floats
+        uint256 size; // bytes of an element
         uint256 claimed;
-        uint256[] terms; // bits of those that are not 0, the element before first of all
-        bool zero; // some term has bits 0
-        uint256 selecting; // points of the box that select the element
+        uint256 updates; // number of the operand
+        bool replaces; // there is an element before
+        uint256 before; // its bits
+    }
+
+    /// @dev The largest or smallest of terms.
+    struct Extreme {
+        bool some; // there is a term that is no NaN
+        int256 order; // the extreme one, in the order of the type
+        bool nan; // some term is NaN
+        bool subnormal; // some term is subnormal
+    }
+
+    /// @dev What the points so far come to. Terms are the element before (not of a copy) and the updates that are not 0.
+    struct Run {
+        uint256 points;
+        uint256 selecting; // of them: those that select the element
+        uint256 updates; // of these: those that are not 0
+        bool found; // some term is the claim: a copy of it, or for an extreme the same number
+        uint256 wrapped; // sum or product of integers
+        Extreme extreme;
+        FloatFold.Terms terms;
+        FloatFold.Factors factors;
     }
 
     uint8 private constant OVERWRITE = 0;
-    uint8 private constant ADD = 1;
     uint8 private constant MUL = 2;
     uint8 private constant MAX = 3;
     uint8 private constant MIN = 4;
     uint8 private constant SUM = 5;
     uint8 private constant PRODUCT = 6;
 
+    uint256 private constant MAX_POINTS = 1 << 22;
+
+    // Of a word: bytes and pairs of them at even places.
+    uint256 private constant BYTES = 0x00ff00ff00ff00ff;
+    uint256 private constant PAIRS = 0x0000ffff0000ffff;
+
     /// @inheritdoc IKernel
-    function judge(KernelInput calldata input) external pure returns (Judgement memory judgement) {
+    function judge(KernelInput calldata input) external pure returns (Judgement memory) {
         Call memory call = _check(input);
-        bool acceptable;
-        if (call.op == OVERWRITE || (call.op < SUM && call.selecting == 0)) acceptable = _found(call);
-        else if (call.dtype == Dtype.BOOL) revert UnsupportedDtype(type(uint256).max, call.dtype);
-        else if (!Dtype.isFloat(call.dtype)) {
-            (acceptable, judgement.exact) = _integers(call);
-        } else if (call.op == MAX || call.op == MIN) acceptable = _extreme(call);
-        else return _fold(call);
-        judgement.verdict = acceptable ? Verdict.Acceptable : Verdict.Fraudulent;
+        Run memory run = _start(call, call.way == Way.Sum ? _cut(call, input.operands[call.updates]) : 0);
+        _fold(call, input, run);
+        return _conclude(call, run);
+    }
+
+    /// @inheritdoc IStreamingKernel
+    function fold(KernelInput calldata part, bytes calldata state) external pure returns (bytes memory) {
+        Call memory call = _check(part);
+        uint256 hint = call.way == Way.Sum ? KernelChecks.hintOf(part) : 0;
+        Run memory run = state.length == 0 ? _start(call, hint) : abi.decode(state, (Run));
+        if (run.terms.cut != hint) revert HintChanged(hint, run.terms.cut);
+        _fold(call, part, run);
+        return abi.encode(run);
+    }
+
+    /// @inheritdoc IStreamingKernel
+    function conclude(
+        KernelInput calldata part,
+        bytes calldata state
+    ) external pure returns (Judgement memory) {
+        return _conclude(_check(part), abi.decode(state, (Run)));
     }
 
     function _check(KernelInput calldata input) private pure returns (Call memory call) {
@@ -58,134 +118,189 @@ contract IndexedKernel is IKernel {
         uint256 needed = input.op < SUM ? 2 : 1;
         if (count < needed) revert OperandCount(needed, count);
         if (input.valid.length != count) revert OperandCount(count, input.valid.length);
-        (call.op, call.dtype, call.claimed) = (input.op, input.dtype, input.claimed);
-
-        uint256 before;
-        uint256 updates = count - 1;
-        if (needed == 2) {
-            updates = count - 2;
+        (call.op, call.dtype, call.size, call.claimed) = (input.op, input.dtype, size, input.claimed);
+        call.updates = count - needed;
+        call.replaces = needed == 2;
+        if (call.replaces) {
             KernelChecks.requireOperand(input, count - 1, input.dtype);
             bytes calldata element = input.operands[count - 1];
             if (element.length != size) revert OperandLength(count - 1, size, element.length);
-            before = Dtype.at(element, 0, size);
+            call.before = Dtype.at(element, 0, size);
         }
-        KernelChecks.requireOperand(input, updates, input.dtype);
-        uint256 length = input.operands[updates].length;
+        KernelChecks.requireOperand(input, call.updates, input.dtype);
+        uint256 length = input.operands[call.updates].length;
         if (length == 0 || length % size != 0)
-            revert OperandLength(updates, length - (length % size) + size, length);
-        call.selecting = input.valid[updates];
-        // An element that is overwritten is no term.
-        bool kept = needed == 2 && (call.op != OVERWRITE || call.selecting == 0);
-        _collect(call, input.operands[updates], size, updates, kept ? before : 0);
-        if (kept && before == 0) call.zero = true;
+            revert OperandLength(call.updates, length - (length % size) + size, length);
+        call.way = _way(input.op, input.dtype);
+        call.format = FloatFormat.forDtype(input.dtype);
     }
 
-    /// @dev Terms that are not 0, and whether some are.
-    function _collect(
-        Call memory call,
-        bytes calldata updates,
-        uint256 size,
-        uint256 operand,
-        uint256 before
-    ) private pure {
+    /// @dev bool is only copied.
+    function _way(uint8 op, uint8 dtype) private pure returns (Way) {
+        if (op == OVERWRITE || dtype == Dtype.BOOL) return Way.Copy;
+        if (op == MAX || op == MIN) return Way.Extreme;
+        if (!Dtype.isFloat(dtype)) return Way.Wrapping;
+        return _multiplies(op) ? Way.Product : Way.Sum;
+    }
+
+    function _multiplies(uint8 op) private pure returns (bool) {
+        return op == MUL || op == PRODUCT;
+    }
+
+    /// @dev Nothing but the element before.
+    function _start(Call memory call, uint256 cut) private pure returns (Run memory run) {
+        if (_multiplies(call.op)) run.wrapped = 1;
+        run.factors = FloatFold.none();
+        run.terms.cut = cut;
+        if (call.replaces && call.way != Way.Copy && call.before != 0) _take(call, run, call.before);
+    }
+
+    /// @dev Places that the sum of all terms cuts off.
+    function _cut(Call memory call, bytes calldata elements) private pure returns (uint256) {
+        uint256 largest = FloatFold.placeOf(call.format, call.before);
+        uint256 points = elements.length / call.size;
+        for (uint256 i; i < points; ++i) {
+            uint256 place = FloatFold.placeOf(call.format, _at(elements, i, call.size));
+            if (place > largest) largest = place;
+        }
+        return FloatFold.cutOf(largest);
+    }
+
+    /// @dev Folds the points of a box, or of a segment of it.
+    function _fold(Call memory call, KernelInput calldata input, Run memory run) private pure {
+        bytes calldata elements = input.operands[call.updates];
+        uint256 size = call.size;
+        uint256 points = elements.length / size;
+        run.points += points;
+        run.selecting += input.valid[call.updates];
+        if (run.points > MAX_POINTS) revert TooManyTerms(run.points, MAX_POINTS);
+        uint256 updates;
         unchecked {
-            uint256 points = updates.length / size;
-            uint256[] memory terms = new uint256[](points + 1);
-            uint256 found;
-            if (before != 0) terms[found++] = before;
-            uint256 first = found;
             for (uint256 i; i < points; ++i) {
-                uint256 bits = Dtype.at(updates, i, size);
-                if (bits != 0) terms[found++] = bits;
+                uint256 bits = _at(elements, i, size);
+                if (bits == 0) continue;
+                ++updates;
+                _take(call, run, bits);
             }
-            uint256 selected = found - first;
-            if (call.selecting < selected || call.selecting > points)
-                revert BadValid(operand, call.selecting, selected, points);
-            call.zero = call.selecting > selected;
-            assembly ("memory-safe") {
-                mstore(terms, found)
-            }
-            call.terms = terms;
+        }
+        run.updates += updates;
+    }
+
+    /// @dev Bits of element `index`, which must be inside.
+    function _at(bytes calldata elements, uint256 index, uint256 size) private pure returns (uint256 bits) {
+        assembly ("memory-safe") {
+            bits := shr(192, calldataload(add(elements.offset, mul(index, size))))
+            bits := or(and(shr(8, bits), BYTES), shl(8, and(bits, BYTES)))
+            bits := or(and(shr(16, bits), PAIRS), shl(16, and(bits, PAIRS)))
+            bits := and(or(shr(32, bits), shl(32, bits)), sub(shl(shl(3, size), 1), 1))
         }
     }
 
-    /// @dev Whether the claim is one of the terms, bit for bit, but for what a NaN carries.
-    function _found(Call memory call) private pure returns (bool) {
-        if (call.zero && call.claimed == 0) return true;
-        bool claimsNaN = Dtype.isNaN(call.dtype, call.claimed);
-        for (uint256 i; i < call.terms.length; ++i)
-            if (call.terms[i] == call.claimed || (claimsNaN && Dtype.isNaN(call.dtype, call.terms[i])))
-                return true;
-        return false;
+    /// @dev Folds a term that is not 0.
+    function _take(Call memory call, Run memory run, uint256 bits) private pure {
+        if (call.way == Way.Sum) FloatFold.add(run.terms, call.format, bits);
+        else if (call.way == Way.Product) FloatFold.multiply(run.factors, call.format, bits);
+        else if (call.way == Way.Copy) run.found = run.found || _same(call, bits);
+        else if (call.way == Way.Extreme) _compare(call, run, bits);
+        else {
+            unchecked {
+                run.wrapped = _multiplies(call.op) ? run.wrapped * bits : run.wrapped + bits;
+            }
+        }
+    }
+
+    /// @dev Whether the claim is this element, bit for bit, but for what a NaN carries.
+    function _same(Call memory call, uint256 bits) private pure returns (bool) {
+        return
+            bits == call.claimed || (Dtype.isNaN(call.dtype, bits) && Dtype.isNaN(call.dtype, call.claimed));
+    }
+
+    function _compare(Call memory call, Run memory run, uint256 bits) private pure {
+        Extreme memory extreme = run.extreme;
+        if (Dtype.isNaN(call.dtype, bits)) {
+            extreme.nan = true;
+            return;
+        }
+        int256 order = _order(call, bits);
+        if (order == _order(call, call.claimed)) run.found = true;
+        if (Dtype.isFloat(call.dtype) && FloatFormat.isSubnormal(call.format, bits)) extreme.subnormal = true;
+        if (!extreme.some || order > extreme.order == (call.op == MAX)) extreme.order = order;
+        extreme.some = true;
+    }
+
+    function _order(Call memory call, uint256 bits) private pure returns (int256) {
+        if (Dtype.isFloat(call.dtype)) return FloatFormat.order(call.format, bits);
+        return Dtype.toInteger(call.dtype, bits);
+    }
+
+    function _conclude(Call memory call, Run memory run) private pure returns (Judgement memory judgement) {
+        if (run.selecting < run.updates || run.selecting > run.points)
+            revert BadValid(call.updates, run.selecting, run.updates, run.points);
+        if (call.way == Way.Sum && run.terms.cut != FloatFold.cutOf(run.terms.largest))
+            revert WrongHint(run.terms.cut, FloatFold.cutOf(run.terms.largest));
+        // An element that is overwritten is no term.
+        bool zero = run.selecting > run.updates;
+        if (call.replaces && call.way != Way.Copy && call.before == 0) zero = true;
+        bool acceptable;
+        if (call.replaces && run.selecting == 0) acceptable = _same(call, call.before);
+        else if (call.way == Way.Copy) {
+            if (call.op != OVERWRITE) revert UnsupportedDtype(type(uint256).max, call.dtype);
+            acceptable = run.found || (zero && call.claimed == 0);
+        } else if (!Dtype.isFloat(call.dtype)) {
+            judgement.exact = _integer(call, run, zero);
+            acceptable = uint256(judgement.exact) & ((1 << (8 * call.size)) - 1) == call.claimed;
+        } else if (call.way == Way.Extreme) acceptable = _extreme(call, run, zero);
+        else return _float(call, run, zero);
+        judgement.verdict = acceptable ? Verdict.Acceptable : Verdict.Fraudulent;
     }
 
     /// @dev Sums and products modulo 2^bits, extremes exactly.
-    function _integers(Call memory call) private pure returns (bool acceptable, int256 exact) {
-        bool times = call.op == MUL || call.op == PRODUCT;
-        bool extreme = call.op == MAX || call.op == MIN;
-        uint256 result = times ? 1 : 0;
-        bool started = extreme && call.zero;
-        if (times && call.zero) result = 0;
-        unchecked {
-            for (uint256 i; i < call.terms.length; ++i) {
-                uint256 bits = call.terms[i];
-                if (!extreme) {
-                    result = times ? result * bits : result + bits;
-                    continue;
-                }
-                bool larger = Dtype.toInteger(call.dtype, bits) > Dtype.toInteger(call.dtype, result);
-                if (!started || (bits != result && larger == (call.op == MAX))) result = bits;
-                started = true;
-            }
-            result &= (1 << (8 * Dtype.sizeOf(call.dtype))) - 1;
-        }
-        return (result == call.claimed, Dtype.toInteger(call.dtype, result));
+    function _integer(Call memory call, Run memory run, bool zero) private pure returns (int256) {
+        if (call.way == Way.Extreme) return _further(call, run.extreme, zero);
+        if (zero && _multiplies(call.op)) return 0;
+        return Dtype.toInteger(call.dtype, run.wrapped & ((1 << (8 * call.size)) - 1));
+    }
+
+    /// @dev The extreme, 0 being a term if `zero`.
+    function _further(Call memory call, Extreme memory extreme, bool zero) private pure returns (int256) {
+        return zero && (!extreme.some || extreme.order < 0 == (call.op == MAX)) ? int256(0) : extreme.order;
     }
 
     /// @dev Largest or smallest of floating-point terms: the rules of the Reduction family, without a start value.
-    function _extreme(Call memory call) private pure returns (bool) {
-        Format memory format = FloatFormat.forDtype(call.dtype);
-        bool nan;
-        bool subnormal;
-        int256 claimed = FloatFormat.order(format, call.claimed);
-        bool found = call.zero && claimed == 0;
-        int256 extreme = call.zero ? int256(0) : type(int256).min;
-        for (uint256 i; i < call.terms.length; ++i) {
-            if (Dtype.isNaN(call.dtype, call.terms[i])) {
-                nan = true;
-                continue;
-            }
-            int256 order = FloatFormat.order(format, call.terms[i]);
-            if (order == claimed) found = true;
-            if (order != 0 && FloatFormat.isTiny(format, call.terms[i])) subnormal = true;
-            if (extreme == type(int256).min || (order != extreme && order > extreme == (call.op == MAX)))
-                extreme = order;
-        }
+    function _extreme(Call memory call, Run memory run, bool zero) private pure returns (bool) {
+        int256 extreme = _further(call, run.extreme, zero);
+        int256 claimed = _order(call, call.claimed);
         bool claimsNaN = Dtype.isNaN(call.dtype, call.claimed);
-        if (nan) return claimsNaN || found || (claimed == 0 && subnormal);
+        bool found = !claimsNaN && (run.found || (zero && claimed == 0));
+        if (run.extreme.nan) return claimsNaN || found || (claimed == 0 && run.extreme.subnormal);
         if (claimsNaN) return false;
         if (claimed == extreme) return true;
         // Hardware that reads subnormals as zero finds them and the zeros equal: any of them may come out.
         return
-            FloatFormat.isTiny(format, uint256(extreme < 0 ? -extreme : extreme)) &&
-            FloatFormat.isTiny(format, call.claimed) &&
+            FloatFormat.isTiny(call.format, uint256(extreme < 0 ? -extreme : extreme)) &&
+            FloatFormat.isTiny(call.format, call.claimed) &&
             (found || claimed == 0);
     }
 
     /// @dev Floating-point sums and products, in any order.
-    function _fold(Call memory call) private pure returns (Judgement memory judgement) {
-        Format memory format = FloatFormat.forDtype(call.dtype);
-        bool times = call.op == MUL || call.op == PRODUCT;
+    function _float(
+        Call memory call,
+        Run memory run,
+        bool zero
+    ) private pure returns (Judgement memory judgement) {
+        if (zero) run.factors.zero = true;
         // Of no terms at all the product is 1 and the sum 0.
-        Fold memory fold =
-            times ? FloatFold.product(call.terms, call.zero, format) : FloatFold.sum(call.terms, format);
-        (bool acceptable, uint256 provable) = FloatFold.accepts(fold, format, call.claimed);
+        Fold memory result =
+            call.way == Way.Product
+                ? FloatFold.product(run.factors, call.format)
+                : FloatFold.sum(run.terms, call.format);
+        (bool acceptable, uint256 provable) = FloatFold.accepts(result, call.format, call.claimed);
         judgement.verdict = acceptable ? Verdict.Acceptable : Verdict.Fraudulent;
         // Too many terms for a bound: nothing can be shown, and nothing is paid.
-        if (fold.unbounded && !fold.nan) judgement.verdict = Verdict.Imprecise;
-        if (!fold.finite || fold.unbounded) return judgement;
-        judgement.exact = fold.exact;
+        if (result.unbounded && !result.nan) judgement.verdict = Verdict.Imprecise;
+        if (!result.finite || result.unbounded) return judgement;
+        judgement.exact = result.exact;
         judgement.provable = judgement.integrity = provable;
-        judgement.scale = fold.scale;
+        judgement.scale = result.scale;
     }
 }

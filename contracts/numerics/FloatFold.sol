@@ -25,7 +25,9 @@ library FloatFold {
         int256 exponent;
     }
 
+    /// @dev What the factors so far come to.
     struct Factors {
+        uint256 count;
         Product all;
         Product small; // of the factors below 1
         Product large; // of the others
@@ -35,18 +37,21 @@ library FloatFold {
         bool zero;
     }
 
+    /// @dev What the terms so far come to. Sums are in units of 2^cut times the last place of subnormals.
     struct Terms {
+        uint256 cut;
+        uint256 largest; // place of the last bit of the largest finite one, counted from that of subnormals
         bool nan;
         bool positiveInfinity;
         bool negativeInfinity;
+        bool subnormal; // some term is
         uint256 count; // of those that are not zero
         uint256 positive; // sum of the positive finite ones
         uint256 negative; // minus the sum of the negative ones
-        bool subnormal; // some term is
     }
 
     /// @dev Sums keep this many places below the last place of their largest term.
-    int256 private constant SUM_PLACES = 128;
+    uint256 private constant SUM_PLACES = 128;
     /// @dev Products keep this many bits.
     uint256 private constant PRODUCT_BITS = 176;
     /// @dev Places below 1 that a product begins with, so that claims are not cut off noticeably.
@@ -76,18 +81,60 @@ library FloatFold {
         }
     }
 
-    /// @notice The sum of terms (bits), of which zeros may be left out.
-    function sum(uint256[] memory bits, Format memory format) internal pure returns (Fold memory fold) {
-        int256 scale = _sumScale(bits, format);
-        Terms memory terms = _terms(bits, format, scale);
+    /// @notice Place of the last bit of a number, counted from that of subnormals; 0 for what is not finite.
+    function placeOf(Format memory format, uint256 bits) internal pure returns (uint256) {
+        uint256 biased = FloatFormat.magnitude(format, bits) >> format.fractionBits;
+        if (biased == 0 || biased == format.infinity >> format.fractionBits) return 0;
+        unchecked {
+            return biased - 1;
+        }
+    }
+
+    /// @notice Places that a sum leaves out, given the place of its largest term.
+    function cutOf(uint256 largest) internal pure returns (uint256) {
+        unchecked {
+            return largest > SUM_PLACES ? largest - SUM_PLACES : 0;
+        }
+    }
+
+    /// @notice Adds a term (bits).
+    function add(Terms memory terms, Format memory format, uint256 bits) internal pure {
+        uint256 size = FloatFormat.magnitude(format, bits);
+        if (size == 0) return;
+        unchecked {
+            ++terms.count;
+            bool minus = size != bits;
+            if (size >= format.infinity) {
+                if (size > format.infinity) terms.nan = true;
+                else if (minus) terms.negativeInfinity = true;
+                else terms.positiveInfinity = true;
+                return;
+            }
+            uint256 one = 1 << format.fractionBits;
+            uint256 place = size >> format.fractionBits;
+            if (place == 0) terms.subnormal = true;
+            else {
+                --place;
+                size = (size & (one - 1)) | one;
+            }
+            if (place > terms.largest) terms.largest = place;
+            (size, ) = _inUnits(size, int256(place) - int256(terms.cut));
+            if (minus) terms.negative += size;
+            else terms.positive += size;
+        }
+    }
+
+    /// @notice The sum of some terms, of which zeros may be left out.
+    function sum(Terms memory terms, Format memory format) internal pure returns (Fold memory fold) {
         uint256 n = terms.count;
         fold.nan = terms.nan;
         fold.unbounded = 2 * n > 1 << _precision(format);
         if (terms.nan || fold.unbounded) return fold;
+        int256 scale = format.lowest + int256(terms.cut);
         fold.scale = scale;
         unchecked {
             // What cutting each term off may have lost.
-            uint256 slack = scale > format.lowest ? n : 0;
+            uint256 slack = terms.cut != 0 ? n : 0;
             int256 normal = format.lowest + int256(format.fractionBits);
             if (n > 1) {
                 uint256 total = terms.positive + terms.negative + slack;
@@ -105,16 +152,32 @@ library FloatFold {
         }
     }
 
-    /// @notice The product of factors (bits).
-    /// @param zero whether there is also a factor 0
-    function product(
-        uint256[] memory bits,
-        bool zero,
-        Format memory format
-    ) internal pure returns (Fold memory fold) {
-        Factors memory factors = _factors(bits, format);
-        factors.zero = factors.zero || zero;
-        uint256 n = bits.length;
+    /// @notice No factors.
+    function none() internal pure returns (Factors memory factors) {
+        factors.all.mantissa = factors.small.mantissa = factors.large.mantissa = 1 << PRODUCT_PLACES;
+        factors.all.exponent = factors.small.exponent = factors.large.exponent = -int256(PRODUCT_PLACES);
+    }
+
+    /// @notice Multiplies by a factor (bits).
+    function multiply(Factors memory factors, Format memory format, uint256 bits) internal pure {
+        unchecked {
+            ++factors.count;
+        }
+        (bool minus, uint256 mantissa, int256 exponent) = FloatFormat.decode(format, bits);
+        if (minus) factors.negative = !factors.negative;
+        if (FloatFormat.isZero(format, bits)) factors.zero = true;
+        else if (FloatFormat.isNaN(format, bits)) factors.nan = true;
+        else if (FloatFormat.isInfinite(format, bits)) factors.infinite = true;
+        else {
+            _multiply(factors.all, mantissa, exponent);
+            bool below = exponent < 0 && (exponent < -255 || mantissa >> uint256(-exponent) == 0);
+            _multiply(below ? factors.small : factors.large, mantissa, exponent);
+        }
+    }
+
+    /// @notice The product of some factors.
+    function product(Factors memory factors, Format memory format) internal pure returns (Fold memory fold) {
+        uint256 n = factors.count;
         int256 normal = format.lowest + int256(format.fractionBits);
         fold.nan = factors.nan;
         fold.unbounded = 2 * n > 1 << _precision(format);
@@ -153,39 +216,6 @@ library FloatFold {
         if (value == 0) return 0;
         if (shift >= 0) return uint256(shift) + Math.log2(value) >= 250 ? 1 << 250 : value << uint256(shift);
         return -shift > 255 ? 1 : (value >> uint256(-shift)) + 1;
-    }
-
-    function _sumScale(uint256[] memory bits, Format memory format) private pure returns (int256 scale) {
-        scale = format.lowest;
-        for (uint256 i; i < bits.length; ++i) {
-            if (!FloatFormat.isFinite(format, bits[i])) continue;
-            (, , int256 exponent) = FloatFormat.decode(format, bits[i]);
-            if (exponent - SUM_PLACES > scale) scale = exponent - SUM_PLACES;
-        }
-    }
-
-    function _terms(
-        uint256[] memory bits,
-        Format memory format,
-        int256 scale
-    ) private pure returns (Terms memory terms) {
-        unchecked {
-            for (uint256 i; i < bits.length; ++i) {
-                if (FloatFormat.isZero(format, bits[i])) continue;
-                ++terms.count;
-                (bool minus, uint256 mantissa, int256 exponent) = FloatFormat.decode(format, bits[i]);
-                if (FloatFormat.isNaN(format, bits[i])) terms.nan = true;
-                else if (FloatFormat.isInfinite(format, bits[i])) {
-                    if (minus) terms.negativeInfinity = true;
-                    else terms.positiveInfinity = true;
-                } else {
-                    if (FloatFormat.isTiny(format, bits[i])) terms.subnormal = true;
-                    (mantissa, ) = _inUnits(mantissa, exponent - scale);
-                    if (minus) terms.negative += mantissa;
-                    else terms.positive += mantissa;
-                }
-            }
-        }
     }
 
     /// @dev u = 2^-precision.
@@ -240,26 +270,6 @@ library FloatFold {
                 fold.band += _scaled(lost, exponent - fold.scale);
             }
             fold.exact = factors.negative ? -int256(mantissa) : int256(mantissa);
-        }
-    }
-
-    function _factors(
-        uint256[] memory bits,
-        Format memory format
-    ) private pure returns (Factors memory factors) {
-        factors.all.mantissa = factors.small.mantissa = factors.large.mantissa = 1 << PRODUCT_PLACES;
-        factors.all.exponent = factors.small.exponent = factors.large.exponent = -int256(PRODUCT_PLACES);
-        for (uint256 i; i < bits.length; ++i) {
-            (bool minus, uint256 mantissa, int256 exponent) = FloatFormat.decode(format, bits[i]);
-            if (minus) factors.negative = !factors.negative;
-            if (FloatFormat.isZero(format, bits[i])) factors.zero = true;
-            else if (FloatFormat.isNaN(format, bits[i])) factors.nan = true;
-            else if (FloatFormat.isInfinite(format, bits[i])) factors.infinite = true;
-            else {
-                _multiply(factors.all, mantissa, exponent);
-                bool below = exponent < 0 && (exponent < -255 || mantissa >> uint256(-exponent) == 0);
-                _multiply(below ? factors.small : factors.large, mantissa, exponent);
-            }
         }
     }
 

@@ -92,39 +92,81 @@ function nothing(): Fold {
   };
 }
 
-/** The sum of terms (bits), of which zeros may be left out. */
-export function sum(bits: readonly bigint[], format: Format): Fold {
+/** What the terms so far come to; sums are in units of 2^cut times the last place of subnormals. */
+export interface Terms {
+  cut: bigint;
+  /** Place of the last bit of the largest finite one, counted from that of subnormals. */
+  largest: bigint;
+  nan: boolean;
+  positiveInfinity: boolean;
+  negativeInfinity: boolean;
+  /** Some term is subnormal. */
+  subnormal: boolean;
+  /** Of those that are not zero. */
+  count: bigint;
+  /** Sum of the positive finite ones. */
+  positive: bigint;
+  /** Minus the sum of the negative ones. */
+  negative: bigint;
+}
+
+export const noTerms = (cut: bigint): Terms => ({
+  cut,
+  largest: 0n,
+  nan: false,
+  positiveInfinity: false,
+  negativeInfinity: false,
+  subnormal: false,
+  count: 0n,
+  positive: 0n,
+  negative: 0n,
+});
+
+/** Place of the last bit of a number, counted from that of subnormals; 0 for what is not finite. */
+export function placeOf(format: Format, bits: bigint): bigint {
+  return isFinite(format, bits) ? parts(format, bits).exponent - lowest(format) : 0n;
+}
+
+/** Places that a sum leaves out, given the place of its largest term. */
+export const cutOf = (largest: bigint): bigint => (largest > SUM_PLACES ? largest - SUM_PLACES : 0n);
+
+/** Adds a term (bits). */
+export function addTerm(terms: Terms, format: Format, bits: bigint): void {
+  if (isZero(format, bits)) return;
+  terms.count++;
+  const minus = isNegative(format, bits);
+  if (isNaN(format, bits)) terms.nan = true;
+  else if (isInfinite(format, bits)) {
+    if (minus) terms.negativeInfinity = true;
+    else terms.positiveInfinity = true;
+  } else {
+    if (isTiny(format, bits)) terms.subnormal = true;
+    const place = placeOf(format, bits);
+    if (place > terms.largest) terms.largest = place;
+    const { units } = inUnits(parts(format, bits).mantissa, place - terms.cut);
+    if (minus) terms.negative += units;
+    else terms.positive += units;
+  }
+}
+
+/** The sum of some terms, of which zeros may be left out. */
+export function sum(terms: Terms, format: Format): Fold {
   const fold = nothing();
-  const finite = bits.filter((b) => isFinite(format, b) && !isZero(format, b));
-  const scale = finite.reduce((s, b) => {
-    const lowered = parts(format, b).exponent - SUM_PLACES;
-    return lowered > s ? lowered : s;
-  }, lowest(format));
-  const n = BigInt(bits.filter((b) => !isZero(format, b)).length);
-  fold.nan = bits.some((b) => isNaN(format, b));
+  const { count: n, positive, negative, positiveInfinity, negativeInfinity } = terms;
+  fold.nan = terms.nan;
   fold.unbounded = 2n * n > 1n << precisionOf(format);
   if (fold.nan || fold.unbounded) return fold;
+  const scale = lowest(format) + terms.cut;
   fold.scale = scale;
 
-  let [positive, negative] = [0n, 0n];
-  for (const b of finite) {
-    const { mantissa, exponent } = parts(format, b);
-    const { units } = inUnits(mantissa, exponent - scale);
-    if (isNegative(format, b)) negative += units;
-    else positive += units;
-  }
-  const infinities = bits.filter((b) => isInfinite(format, b));
-  const positiveInfinity = infinities.some((b) => !isNegative(format, b));
-  const negativeInfinity = infinities.some((b) => isNegative(format, b));
-
   // What cutting each term off may have lost.
-  const slack = scale > lowest(format) ? n : 0n;
+  const slack = terms.cut === 0n ? 0n : n;
   const normal = smallestNormal(format);
   if (n > 1n) {
     const total = positive + negative + slack;
     fold.band = (n * total) / ((1n << precisionOf(format)) - n) + 1n + slack;
     fold.band += scaled(4n * n, normal - scale);
-  } else if (finite.some((b) => isTiny(format, b))) fold.band = scaled(1n, normal - scale);
+  } else if (terms.subnormal) fold.band = scaled(1n, normal - scale);
   fold.exact = positive - negative;
 
   const up = overflows(positive + fold.band, scale, format);
@@ -160,24 +202,47 @@ function multiply(accumulator: Product, mantissa: bigint, exponent: bigint): voi
   accumulator.exponent += length - PRODUCT_BITS;
 }
 
-/** The product of factors (bits); `zero`: whether there is also a factor 0. */
-export function product(bits: readonly bigint[], zero: boolean, format: Format): Fold {
-  const fold = nothing();
+/** What the factors so far come to. */
+export interface Factors {
+  count: bigint;
+  all: Product;
+  /** Of the factors below 1. */
+  small: Product;
+  /** Of the others. */
+  large: Product;
+  negative: boolean;
+  nan: boolean;
+  infinite: boolean;
+  zero: boolean;
+}
+
+export function noFactors(): Factors {
   const one = (): Product => ({ mantissa: 1n << PRODUCT_PLACES, exponent: -PRODUCT_PLACES });
-  // All factors, those below 1, the others.
-  const [all, small, large] = [one(), one(), one()];
-  const minus = bits.filter((b) => isNegative(format, b)).length % 2 === 1;
-  const hasZero = zero || bits.some((b) => isZero(format, b));
-  const infinite = bits.some((b) => isInfinite(format, b));
-  for (const b of bits) {
-    if (isZero(format, b) || !isFinite(format, b)) continue;
-    const { mantissa, exponent } = parts(format, b);
-    multiply(all, mantissa, exponent);
-    multiply(exponent < 0n && mantissa >> -exponent === 0n ? small : large, mantissa, exponent);
+  const nothingSpecial = { negative: false, nan: false, infinite: false, zero: false };
+  return { count: 0n, all: one(), small: one(), large: one(), ...nothingSpecial };
+}
+
+/** Multiplies by a factor (bits). */
+export function multiplyFactor(factors: Factors, format: Format, bits: bigint): void {
+  factors.count++;
+  if (isNegative(format, bits)) factors.negative = !factors.negative;
+  if (isZero(format, bits)) factors.zero = true;
+  else if (isNaN(format, bits)) factors.nan = true;
+  else if (isInfinite(format, bits)) factors.infinite = true;
+  else {
+    const { mantissa, exponent } = parts(format, bits);
+    multiply(factors.all, mantissa, exponent);
+    const below = exponent < 0n && mantissa >> -exponent === 0n;
+    multiply(below ? factors.small : factors.large, mantissa, exponent);
   }
-  const n = BigInt(bits.length);
+}
+
+/** The product of some factors. */
+export function product(factors: Factors, format: Format): Fold {
+  const fold = nothing();
+  const { count: n, all, small, large, negative: minus, infinite, zero: hasZero } = factors;
   const normal = smallestNormal(format);
-  fold.nan = bits.some((b) => isNaN(format, b));
+  fold.nan = factors.nan;
   fold.unbounded = 2n * n > 1n << precisionOf(format);
   if (fold.nan || fold.unbounded) return fold;
 

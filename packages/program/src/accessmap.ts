@@ -37,7 +37,7 @@ export function coordinatesOf(element: number, dims: readonly number[]): number[
   return coordinates;
 }
 
-/** The index that a lookup adds, by point of the box (one for all of them where the table is not reduced). */
+/** The index that a lookup adds, by point of the segment (one for all of them where the table is not reduced). */
 type Table = (point: number) => number;
 
 function tableOf(
@@ -47,6 +47,7 @@ function tableOf(
   size: number,
   element: number,
   read: ReadValue,
+  segment: Segment,
 ): Table {
   const number = lookup - 1;
   const source = instruction.operands[number];
@@ -54,7 +55,7 @@ function tableOf(
     throw new AssayError("BAD_LOOKUP", `operand ${number} is no earlier operand of integers`);
   if (source.reduced && !operand.reduced)
     throw new AssayError("BAD_LOOKUP", `operand ${number} holds an index for every point of the box`);
-  const positions = operandPositions(instruction, source, element, read);
+  const positions = operandPositions(instruction, source, element, read, segment);
   const dense = gather(positions, read(source.origin, source.index), source);
   const indices = Float64Array.from(positions, (_, point) => {
     const index = Number(integerAt(dense, source.dtype, point));
@@ -66,24 +67,29 @@ function tableOf(
 /**
  * The flat stored indices that an operand contributes to output element `element`, in the order of the reduction box
  * (last axis fastest); −1 is padding. The twin of contracts/proof/AccessMap.sol.
+ *
+ * @param segment of the box (an operand that is not reduced has one point); default: all of it
  */
 export function operandPositions(
   instruction: Instruction,
   operand: Operand,
   element: number,
   read: ReadValue,
+  segment: Segment = wholeBox(instruction),
 ): Float64Array {
   const box = operand.reduced ? instruction.reduction : [];
   const rank = instruction.dims.length;
   const output = coordinatesOf(element, instruction.dims);
+  const k = segment.first > 0 ? coordinatesOf(operand.reduced ? segment.first : 0, box) : box.map(() => 0);
   const axes = operand.axes.map((axis) => ({
     ...axis,
-    value: output.reduce((sum, o, i) => sum + axis.coefficients[i]! * o, axis.base),
+    value: [...output, ...k].reduce((sum, at, i) => sum + axis.coefficients[i]! * at, axis.base),
     table:
-      axis.lookup === 0 ? undefined : tableOf(instruction, operand, axis.lookup, axis.size, element, read),
+      axis.lookup === 0
+        ? undefined
+        : tableOf(instruction, operand, axis.lookup, axis.size, element, read, segment),
   }));
-  const positions = new Float64Array(box.reduce((product, size) => product * size, 1));
-  const k = new Array<number>(box.length).fill(0);
+  const positions = new Float64Array(operand.reduced ? segment.count : 1);
   for (let point = 0; point < positions.length; point++) {
     let flat = 0;
     for (const { value, table, size, divisor, stride } of axes) {
@@ -108,15 +114,6 @@ export function operandPositions(
   return positions;
 }
 
-/** The positions of a segment; an operand that is not reduced has only one. */
-function inSegment(
-  positions: Float64Array,
-  { reduced }: Operand,
-  segment: Segment | undefined,
-): Float64Array {
-  return reduced && segment ? positions.subarray(segment.first, segment.first + segment.count) : positions;
-}
-
 /** The chunks that an operand's elements lie in, as maximal ascending runs; empty when all is padding. */
 export function operandRuns(
   instruction: Instruction,
@@ -127,8 +124,7 @@ export function operandRuns(
 ): Run[] {
   const perChunk = CHUNK / dtypeSize(operand.dtype);
   const chunks = new Set<number>();
-  const positions = operandPositions(instruction, operand, element, read);
-  for (const position of inSegment(positions, operand, segment))
+  for (const position of operandPositions(instruction, operand, element, read, segment))
     if (position !== PADDING) chunks.add(Math.floor(position / perChunk));
   return normalizeRuns(Array.from(chunks, (first) => ({ first, count: 1 })));
 }
@@ -172,9 +168,7 @@ export function kernelInput(
   segment?: Segment,
 ): Omit<KernelInput, "hint"> {
   const { op, dtype, params, operands } = instruction;
-  const positions = operands.map((operand) =>
-    inSegment(operandPositions(instruction, operand, element, read), operand, segment),
-  );
+  const positions = operands.map((operand) => operandPositions(instruction, operand, element, read, segment));
   return {
     op,
     dtype,

@@ -25,6 +25,8 @@ const OPENING_BYTES = 1024;
 /** Points that a stream of segments may have in all. */
 const STREAMED_POINTS = 2 ** 22;
 const LEAST_SEGMENT = 16;
+/** Segments that an element may take: at one a block of twelve seconds, half of the default proof window of two hours. */
+const MOST_SEGMENTS = 320;
 
 // Measured with bench/gas.ts and test/kernels-edges.test.ts, rounded up. Contraction is the dearer case: the executor
 // decides whether subnormals are among the operands.
@@ -35,7 +37,7 @@ const KERNEL: Record<number, number> = {
   [Family.Reduction]: 290,
   [Family.Elementwise]: 0,
   [Family.Movement]: 0,
-  [Family.Indexed]: 3000,
+  [Family.Indexed]: 1900, // products; copies take a third
   [Family.Ordering]: 330, // with a NaN and a subnormal in the row
   [Family.Quantised]: 250,
   [Family.Scalar]: 0,
@@ -139,22 +141,41 @@ function fits({ gas, bytes }: Cost): boolean {
   return gas <= TRANSACTION_GAS && bytes <= TRANSACTION_BYTES;
 }
 
+/** Equal segments of at most `size` points each. */
+function cut(count: number, size: number): Segment[] {
+  const even = Math.ceil(count / Math.ceil(count / size)) || 1;
+  return Array.from({ length: Math.ceil(count / even) || 1 }, (_, i) => ({
+    first: i * even,
+    count: Math.min(even, count - i * even),
+  }));
+}
+
 /**
  * The segments of the reduction box in which an element is proven, one transaction each: a single one where that is
  * possible. None where even a segment of {@link LEAST_SEGMENT} points does not fit.
  */
 export function segmentsOf(instruction: Instruction, element: number): Segment[] {
-  const whole = wholeBox(instruction);
-  const most = Math.floor(TRANSACTION_GAS / (KERNEL[instruction.family]! || 100));
-  for (let size = Math.max(1, Math.min(whole.count, most)); ; size = Math.ceil(size / 2)) {
-    const segments = Array.from({ length: Math.ceil(whole.count / size) || 1 }, (_, i) => ({
-      first: i * size,
-      count: Math.min(size, whole.count - i * size),
-    }));
+  const { count } = wholeBox(instruction);
+  const fitting = (size: number): Segment[] | undefined => {
+    const segments = cut(count, size);
     const spread = new Set([segments[0]!, segments[segments.length >> 1]!, segments.at(-1)!]);
-    if ([...spread].every((segment) => fits(costOf(instruction, element, segment)))) return segments;
+    return [...spread].every((segment) => fits(costOf(instruction, element, segment))) ? segments : undefined;
+  };
+  const most = Math.floor(TRANSACTION_GAS / (KERNEL[instruction.family]! || 100));
+  let size = Math.max(1, Math.min(count, most));
+  let found = fitting(size);
+  if (found) return found;
+  while (!found) {
     if (size <= LEAST_SEGMENT) return [];
+    size = Math.ceil(size / 2);
+    found = fitting(size);
   }
+  // Between this size and twice as much, to an eighth.
+  for (let step = size >> 1, least = size >> 3; step > 0 && step >= least; step >>= 1) {
+    const larger = fitting(size + step);
+    if (larger) [size, found] = [size + step, larger];
+  }
+  return found;
 }
 
 /** Why no kernel judges such an instruction, whole or in segments, found by trying it on zeros; undefined when one does. */
@@ -196,6 +217,8 @@ export function unprovable(instruction: Instruction): string | undefined {
     return `an element is computed from ${points} points, more than proofs can show`;
   for (const element of new Set([0, Math.floor(last / 2), last])) {
     const segments = segmentsOf(instruction, element);
+    if (streaming && segments.length > MOST_SEGMENTS)
+      return `proving an element takes ${segments.length} transactions, more than ${MOST_SEGMENTS}`;
     if (segments.length === 1 || (streaming && segments.length > 0)) continue;
     const { gas, bytes } = costOf(instruction, element, wholeBox(instruction));
     const cost = `${(gas / 1e6).toFixed(1)} M gas and ${Math.ceil(bytes / 1024)} KiB of calldata`;

@@ -94,6 +94,8 @@ export interface ProofStep {
 /**
  * A proof in as many steps as `segmentsOf` says, for `Verifier.fold` and `Referee.proveSegment`, in order. One step
  * means that {@link buildElementProof} would do as well.
+ *
+ * @param segments cuts the reduction box otherwise
  */
 export function buildProofSteps(
   program: Program,
@@ -101,9 +103,10 @@ export function buildProofSteps(
   run: CommittedRun,
   index: number,
   element: number,
+  segments: readonly Segment[] = segmentsOf(program.instructions[index]!, element),
 ): ProofStep[] {
   const hint = buildElementProof(program, instructions, run, index, element).hint;
-  return segmentsOf(program.instructions[index]!, element).map((segment) => ({
+  return segments.map((segment) => ({
     segment,
     proof: { ...buildElementProof(program, instructions, run, index, element, segment), hint },
   }));
