@@ -290,6 +290,21 @@ contract InferenceMarketTest is ProtocolFixture {
         );
     }
 
+    /// @notice More or dirtier calldata is the same claim or none, never another one.
+    function test_postClaim_paddedCalldata_isTheSameClaim() public {
+        Claim memory claim = _claim(_request(), 0);
+        bytes memory data = abi.encodeCall(IInferenceMarket.postClaim, (claim, _signed(claim), _outputs()));
+        bytes memory dirty = bytes.concat(data);
+        // The topmost byte of the executor's word, the sixth.
+        dirty[4 + 5 * 32] = 0x01;
+        (bool ok, bytes memory result) = address(market).call(dirty);
+        require(!ok && result.length == 0, "dirty address");
+        (ok, result) = address(market).call(bytes.concat(data, new bytes(32)));
+        require(ok && abi.decode(result, (bytes32)) == market.claimIdOf(claim), "another claim");
+        (ok, result) = address(market).call(data);
+        require(!ok && bytes4(result) == IInferenceMarket.RequestNotOpen.selector, "posted twice");
+    }
+
     function test_postClaim_contractWallet_succeeds() public {
         ContractWallet wallet = new ContractWallet(vm.addr(0xA11CE));
         token.mint(address(wallet), COLLATERAL);

@@ -61,6 +61,29 @@ contract SettlementTest is ProtocolFixture {
         );
     }
 
+    /// @notice Griefers by the dozen: one reveal answers them all, nothing takes longer or costs more, and the bonds are the
+    ///         executor's.
+    function test_challenge_manyGriefers_prolongNothingAndPay() public {
+        bytes32 claimId = _lazy();
+        _challenge(claimId, challenger);
+        uint64 revealEnd = market.claimOf(claimId).revealEnd;
+        for (uint160 i; i < 40; ++i) {
+            address griefer = address(0x9000 + i);
+            _fund(griefer);
+            _pass(1);
+            _challenge(claimId, griefer);
+        }
+        _equal(market.claimOf(claimId).revealEnd, revealEnd, "revealEnd");
+        _reveal(claimId, _honestTrace());
+        _equal(market.claimOf(claimId).proofEnd, time + PROOF_WINDOW, "proofEnd");
+        _pass(PROOF_WINDOW);
+        uint256 spent = gasleft();
+        market.finalise(claimId);
+        spent -= gasleft();
+        require(spent < 250_000, "each challenger costs gas");
+        _checkMoney(FREE, FEE + 41 * BOND, 0, 0, 0, ROYALTY, 0);
+    }
+
     function test_expire_unanswered_refundsRequester() public {
         bytes32 requestId = _request();
         _pass(1 days);
