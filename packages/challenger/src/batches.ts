@@ -21,6 +21,7 @@ import {
   type Logger,
   type Queryable,
   type Store,
+  trimSlash,
 } from "@assay/service";
 import { AssayError } from "@assay/tensor";
 import { bytesToHex, type Hex, hexToBytes } from "viem";
@@ -247,7 +248,7 @@ export async function fetchValue(
   let cause: unknown;
   for (const gateway of gateways)
     try {
-      return await fetchBytes(`${gateway.replace(/\/$/, "")}/v1/values/${root}`, { limit, signal });
+      return await fetchBytes(`${trimSlash(gateway)}/v1/values/${root}`, { limit, signal });
     } catch (error) {
       cause = error;
     }

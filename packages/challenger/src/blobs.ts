@@ -1,10 +1,9 @@
-import type { CommittedBlob } from "@assay/protocol";
-import { type Chain, fetchBytes, kzg } from "@assay/service";
+import { BLOB_BYTES, type CommittedBlob } from "@assay/protocol";
+import { type Chain, fetchBytes, kzg, trimSlash } from "@assay/service";
 import { AssayError } from "@assay/tensor";
 import { bytesToHex, type Hash, type Hex, isHex } from "viem";
 import { getBlock } from "viem/actions";
 
-const BLOB_BYTES = 131_072;
 /** All blobs of a block in JSON: a server may not know how to leave out the others. */
 const MOST_JSON = 64 * 2 ** 20;
 
@@ -47,7 +46,7 @@ export async function findBlobs(
   for (const hash of missing())
     for (const gateway of gateways)
       try {
-        const url = `${gateway.replace(/\/$/, "")}/v1/blobs/${hash}`;
+        const url = `${trimSlash(gateway)}/v1/blobs/${hash}`;
         const bytes = await fetchBytes(url, { limit: BLOB_BYTES, signal });
         if (bytes.length === BLOB_BYTES) await take(bytesToHex(bytes));
         if (found.has(hash)) break;
@@ -86,7 +85,7 @@ async function beaconBlobs(
   signal: AbortSignal,
 ): Promise<Hex[]> {
   const ask = async (path: string): Promise<unknown[]> => {
-    const bytes = await fetchBytes(`${beacon.replace(/\/$/, "")}/eth/v1/beacon/${path}`, {
+    const bytes = await fetchBytes(`${trimSlash(beacon)}/eth/v1/beacon/${path}`, {
       limit: MOST_JSON,
       signal,
     });

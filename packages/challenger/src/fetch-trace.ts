@@ -1,5 +1,5 @@
 import type { Program } from "@assay/program";
-import { type ClaimManifest, fetchBytes, type StoredValues, traceSizes } from "@assay/service";
+import { type ClaimManifest, fetchBytes, type StoredValues, traceSizes, trimSlash } from "@assay/service";
 import { AssayError, RootTree, tensorRoot } from "@assay/tensor";
 import { hexToBytes, isHex, toHex, type Hex } from "viem";
 
@@ -28,7 +28,7 @@ export async function fetchTrace(options: FetchTraceOptions): Promise<Uint8Array
   const { program, traceRoot } = options;
   const { signal, timeout } = options;
   const common = { ...(signal && { signal }), ...(timeout !== undefined && { timeout }) };
-  const uri = options.uri.replace(/\/$/, "");
+  const uri = trimSlash(options.uri);
   const sizes = traceSizes(program);
   const limit = MANIFEST_BYTES * (1 + sizes.length + program.inputs.length + program.outputs.length);
   const roots = manifestRoots(await fetchBytes(uri, { limit, ...common }), uri, sizes.length);

@@ -146,6 +146,18 @@ export function tensorJson(t: Tensor): { dtype: string; dims: readonly number[];
   return { dtype: dtypeName(t.dtype), dims: t.dims, data: elements(t) };
 }
 
+const SHOWN = 16;
+
+/** Tensors for people: a line each, with the first elements. */
+export function tensorLines(tensors: Readonly<Record<string, ReturnType<typeof tensorJson>>>): string[] {
+  return Object.entries(tensors).map(([name, { dims, data }]) => {
+    const shown = data
+      .slice(0, SHOWN)
+      .map((value) => (typeof value === "number" ? Number(value.toPrecision(7)) : value));
+    return `${name} [${dims.join(", ")}]: ${shown.join(", ")}${data.length > SHOWN ? ", …" : ""}`;
+  });
+}
+
 function elements(t: Tensor): (number | string)[] {
   const bytes = t.data.slice();
   switch (t.dtype) {

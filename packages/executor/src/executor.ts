@@ -3,6 +3,7 @@ import type { Program } from "@assay/program";
 import {
   type Alerts,
   Chain,
+  checkOwner,
   defaultLogger,
   errorFields,
   loadModels,
@@ -13,6 +14,7 @@ import {
   type Store,
   type StoredValues,
   storeJournal,
+  trimSlash,
 } from "@assay/service";
 import { AssayError } from "@assay/tensor";
 import type { AddressInfo } from "node:net";
@@ -23,7 +25,7 @@ import type { ExecutorOptions } from "./options.ts";
 import { preparePayload } from "./payloads.ts";
 import { removeBlobs, step } from "./poster.ts";
 import type { PosterContext } from "./poster-context.ts";
-import { checkStore, openProcess, tasksAtATime } from "./process.ts";
+import { openProcess, tasksAtATime } from "./process.ts";
 import { runJob } from "./remote-run.ts";
 import { createServer } from "./server.ts";
 import {
@@ -99,7 +101,7 @@ export async function startExecutor(options: ExecutorOptions): Promise<Executor>
     await shared.close();
   };
   try {
-    await checkStore(store, chain);
+    await checkOwner(store, chain);
     operations = await startOperations({
       service: "executor",
       ...options,
@@ -125,7 +127,7 @@ export async function startExecutor(options: ExecutorOptions): Promise<Executor>
   const context: PosterContext = {
     ...shared,
     chain,
-    publicUrl: () => url.replace(/\/$/, ""),
+    publicUrl: () => trimSlash(url),
     minFee: options.minFee ?? 0n,
     minSeconds: BigInt(options.minSeconds ?? 10),
     collectPayouts: options.collectPayouts ?? true,

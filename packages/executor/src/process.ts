@@ -1,7 +1,6 @@
 import {
   blobPlace,
   BlobStore,
-  type Chain,
   defaultLogger,
   FastBackend,
   loadModel,
@@ -10,12 +9,8 @@ import {
   ModelBackend,
   type Operations,
   Queue,
-  readNote,
   startOperations,
-  type Store,
-  writeNote,
 } from "@assay/service";
-import { AssayError } from "@assay/tensor";
 import { join } from "node:path";
 import type { Hex } from "viem";
 import type { JobStorage } from "./jobs.ts";
@@ -61,17 +56,6 @@ export async function openProcess(options: WorkerOptions, log: Logger): Promise<
       await store.close();
     },
   };
-}
-
-/** A store belongs to one account on one deployment. */
-export async function checkStore(store: Store, chain: Chain): Promise<void> {
-  const mine = `${chain.deployment.chainId}:${chain.deployment.inferenceMarket}:${chain.self}`.toLowerCase();
-  const owner = await readNote(store, "owner");
-  if (owner === undefined) await writeNote(store, "owner", mine);
-  else if (owner !== mine)
-    throw new AssayError("STORE_FOREIGN", `the data folder belongs to ${owner}, not ${mine}`, {
-      hint: "use another data folder, or database, for each account and deployment",
-    });
 }
 
 function backendOf(

@@ -3,6 +3,7 @@ import type { Deployment } from "@assay/protocol";
 import type { Program } from "@assay/program";
 import {
   Chain,
+  checkOwner,
   defaultLogger,
   loadModels,
   type Operations,
@@ -16,7 +17,7 @@ import { toAccount } from "viem/accounts";
 import { lookAtStake } from "./executor.ts";
 import { JobWatch } from "./jobs.ts";
 import type { WorkerOptions } from "./options.ts";
-import { checkStore, openProcess } from "./process.ts";
+import { openProcess } from "./process.ts";
 import { runJob } from "./remote-run.ts";
 import { countJobs } from "./state.ts";
 import { declareLines } from "./worker.ts";
@@ -73,7 +74,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
   const shared = await openProcess(options, log);
   let operations: Operations | undefined;
   try {
-    await checkStore(shared.store, chain);
+    await checkOwner(shared.store, chain);
     operations = await startOperations({
       service: "gateway",
       ...options,

@@ -218,7 +218,10 @@ export async function deferJob(
   await store.query("update job set due = $2 where id = $1 and woken = $3", [id, until.toString(), woken]);
 }
 
-/** Opens what ended lately again, for a reorg may have undone that; what still holds ends again at once. Traces were removed when their claims ended. */
+/**
+ * Opens what ended lately again, for a reorg may have undone that; what still holds ends again at once. Traces were
+ * removed when their claims ended.
+ */
 export async function reopenJobs(store: Queryable): Promise<void> {
   await store.query(
     `update job set reason = null, trace = null, due = 0, updated_at = now(),

@@ -1,3 +1,4 @@
+import { trimSlash } from "@assay/service";
 import { AssayError } from "@assay/tensor";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -69,7 +70,7 @@ export class Connections {
 
   constructor(urls: readonly string[], timeout: number | undefined) {
     if (urls.length === 0) throw new AssayError("OPTION_MISSING", "there is no gateway to ask");
-    this.#urls = urls.map((url) => url.replace(/\/$/, ""));
+    this.#urls = urls.map(trimSlash);
     // With another one to go to, one that hangs is given up before the order's time is over.
     this.#timeout = timeout ?? (urls.length === 1 ? 60_000 : 25_000);
   }

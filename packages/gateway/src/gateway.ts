@@ -2,12 +2,11 @@ import type { Executor, Runner } from "@assay/executor";
 import {
   blobPlace,
   type Chain,
+  checkOwner,
   defaultLogger,
   folderPlace,
   type Logger,
-  readNote,
   type Store,
-  writeNote,
 } from "@assay/service";
 import { AssayError } from "@assay/tensor";
 import type { AddressInfo } from "node:net";
@@ -107,7 +106,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     });
   }
   try {
-    await checkStore(store, chain);
+    await checkOwner(store, chain);
     const gateway = await open(options, chain, store, log, abort.signal);
     let stopped: Promise<void> | undefined;
     return {
@@ -303,15 +302,4 @@ function valuesOf({ databaseUrl, blobs, dataDir }: GatewayOptions): Values {
   throw new AssayError("OPTION_MISSING", "gateways that share a database share inputs and outputs too", {
     hint: "name a folder or bucket that all of them reach: blobs (--blobs)",
   });
-}
-
-/** A data folder belongs to one account on one deployment. */
-async function checkStore(store: Store, chain: Chain): Promise<void> {
-  const mine = `${chain.deployment.chainId}:${chain.deployment.inferenceMarket}:${chain.self}`.toLowerCase();
-  const owner = await readNote(store, "owner");
-  if (owner === undefined) await writeNote(store, "owner", mine);
-  else if (owner !== mine)
-    throw new AssayError("STORE_FOREIGN", `the data folder belongs to ${owner}, not ${mine}`, {
-      hint: "use another data folder for each account and deployment",
-    });
 }

@@ -3,6 +3,7 @@ import {
   type BatchEntry,
   type BatchHeader,
   batchMarketAbi,
+  BLOB_BYTES,
   ContractError,
   decodeBlobs,
   type Deployment,
@@ -25,7 +26,6 @@ interface WireInclusion extends Omit<Inclusion, "header"> {
   header: Omit<BatchHeader, "nonce"> & { nonce: string };
 }
 
-const BLOB_SIZE = 131_072;
 const BLOBS_AT_HAND = 16;
 
 /** Claims on the chain: gateways say where they are, the chain is asked whether that is so. */
@@ -85,8 +85,8 @@ export class ShownClaims {
     if (known !== undefined) return known;
     for (const gateway of this.#connections.urls) {
       const url = `${gateway}/v1/blobs/${hash}`;
-      const bytes = await fetchBytes(url, { limit: BLOB_SIZE }).catch(() => undefined);
-      if (bytes?.length !== BLOB_SIZE || !(await isBlob(bytesToHex(bytes), hash))) continue;
+      const bytes = await fetchBytes(url, { limit: BLOB_BYTES }).catch(() => undefined);
+      if (bytes?.length !== BLOB_BYTES || !(await isBlob(bytesToHex(bytes), hash))) continue;
       const entries = decodeBlobs([bytesToHex(bytes)], ENTRIES_PER_BLOB);
       this.#blobs.set(hash, entries);
       if (this.#blobs.size > BLOBS_AT_HAND) this.#blobs.delete(this.#blobs.keys().next().value!);

@@ -15,7 +15,8 @@ import { type BatchEntry, decodeEntry, encodeEntry, ENTRIES_PER_BLOB, ENTRY_BYTE
 
 const FIELD_ELEMENTS = 4_096;
 const ELEMENT_BYTES = 32;
-const BLOB_BYTES = FIELD_ELEMENTS * ELEMENT_BYTES;
+/** Bytes of a blob (EIP-4844). */
+export const BLOB_BYTES = FIELD_ELEMENTS * ELEMENT_BYTES;
 const ELEMENTS_PER_ENTRY = 4;
 const MODULUS = 0x73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000001n;
 /** 7^((MODULUS - 1) / 4096). */

@@ -47,6 +47,7 @@ export {
   blobOpening,
   type BlobSidecar,
   commitBlob,
+  BLOB_BYTES,
   type CommittedBlob,
   decodeBlobs,
   encodeBlobs,

@@ -2,6 +2,7 @@ import { AssayError } from "@assay/tensor";
 import { AwsClient } from "aws4fetch";
 import { folderPlace } from "./blob-folder.ts";
 import type { BlobPlace } from "./blobs.ts";
+import { trimSlash } from "./fetch.ts";
 
 export interface S3Options {
   bucket: string;
@@ -18,7 +19,7 @@ export interface S3Options {
 /** Blobs in a bucket of Amazon S3, or of anything that speaks its protocol. */
 export function s3Place(options: S3Options): BlobPlace {
   const { bucket, prefix = "", region = "us-east-1", accessKeyId, secretAccessKey, sessionToken } = options;
-  const endpoint = (options.endpoint ?? `https://s3.${region}.amazonaws.com`).replace(/\/$/, "");
+  const endpoint = trimSlash(options.endpoint ?? `https://s3.${region}.amazonaws.com`);
   const client = new AwsClient({
     accessKeyId,
     secretAccessKey,

@@ -7,6 +7,11 @@ export interface FetchOptions {
   signal?: AbortSignal;
 }
 
+/** A base address to which paths that begin with a slash are appended. */
+export function trimSlash(url: string): string {
+  return url.replace(/\/$/, "");
+}
+
 /** Fetches bytes over HTTP(S) with a limit on size and time. Throws `FETCH_FAILED` with what went wrong. */
 export async function fetchBytes(url: string, options: FetchOptions): Promise<Uint8Array> {
   const timeout = AbortSignal.timeout(options.timeout ?? 60_000);

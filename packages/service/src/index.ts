@@ -14,7 +14,7 @@ export {
   type RequestSeen,
 } from "./chain.ts";
 export { followEvents, type FollowOptions, NOTE_SCHEMA, readNote, writeNote } from "./follow.ts";
-export { fetchBytes, type FetchOptions } from "./fetch.ts";
+export { fetchBytes, type FetchOptions, trimSlash } from "./fetch.ts";
 export { lockFolder } from "./folder-lock.ts";
 export { inputsOf } from "./inputs.ts";
 export { type Journal, type Sent, storeJournal } from "./journal.ts";
@@ -30,6 +30,7 @@ export {
   type ServiceOperations,
   startOperations,
 } from "./operations.ts";
+export { checkOwner } from "./owner.ts";
 export { type LineOptions, Queue, type Task, type WorkOptions, type Write } from "./queue.ts";
 export { Sender, type SenderOptions } from "./sender.ts";
 export { accountSettings, chainSettings, modelSettings, operationsSettings } from "./common-settings.ts";

@@ -3,7 +3,7 @@ import { AssayError } from "@assay/tensor";
 import { type Db, PgBoss } from "pg-boss";
 import { errorFields, type Logger } from "./log.ts";
 import { Commits } from "./commits.ts";
-import { notify, type Queryable, type Scriptable, type Store } from "./store.ts";
+import { lockFor, notify, type Queryable, type Scriptable, type Store } from "./store.ts";
 import { backoff, pause } from "./time.ts";
 
 /** A piece of work in a line. */
@@ -74,9 +74,7 @@ export class Queue {
     // pg-boss makes its tables under a lock, but what two processes that start at once know of schemas may be older.
     else
       await store.transaction(async (tx) => {
-        await tx.query("select pg_advisory_xact_lock(hashtextextended($1, 0))", [
-          `migrate ${store.schema}_queue`,
-        ]);
+        await lockFor(tx, `migrate ${store.schema}_queue`);
         await boss.start();
       });
     return new Queue(boss, store, log);

@@ -47,6 +47,10 @@ function kind<T>(expected: string, parse: (value: unknown) => T | undefined): z.
 const textOf = (value: unknown) =>
   typeof value === "string" ? value : typeof value === "number" ? String(value) : undefined;
 
+function isUrl(value: unknown): value is string {
+  return typeof value === "string" && /^https?:\/\//.test(value) && URL.canParse(value);
+}
+
 /** Schemas of values that may come as text. */
 export const kinds = {
   text: kind("text", (value) => (value === "" ? undefined : textOf(value))),
@@ -72,14 +76,10 @@ export const kinds = {
   truth: kind("true or false", (value) =>
     typeof value === "boolean" ? value : value === "true" ? true : value === "false" ? false : undefined,
   ),
-  url: kind("an address like http://127.0.0.1:8545", (value) =>
-    typeof value === "string" && /^https?:\/\//.test(value) && URL.canParse(value) ? value : undefined,
-  ),
+  url: kind("an address like http://127.0.0.1:8545", (value) => (isUrl(value) ? value : undefined)),
   urls: kind("addresses like http://127.0.0.1:8701, separated by commas", (value) => {
     const list = typeof value === "string" ? value.split(",").map((each) => each.trim()) : value;
-    const good = (each: unknown) =>
-      typeof each === "string" && /^https?:\/\//.test(each) && URL.canParse(each);
-    return Array.isArray(list) && list.every(good) ? (list as string[]) : undefined;
+    return Array.isArray(list) && list.every(isUrl) ? list : undefined;
   }),
   address: kind("an address of 20 bytes in hex", (value) =>
     typeof value === "string" && isAddress(value) ? getAddress(value) : undefined,

@@ -74,11 +74,16 @@ export async function notify(store: Queryable, channel: string, message = ""): P
   await store.query("select pg_notify($1, $2)", [channel, message]);
 }
 
+/** Holds a name of the database's until the transaction ends. */
+export async function lockFor(tx: Queryable, name: string): Promise<void> {
+  await tx.query("select pg_advisory_xact_lock(hashtextextended($1, 0))", [name]);
+}
+
 async function migrated(store: Store, migrations: readonly string[]): Promise<Store> {
   try {
     await store.transaction(async (tx) => {
       // Several processes may start at once.
-      await tx.query("select pg_advisory_xact_lock(hashtextextended($1, 0))", [`migrate ${store.schema}`]);
+      await lockFor(tx, `migrate ${store.schema}`);
       await tx.exec(`create schema if not exists ${store.schema};
         create table if not exists ${store.schema}.migration (number int primary key)`);
       const done = await tx.query<{ count: number }>("select count(*)::int as count from migration");

@@ -2,6 +2,8 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { NOTE_SCHEMA } from "../src/follow.ts";
+import { checkOwner } from "../src/owner.ts";
 import { openStore } from "../src/store.ts";
 
 const migrations = ["create table number (value int)"];
@@ -52,4 +54,18 @@ test("a folder in use is locked; a dead process's lock is not", async () => {
   expect(await readFile(lock, "utf8")).toBe(String(process.ppid));
   await writeFile(lock, String(2 ** 22 + 1)); // above Linux's largest pid
   expect(await numbers(dataDir)).toEqual([]);
+});
+
+test("a store is one account's on one deployment", async () => {
+  const account = (self: string, chainId = 31337) => ({
+    self,
+    deployment: { chainId, inferenceMarket: "0xab00000000000000000000000000000000000000" as const },
+  });
+  const mine = "0xCd00000000000000000000000000000000000000";
+  const store = await openStore({ migrations: [NOTE_SCHEMA] });
+  await checkOwner(store, account(mine));
+  await checkOwner(store, account(mine.toLowerCase()));
+  for (const other of [account(mine, 1), account("0xef00000000000000000000000000000000000000")])
+    await expect(checkOwner(store, other)).rejects.toMatchObject({ code: "STORE_FOREIGN" });
+  await store.close();
 });

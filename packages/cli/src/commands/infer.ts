@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command, Option } from "commander";
-import { randomInputs, type Tensors } from "@assay/execution";
 import {
   getClaim,
   getHistory,
@@ -8,7 +7,6 @@ import {
   getVersion,
   portTensors,
   publishedProgram,
-  type PublishedProgram,
   request as requestInference,
   splitStored,
   ZERO_ROOT,
@@ -18,6 +16,7 @@ import { type Address, type Hash, hexToBytes, toHex } from "viem";
 import { getBlock } from "viem/actions";
 import { connectAccount } from "../connect.ts";
 import { ensureFunds } from "../funds.ts";
+import { type InputOptions, inputsFor, withInputs } from "../inputs.ts";
 import {
   type AccountOptions,
   address,
@@ -33,15 +32,11 @@ import {
 import { print, progress, time } from "../output.ts";
 import { latestVersion } from "../latest-version.ts";
 import { type ShapeOptions, shapeFamily } from "../shape-family.ts";
-import { digitSample } from "../samples.ts";
-import { readInputs, tensorJson } from "../tensor-io.ts";
+import { tensorJson, tensorLines } from "../tensor-io.ts";
 
-interface Options extends ChainOptions, AccountOptions {
+interface Options extends ChainOptions, AccountOptions, InputOptions {
   program?: Hash;
   shape?: ShapeOptions;
-  inputs?: string;
-  sample?: number;
-  random?: number;
   fee: bigint;
   executor?: Address;
   deadline: number;
@@ -58,38 +53,15 @@ export function inferCommand(): Command {
         .argParser(shape)
         .conflicts("program"),
     )
-    .addOption(
-      new Option("--inputs <path>", "inputs: .json, .pb, or a folder with input_0.pb, …").conflicts([
-        "sample",
-        "random",
-      ]),
-    )
-    .addOption(
-      new Option("--sample <n>", "digit number n of models/digits/samples.json")
-        .argParser(integer())
-        .conflicts("random"),
-    )
-    .option("--random <seed>", "random inputs", integer())
     .addOption(amountOption("--fee <amount>", "token units for the executor", 10n ** 18n))
     .option("--executor <address>", "who must answer; default: anyone", address)
     .option("--deadline <seconds>", "how long the request waits for a claim", integer(60), 3600)
     .option("--timeout <seconds>", "how long this command waits for it", integer(1), 120);
   return withExample(
-    withAccount(withChain(command)),
+    withAccount(withChain(withInputs(command))),
     "assay infer 0x12ab… --sample 3 --account 2",
     "assay infer 0x12ab… --inputs image.json --account 2 --json",
   ).action(runInfer);
-}
-
-async function inputsFor(options: Options, program: PublishedProgram): Promise<Tensors> {
-  if (options.inputs !== undefined) return readInputs(options.inputs, program.inputs);
-  if (options.sample !== undefined) return digitSample(options.sample, program.inputs);
-  if (options.random !== undefined) return randomInputs(program.inputs, options.random);
-  throw new AssayError("MISSING_INPUT", "no inputs given", {
-    hint: `give --inputs, --sample or --random; the model's inputs: ${program.inputs
-      .map(({ name, dims }) => `${name} [${dims.join(", ")}]`)
-      .join(", ")}`,
-  });
 }
 
 async function runInfer(modelId: Hash, options: Options): Promise<void> {
@@ -157,12 +129,7 @@ async function runInfer(modelId: Hash, options: Options): Promise<void> {
     options.json,
     { requestId, claimId, programRoot, executor, phase, challengeEnd, outputRoot, outputs: tensors },
     () => [
-      ...Object.entries(tensors).map(([name, { dims, data }]) => {
-        const shown = data
-          .slice(0, 16)
-          .map((value) => (typeof value === "number" ? Number(value.toPrecision(7)) : value));
-        return `${name} [${dims.join(", ")}]: ${shown.join(", ")}${data.length > 16 ? ", …" : ""}`;
-      }),
+      ...tensorLines(tensors),
       "",
       `claim     ${claimId}`,
       `executor  ${executor}`,

@@ -1,10 +1,10 @@
-import { Command, Option } from "commander";
-import { randomInputs, type Tensors } from "@assay/execution";
+import { Command } from "commander";
 import { createAssayClient, fileRecords } from "@assay/gateway";
-import { publishedProgram, type PublishedProgram } from "@assay/protocol";
+import { publishedProgram } from "@assay/protocol";
 import { AssayError } from "@assay/tensor";
 import type { Hash } from "viem";
 import { connectAccount } from "../connect.ts";
+import { type InputOptions, inputsFor, withInputs } from "../inputs.ts";
 import {
   type AccountOptions,
   amount,
@@ -17,15 +17,11 @@ import {
   withExample,
 } from "../options.ts";
 import { print, progress, time } from "../output.ts";
-import { digitSample } from "../samples.ts";
-import { readInputs, tensorJson } from "../tensor-io.ts";
+import { tensorJson, tensorLines } from "../tensor-io.ts";
 
-interface Options extends ChainOptions, AccountOptions {
+interface Options extends ChainOptions, AccountOptions, InputOptions {
   gateway: string;
   program?: Hash;
-  inputs?: string;
-  sample?: number;
-  random?: number;
   maxPrice?: bigint;
   deposit?: bigint;
   records: string;
@@ -41,38 +37,15 @@ export function orderCommand(): Command {
       "http://127.0.0.1:8701",
     )
     .option("--program <root>", "what to run; default: the only one that is served", hash)
-    .addOption(
-      new Option("--inputs <path>", "inputs: .json, .pb, or a folder with input_0.pb, …").conflicts([
-        "sample",
-        "random",
-      ]),
-    )
-    .addOption(
-      new Option("--sample <n>", "digit number n of models/digits/samples.json")
-        .argParser(integer())
-        .conflicts("random"),
-    )
-    .option("--random <seed>", "random inputs", integer())
     .option("--max-price <amount>", "most token units to pay; default: what the gateway asks", amount)
     .option("--deposit <amount>", "add to the prepaid balance first", amount)
     .option("--records <file>", "where orders and receipts are kept", ".assay/orders.jsonl")
     .option("--seconds <n>", "how long to wait for the answer", integer(1), 60);
   return withExample(
-    withAccount(withChain(command)),
+    withAccount(withChain(withInputs(command))),
     "assay order --sample 3 --deposit 1000000000000000000 --account 2",
     "assay order --program 0x12ab… --inputs image.json --account 2 --json",
   ).action(runOrder);
-}
-
-async function inputsFor(options: Options, program: PublishedProgram): Promise<Tensors> {
-  if (options.inputs !== undefined) return readInputs(options.inputs, program.inputs);
-  if (options.sample !== undefined) return digitSample(options.sample, program.inputs);
-  if (options.random !== undefined) return randomInputs(program.inputs, options.random);
-  throw new AssayError("MISSING_INPUT", "no inputs given", {
-    hint: `give --inputs, --sample or --random; the program's inputs: ${program.inputs
-      .map(({ name, dims }) => `${name} [${dims.join(", ")}]`)
-      .join(", ")}`,
-  });
 }
 
 async function runOrder(options: Options): Promise<void> {
@@ -104,12 +77,7 @@ async function runOrder(options: Options): Promise<void> {
     options.json,
     { orderHash, programRoot, price: record.order.price, receipt, outputs: tensors },
     () => [
-      ...Object.entries(tensors).map(([name, { dims, data }]) => {
-        const shown = data
-          .slice(0, 16)
-          .map((value) => (typeof value === "number" ? Number(value.toPrecision(7)) : value));
-        return `${name} [${dims.join(", ")}]: ${shown.join(", ")}${data.length > 16 ? ", …" : ""}`;
-      }),
+      ...tensorLines(tensors),
       "",
       `order     ${orderHash}`,
       `executor  ${record.order.executor}, for ${record.order.price} token units`,
