@@ -1,6 +1,7 @@
 import { float32Input, scalarInput } from "../../numerics/test/samples.ts";
 import { readFile } from "node:fs/promises";
-import { contraction, encodeContractionParams } from "../../numerics/src/contraction.ts";
+import { contraction } from "../../numerics/src/contraction.ts";
+import { encodeContractionParams } from "../../numerics/src/contraction-params.ts";
 import { Family, kernelOf, ScalarOp, Verdict } from "@assay/numerics";
 import { Origin, type Instruction } from "@assay/program";
 import { loadModel, type Model, ModelBackend } from "@assay/service";

@@ -8,7 +8,7 @@ import {
   unknownOp,
 } from "./checks.ts";
 import { bitLength, squareRootFloor } from "./correct-rounding.ts";
-import type { ContractionParams } from "./contraction.ts";
+import type { ContractionParams } from "./contraction-params.ts";
 import { decode, FLOAT64, isFinite, isSubnormal } from "./float-format.ts";
 import { type Judgement, type KernelInput, Verdict } from "./types.ts";
 

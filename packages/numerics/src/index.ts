@@ -10,14 +10,13 @@ export {
 export { elementwise, ElementwiseOp } from "./elementwise.ts";
 export { integer, IntegerOp } from "./integer.ts";
 export { normalization, NormalizationOp } from "./normalization.ts";
+export { contraction, encodeEmax } from "./contraction.ts";
 export {
-  contraction,
   ContractionOp,
   type ContractionParams,
   decodeContractionParams,
   encodeContractionParams,
-  encodeEmax,
-} from "./contraction.ts";
+} from "./contraction-params.ts";
 export { judgeElement, kernelOf, kernels } from "./kernels.ts";
 export { indexed, IndexedOp } from "./indexed.ts";
 export { movement } from "./movement.ts";
