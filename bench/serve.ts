@@ -1,6 +1,8 @@
 /**
- * `pnpm bench:serve [--json] [--seconds n] [model.onnx…]`: what a gateway serves, compared with plain onnxruntime-node at
- * its best setting on the same machine.
+ * `pnpm bench:serve [--json] [--fast] [--workers n] [--seconds n] [--rounds n] [--slash] [model.onnx…]`: what a gateway
+ * serves, compared with plain onnxruntime-node at its best setting on the same machine. --fast gives every output a
+ * tolerance and serves it by tolerant anchoring; --workers runs the models in n more processes on PostgreSQL; --slash
+ * measures the way from a false claim to the slash instead.
  *
  * For each model the two take turns, so that what drifts hits both: plain onnxruntime (all optimisations, the number of
  * sessions, threads and inferences a run that gave the most), and signed orders over HTTP to a gateway with its executor
@@ -8,16 +10,15 @@
  * in this process. Orders are signed before the clock starts; the client's HTTP and the chain run on the same cores as
  * the gateway. Without arguments: an MLP, a CNN and a transformer from ../shared, or the shipped model without them.
  */
-import { type ChildProcess, fork, spawn } from "node:child_process";
+import { type ChildProcess, fork } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { availableParallelism, loadavg } from "node:os";
 import { basename, dirname, join } from "node:path";
-import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { randomInputs } from "@assay/execution";
 import { wireJson } from "@assay/gateway";
-import { readModel } from "@assay/program";
+import { readModel, writeTolerances } from "@assay/program";
 import {
   approve,
   deposit,
@@ -27,10 +28,13 @@ import {
   voucherTypedData,
 } from "@assay/protocol";
 import { rootOf } from "@assay/service";
-import { toStored } from "@assay/tensor";
+import { DType, toStored } from "@assay/tensor";
+import { openPostgres, type TestPostgres } from "../packages/service/test/postgres.ts";
+import { type ServiceProcess, startService } from "../test/actors/processes.ts";
 import type { ServiceArguments } from "../test/actors/service-process.ts";
 import { MNEMONIC, openScene, type Published, type Scene, until } from "../test/actors/scene.ts";
 import { quantile } from "./interleave.ts";
+import { measureSlash } from "./serve-slash.ts";
 import type { PlainArguments, PlainMeasure } from "./serve-plain.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -43,6 +47,9 @@ const unit = 10n ** 18n;
 const { values: flags, positionals } = parseArgs({
   options: {
     json: { type: "boolean" },
+    fast: { type: "boolean", default: false },
+    workers: { type: "string", default: "0" },
+    slash: { type: "boolean", default: false },
     seconds: { type: "string", default: "2" },
     rounds: { type: "string", default: "3" },
   },
@@ -50,6 +57,9 @@ const { values: flags, positionals } = parseArgs({
 });
 const SECONDS = Number(flags.seconds);
 const ROUNDS = Number(flags.rounds);
+const WORKERS = Number(flags.workers);
+/** What --fast grants an output: the default run is within a thousandth of it. */
+const TOLERANCE = { absolute: 1e-2, relative: 1e-2 };
 /** Orders on their way at a time. */
 const CONCURRENCY = 16;
 
@@ -160,9 +170,17 @@ function memoryOf(pid: number): number {
   return Math.round(Number(match![1]) / 1024);
 }
 
-async function startGatewayProcess(scene: Scene, onnx: string, shapes: Record<string, number[]>) {
+interface Serving {
+  gateway: ServiceProcess;
+  url: string;
+  close(): Promise<void>;
+}
+
+/** A gateway with its executor, in one process or with workers on PostgreSQL. */
+async function serve(scene: Scene, onnx: string, shapes: Record<string, number[]>): Promise<Serving> {
+  const postgres: TestPostgres | undefined = WORKERS === 0 ? undefined : await openPostgres();
   const given: ServiceArguments = {
-    role: "gateway",
+    role: postgres === undefined ? "gateway" : "poster",
     rpc: scene.rpc,
     deployment: scene.deployment,
     mnemonic: MNEMONIC,
@@ -171,6 +189,8 @@ async function startGatewayProcess(scene: Scene, onnx: string, shapes: Record<st
     shapes,
     dataDir: join(scene.folder, "gateway"),
     port: 0,
+    fast: flags.fast,
+    ...(postgres && { databaseUrl: await postgres.database(), blobs: join(scene.folder, "blobs") }),
     gateway: {
       port: 0,
       price: String(PRICE),
@@ -182,16 +202,29 @@ async function startGatewayProcess(scene: Scene, onnx: string, shapes: Record<st
       batches: { age: 1_000 },
     },
   };
-  const script = join(root, "test/actors/service-process.ts");
-  const child = spawn(process.execPath, [script, JSON.stringify(given)], {
-    stdio: ["ignore", "pipe", "inherit"],
-    env: { ...process.env, ASSAY_LOG_LEVEL: "error" },
-  });
-  const url = await new Promise<string>((resolve, reject) => {
-    createInterface({ input: child.stdout }).once("line", resolve);
-    child.once("exit", (code) => reject(new Error(`the gateway ended with ${code}`)));
-  });
-  return { child, url };
+  const gateway = startService(given);
+  const { gateway: _, ...common } = given;
+  const workers = Array.from({ length: WORKERS }, (_, i) =>
+    startService({ ...common, role: "worker", dataDir: join(scene.folder, `worker-${i}`) }),
+  );
+  return {
+    gateway,
+    url: await gateway.url,
+    async close() {
+      await Promise.all([gateway, ...workers].map(({ kill }) => kill()));
+      await postgres?.close();
+    },
+  };
+}
+
+/** The model with a tolerance for every output. */
+async function tolerantModel(path: string, folder: string): Promise<string> {
+  const bytes = await readFile(path);
+  const outputs = readModel(bytes).outputs.filter(({ dtype }) => dtype === DType.float32);
+  const tolerances = new Map(outputs.map(({ name }) => [name, TOLERANCE]));
+  const file = join(folder, "tolerant.onnx");
+  await writeFile(file, writeTolerances(bytes, tolerances));
+  return file;
 }
 
 interface Health {
@@ -212,7 +245,8 @@ async function measure(path: string): Promise<Served> {
   const scene = await openScene();
   try {
     const { deployment, people } = scene;
-    const published = await scene.publish("served", { onnx: path, shapes });
+    const onnx = flags.fast ? await tolerantModel(path, scene.folder) : path;
+    const published = await scene.publish("served", { onnx, shapes });
     await deposit(people.executor.client, { deployment, amount: 8_000n * unit });
     const amount = 10n * unit;
     await approve(people.requester.client, { deployment, amount });
@@ -222,12 +256,13 @@ async function measure(path: string): Promise<Served> {
       amount,
     });
     const plain = await startPlain({ onnx: path, shapes });
-    const { child, url } = await startGatewayProcess(scene, path, shapes);
+    const serving = await serve(scene, onnx, shapes);
+    const { url, gateway } = serving;
     const orders = new Orders(scene, published);
     // The stake backs some 890 claims of the default collateral at a time: no more orders than that in all.
     const warm = await send(url, await orders.sign(20), 4, SECONDS);
     const ready = Math.min(250, Math.ceil(warm.perSecond * SECONDS * 1.5) + CONCURRENCY);
-    const first = memoryOf(child.pid!);
+    const first = memoryOf(gateway.pid);
     const ratios: number[] = [];
     const latencies: number[] = [];
     const speeds: number[] = [];
@@ -250,8 +285,8 @@ async function measure(path: string): Promise<Served> {
       return waiting === 0 && !batches.sealed;
     });
     const { batches } = await health(url);
-    const last = memoryOf(child.pid!);
-    child.kill();
+    const last = memoryOf(gateway.pid);
+    await serving.close();
     plain.child.kill();
     return {
       model: basename(dirname(path)),
@@ -269,6 +304,16 @@ async function measure(path: string): Promise<Served> {
   }
 }
 
+if (flags.slash) {
+  const slash = await measureSlash();
+  if (flags.json) process.stdout.write(`${JSON.stringify(slash, null, 2)}\n`);
+  else
+    for (const { what, after, transactions, gas } of slash)
+      console.log(
+        `${what.padEnd(30)} ${after.toFixed(2).padStart(7)} s  ${transactions} transactions, ${gas} gas`,
+      );
+  process.exit(0);
+}
 const given =
   positionals.length > 0 ? positionals : SHARED_MODELS.map((name) => join(shared, name, "model.onnx"));
 const paths = given.filter((path) => existsSync(path));
@@ -278,7 +323,7 @@ for (const path of paths) {
   process.stderr.write(`${path}\n`);
   results.push(await measure(path));
 }
-const machine = { cores: availableParallelism(), load: loadavg()[0]! };
+const machine = { cores: availableParallelism(), load: loadavg()[0]!, fast: flags.fast, workers: WORKERS };
 if (flags.json) process.stdout.write(`${JSON.stringify({ machine, results }, null, 2)}\n`);
 else {
   console.log(`${machine.cores} cores, load ${machine.load.toFixed(1)} (this benchmark's own included)`);

@@ -68,6 +68,7 @@ const compile = (input: Input, outputSelection: object): Output => {
   return JSON.parse(solc.compile(JSON.stringify({ ...input, settings }))) as Output;
 };
 
+const sourceOf = (target: string) => `contracts/protocol/${target}.sol`;
 const artifactPath = (target: string) =>
   join(root, `artifacts/contracts/protocol/${target}.sol/${target}.json`);
 const readJson = async (path: string): Promise<unknown> => JSON.parse(await readFile(path, "utf8"));
@@ -177,7 +178,7 @@ for (const target of TARGETS) {
     input: Input;
   };
   const { language, sources, settings } = info.input;
-  const own = `project/contracts/protocol/${target}.sol`;
+  const own = `project/${sourceOf(target)}`;
   // Only what the contract is made of: a build compiles many at once.
   const { sources: parsed } = compile(
     { language, sources, settings },
@@ -221,6 +222,14 @@ if (values.list) {
   process.exit();
 }
 
+/** Runs Solidity tests (all of them, or those in `files`) on the artifacts. */
+async function passes(files: string[] = []): Promise<boolean> {
+  return (
+    (await run("hardhat", ["test", "solidity", "--no-compile", "--test-profile", "quick", ...files])).code ===
+    0
+  );
+}
+
 /** Compiles the targets that the change is in, and has the tests run on them. */
 async function judge(mutant: Mutant): Promise<Verdict> {
   for (const target of targetsOf.get(mutant.source)!) {
@@ -231,7 +240,7 @@ async function judge(mutant: Mutant): Promise<Verdict> {
       Buffer.from(mutant.to),
       bytes.subarray(mutant.end),
     ]).toString();
-    const own = `project/contracts/protocol/${target}.sol`;
+    const own = `project/${sourceOf(target)}`;
     const output = compile(
       { ...input, sources: { ...input.sources, [mutant.source]: { content } } },
       { [own]: { [target]: ["evm.bytecode.object"] } },
@@ -240,8 +249,12 @@ async function judge(mutant: Mutant): Promise<Verdict> {
     const bytecode = `0x${output.contracts[own]![target]!.evm.bytecode.object}`;
     await writeFile(artifactPath(target), JSON.stringify({ ...artifact, bytecode }));
   }
-  const tested = await run("hardhat", ["test", "solidity", "--no-compile", "--test-profile", "quick"]);
-  return tested.code === 0 ? "survived" : "killed";
+  // Most changes fall to the tests of their own contract, in a quarter of the time of all.
+  const own = [mutant.source.replace("project/", ""), ...targetsOf.get(mutant.source)!.map(sourceOf)]
+    .map((source) => source.replace(".sol", ".t.sol"))
+    .filter((file) => existsSync(join(root, file)));
+  if (own.length > 0 && !(await passes([...new Set(own)]))) return "killed";
+  return (await passes()) ? "survived" : "killed";
 }
 
 const restore = async () => {
@@ -257,9 +270,8 @@ const known = new Map(
     return [change, verdict];
   }),
 );
-const baseline = await run("hardhat", ["test", "solidity", "--no-compile", "--test-profile", "quick"]);
-if (baseline.code !== 0) {
-  console.error(`the tests fail without any change:\n${baseline.output.slice(-2000)}`);
+if (!(await passes())) {
+  console.error("the tests fail without any change: see `hardhat test solidity --no-compile`");
   process.exit(1);
 }
 const counts: Record<Verdict, number> = { killed: 0, survived: 0, "does not compile": 0 };

@@ -1,7 +1,5 @@
 /** Gateways, workers and a poster on one PostgreSQL, some of which are killed: every order gets one receipt, one claim. */
-import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { type OrderAnswer, parseReceipt } from "@assay/gateway";
 import { fundChannel, getEvents, receiptTypedData } from "@assay/protocol";
 import { rootOf } from "@assay/service";
@@ -9,6 +7,7 @@ import { type Hex, recoverTypedDataAddress } from "viem";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openPostgres, postgresInstalled, type TestPostgres } from "../packages/service/test/postgres.ts";
 import { sendOrder, type SignedOrder, signedOrder } from "./actors/orders.ts";
+import { startService } from "./actors/processes.ts";
 import { MNEMONIC, openScene, type Scene, SHAPES, until } from "./actors/scene.ts";
 import type { ServiceArguments } from "./actors/service-process.ts";
 
@@ -18,7 +17,7 @@ const installed = postgresInstalled();
 let scene: Scene;
 let postgres: TestPostgres;
 let databaseUrl: string;
-const running = new Set<() => void>();
+const running = new Set<() => Promise<void>>();
 
 beforeAll(async () => {
   if (!installed) return;
@@ -26,12 +25,15 @@ beforeAll(async () => {
   databaseUrl = await postgres.database();
 });
 afterAll(async () => {
-  for (const kill of running) kill();
+  await Promise.all([...running].map((kill) => kill()));
   await scene?.close();
   await postgres?.close();
 });
 
-function start(role: ServiceArguments["role"], name: string): { url: Promise<string>; kill: () => void } {
+function start(
+  role: ServiceArguments["role"],
+  name: string,
+): { url: Promise<string>; kill: () => Promise<void> } {
   const given: ServiceArguments = {
     role,
     rpc: scene.rpc,
@@ -46,15 +48,7 @@ function start(role: ServiceArguments["role"], name: string): { url: Promise<str
     port: 0,
     ...(role !== "worker" && { gateway: { port: 0, price: String(PRICE), batches: { age: 1000 } } }),
   };
-  const script = new URL("actors/service-process.ts", import.meta.url).pathname;
-  const child = spawn(process.execPath, [script, JSON.stringify(given)], {
-    stdio: ["ignore", "pipe", "inherit"],
-    env: { ...process.env, ASSAY_LOG_LEVEL: process.env.ASSAY_LOG_LEVEL ?? "error" },
-  });
-  const url = new Promise<string>((resolve) =>
-    createInterface({ input: child.stdout }).once("line", resolve),
-  );
-  const kill = () => void child.kill("SIGKILL");
+  const { url, kill } = startService(given);
   running.add(kill);
   return { url, kill };
 }
@@ -98,8 +92,8 @@ test.skipIf(!installed)(
     const answers = await Promise.all(orders.slice(0, ORDERS / 2).map(both));
     const rest = orders.slice(ORDERS / 2).map(both);
     await Promise.race(rest);
-    fronts[0]!.kill();
-    workers[0]!.kill();
+    void fronts[0]!.kill();
+    void workers[0]!.kill();
     answers.push(...(await Promise.all(rest)));
 
     const honest = new Map<number, string>();

@@ -2,9 +2,7 @@
  * Signed orders end to end: a real node over HTTP, the real contracts, the digits model in onnxruntime. A gateway answers
  * with outputs and receipts, posts the claims in batches, and is held to what it signed.
  */
-import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { startChallenger } from "@assay/challenger";
 import { type Executor, type ExecutorBackend, type ExecutorOptions, startExecutor } from "@assay/executor";
 import {
@@ -21,6 +19,7 @@ import { float32Tensor, type Tensor } from "@assay/tensor";
 import type { Hex } from "viem";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ServiceArguments } from "./actors/service-process.ts";
+import { startService } from "./actors/processes.ts";
 import { MNEMONIC, openScene, type Scene, SHAPES, TERMS, until } from "./actors/scene.ts";
 
 const unit = 10n ** 18n;
@@ -217,18 +216,9 @@ test("a gateway killed between receipt and batch posts the claim once, and repea
     gateway: { port: 0, price: String(PRICE), batches: { age: 2000 } },
   };
   const start = async () => {
-    const script = new URL("actors/service-process.ts", import.meta.url).pathname;
-    const child = spawn(process.execPath, [script, JSON.stringify(given)], {
-      stdio: ["ignore", "pipe", "inherit"],
-      env: { ...process.env, ASSAY_LOG_LEVEL: "error" },
-    });
-    const ended = new Promise((resolve) => child.once("exit", resolve));
-    const kill = () => (child.kill("SIGKILL"), ended);
+    const { url, kill } = startService(given);
     running.push(kill);
-    const url = await new Promise<string>((resolve) =>
-      createInterface({ input: child.stdout }).once("line", resolve),
-    );
-    return { url, kill };
+    return { url: await url, kill };
   };
   const posted = async () =>
     (await getEvents(people.other.client, { deployment })).filter(

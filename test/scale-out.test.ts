@@ -1,11 +1,10 @@
 /** An executor of several processes on one PostgreSQL, some of which are killed: every request is answered once. */
-import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { deposit, getEvents } from "@assay/protocol";
 import type { Hex } from "viem";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openPostgres, postgresInstalled, type TestPostgres } from "../packages/service/test/postgres.ts";
+import { startService } from "./actors/processes.ts";
 import { MNEMONIC, openScene, type Scene, SHAPES, until } from "./actors/scene.ts";
 import type { ServiceArguments } from "./actors/service-process.ts";
 
@@ -47,19 +46,17 @@ function start(role: ServiceArguments["role"], name: string, log: "info" | "debu
     databaseUrl,
     port: 0,
   };
-  const script = new URL("actors/service-process.ts", import.meta.url).pathname;
-  const child = spawn(process.execPath, [script, JSON.stringify(given)], {
-    stdio: ["ignore", "inherit", "pipe"],
-    env: { ...process.env, ASSAY_LOG_LEVEL: log },
-  });
   const waiting = new Map<string, () => void>();
-  createInterface({ input: child.stderr }).on("line", (line) => {
-    if (process.env.ASSAY_LOG_LEVEL) console.error(name, line);
-    for (const [text, resolve] of waiting) if (line.includes(text)) resolve();
-  });
+  const { kill } = startService(
+    given,
+    (line) => {
+      for (const [text, resolve] of waiting) if (line.includes(text)) resolve();
+    },
+    log,
+  );
   const service: Service = {
     logged: (text) => new Promise((resolve) => waiting.set(text, resolve)),
-    kill: () => child.kill("SIGKILL"),
+    kill: () => void kill(),
   };
   running.add(service);
   return service;

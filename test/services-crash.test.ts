@@ -1,10 +1,9 @@
 /** Services that are killed (SIGKILL) at every step and started again: no claim is lost, doubled or left undefended. */
-import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { getClaim, getEvents, getRequest } from "@assay/protocol";
 import type { Hex } from "viem";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { startService } from "./actors/processes.ts";
 import { MNEMONIC, openScene, type Scene, SHAPES, TERMS, until } from "./actors/scene.ts";
 import type { ServiceArguments } from "./actors/service-process.ts";
 
@@ -40,19 +39,13 @@ function immortal(role: ServiceArguments["role"], addressIndex: number, port: nu
       dataDir: join(scene.folder, role),
       port,
     };
-    const script = new URL("actors/service-process.ts", import.meta.url).pathname;
-    const child = spawn(process.execPath, [script, JSON.stringify(given)], {
-      stdio: ["ignore", "inherit", "pipe"],
-      env: { ...process.env, ASSAY_LOG_LEVEL: "info" },
-    });
-    kill = () => child.kill("SIGKILL");
-    createInterface({ input: child.stderr }).on("line", (line) => {
-      if (process.env.ASSAY_LOG_LEVEL) console.error(line);
+    const service = startService(given, (line) => {
       if (left.length === 0 || !line.includes(left[0]!)) return;
       left.shift();
-      child.kill("SIGKILL");
+      void service.kill();
     });
-    child.on("exit", () => {
+    kill = service.kill;
+    void service.ended.then(() => {
       if (left.length === 0) survived.resolve();
       if (!stopped) start();
     });

@@ -26,6 +26,8 @@ export interface ServiceArguments {
   /** Of an executor of several processes. */
   databaseUrl?: string;
   blobs?: string;
+  /** Tolerant anchoring: onnxruntime at its fastest. */
+  fast?: boolean;
   /** Of a gateway; it prints its address on stdout. */
   gateway?: {
     port: number;
@@ -48,6 +50,7 @@ const shared = {
   ...(given.databaseUrl !== undefined && { databaseUrl: given.databaseUrl }),
   ...(given.blobs !== undefined && { blobs: given.blobs }),
 };
+const speed = given.fast === undefined ? {} : { fast: given.fast };
 /** Prints the gateway's address. */
 async function openGateway(executor: GatewayOptions["executor"]): Promise<void> {
   const { port, price, addressRate = 10_000, ...more } = given.gateway!;
@@ -65,7 +68,7 @@ async function openGateway(executor: GatewayOptions["executor"]): Promise<void> 
 }
 
 if (given.role === "challenger") await startChallenger(common);
-else if (given.role === "worker") await startWorker({ models, dataDir, ...shared });
+else if (given.role === "worker") await startWorker({ models, dataDir, ...shared, ...speed });
 else if (given.role === "front")
   await openGateway(
     await startRunner({
@@ -86,6 +89,7 @@ else {
   const executor = await startExecutor({
     ...common,
     ...shared,
+    ...speed,
     ...(given.role === "poster" && { role: "poster" }),
     http: { port: given.port },
     ...(cheat && { backend: () => cheat }),
