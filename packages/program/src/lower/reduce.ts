@@ -61,9 +61,9 @@ const float = (dtype: DType) => dtype === DType.float32;
 const number = (dtype: DType) => float(dtype) || isIntegerDtype(dtype);
 const any = (dtype: DType) => number(dtype) || dtype === DType.bool;
 
-/** Sum or mean: a contraction of float32. */
+/** Sum or mean: of float32 and float64 a contraction. */
 const linear = (op: number, divisorOf: (count: number) => number) => (dtype: DType, count: number) =>
-  float(dtype)
+  float(dtype) || dtype === DType.float64
     ? {
         family: Family.Contraction,
         op: 0,
