@@ -23,7 +23,7 @@ const HELP = `usage: node scripts/mutation.ts [--file <name>]... [--sample <n>] 
 Needs a build (\`pnpm build\`). It changes artifacts/ while it runs and puts them back.`;
 
 const root = new URL("..", import.meta.url).pathname;
-/** What Deploy.sol deploys; other contracts are parts of these. */
+/** What tests deploy from artifacts; other contracts are parts of these. */
 const TARGETS = [
   "StakeManager",
   "ModelRegistry",
@@ -31,6 +31,7 @@ const TARGETS = [
   "BatchMarket",
   "Referee",
   "ReceiptFaults",
+  "BaitRegistry",
 ];
 
 interface Node {

@@ -11,6 +11,7 @@ import { promisify } from "node:util";
 import { startChallenger } from "@assay/challenger";
 import {
   type BaitPlan,
+  baitsAtRate,
   developmentAccount,
   drawLie,
   endBaits,
@@ -31,6 +32,7 @@ import {
   requestNonce,
   revealBait,
   signBait,
+  signClaim,
   writeDeployment,
 } from "@assay/protocol";
 import { defaultLogger, split, outputSizes } from "@assay/service";
@@ -138,7 +140,7 @@ test("baits of a layer that was killed in between are laid once, and caught by t
     collected: [{ account: requester, amount: String(2n * (TERMS.compensation + unit + ROYALTY)) }],
     estimate: { committed: 2, caught: 2, missed: 0, open: 0, hidden: 0, share: 1 },
   });
-}, 120_000);
+}, 300_000);
 
 /** One bait of the scene's people, made up but not laid. */
 async function planned(count = 1): Promise<BaitPlan> {
@@ -256,6 +258,30 @@ test("who commits once the claim is posted cannot call it a bait, and what is no
     share: 0,
     shareIfHiddenMissed: 0,
   });
+});
+
+test("a rate is a share of the claims of the last hours, and of no others", async () => {
+  const { deployment, people } = scene;
+  const { client } = people.other;
+  const before = await baitsAtRate(client, deployment, { rate: 1, hours: 24 });
+  expect(before).toEqual({ claims: before.claims, baits: before.claims });
+  const plan = await planned();
+  await scene.pass(2 * 3600);
+  const [{ params, claim, outputs }] = plan.baits as [BaitPlan["baits"][0]];
+  const again = { ...params, deadline: (await getBlock(client)).timestamp + 600n };
+  const { requestId } = await request(people.requester.client, { deployment, ...again });
+  // Another request than the planned one: its claim is signed anew.
+  const fresh = { ...claim, requestId };
+  const signed = await signClaim(people.executor.client, { deployment, claim: fresh });
+  await postClaim(people.executor.client, { deployment, claim: fresh, signature: signed.signature, outputs });
+  expect(await baitsAtRate(client, deployment, { rate: 1, hours: 24 })).toEqual({
+    claims: before.claims + 1,
+    baits: before.claims + 1,
+  });
+  expect(await baitsAtRate(client, deployment, { rate: 1, hours: 1 })).toEqual({ claims: 1, baits: 1 });
+  // The planned bait can no longer be laid, and nothing is sent for it.
+  expect(await layBaits(plan, { deployment, client, clients: clients() })).toEqual({ laid: 0, lapsed: 1 });
+  expect((await endBaits(client, deployment, plan)).revealed).toMatchObject([{ outcome: "Unlaid" }]);
 });
 
 test("lies are small, and all over the program", async () => {

@@ -2,6 +2,7 @@ export { drawLie, type Lie } from "./bait/draw.ts";
 export { type Ended, endBaits } from "./bait/end.ts";
 export { layBaits, type LayOptions } from "./bait/lay.ts";
 export { planBaits, type PlanOptions } from "./bait/plan.ts";
+export { baitsAtRate } from "./bait/rate.ts";
 export { type BaitPlan, type PlannedBait, readPlans, writePlan } from "./bait/records.ts";
 export {
   applyCalibration,

@@ -3,7 +3,6 @@ import { randomInputs, storedInputs } from "@assay/execution";
 import {
   type AssayClient,
   type Deployment,
-  getEvents,
   getTerms,
   getVersion,
   type GetVersionReturnType,
@@ -15,6 +14,7 @@ import type { Address, Hash, LocalAccount } from "viem";
 import { getBlock } from "viem/actions";
 import { layBaits } from "../bait/lay.ts";
 import { planBaits } from "../bait/plan.ts";
+import { baitsAtRate } from "../bait/rate.ts";
 import { baitState } from "../bait/state.ts";
 import { type BaitPlan, readPlans, writePlan } from "../bait/records.ts";
 import { connectAccount } from "../connect.ts";
@@ -242,7 +242,7 @@ async function makePlan(
   options: Options,
   { client, deployment, layer, requesters, executors }: Planning,
 ): Promise<BaitPlan> {
-  const count = options.count ?? (await countByRate(client, deployment, options));
+  const count = options.count ?? (await countOf(client, deployment, options));
   if (paths.length === 0)
     throw new AssayError("MODEL_MISSING", "baits are run before they are spoilt", {
       hint: "name the model's ONNX file, with the --shape that it was published with",
@@ -301,35 +301,22 @@ function inputDrawer({ inputs = [], sample = [] }: Options) {
   };
 }
 
-/** The share of the claims of the last hours; what is left of a whole bait is drawn. */
-async function countByRate(client: AssayClient, deployment: Deployment, options: Options): Promise<number> {
-  if (options.rate === undefined)
+async function countOf(
+  client: AssayClient,
+  deployment: Deployment,
+  { rate, hours }: Options,
+): Promise<number> {
+  if (rate === undefined)
     throw new AssayError("OPTION_MISSING", "how many baits?", { hint: "give --count or --rate" });
-  const { timestamp } = await getBlock(client);
-  const fromBlock = await blockAt(client, deployment, timestamp - BigInt(options.hours * 3600));
-  const events = await getEvents(client, { deployment, fromBlock });
-  const claims = events.filter(({ eventName }) => eventName === "ClaimPosted").length;
-  const wanted = options.rate * claims;
-  const count = Math.floor(wanted) + (randomInt(2 ** 32) / 2 ** 32 < wanted % 1 ? 1 : 0);
-  progress(`${claims} claims in ${options.hours} hours: ${count} baits`);
-  if (count === 0)
+  const { claims, baits } = await baitsAtRate(client, deployment, { rate, hours });
+  progress(`${claims} claims in ${hours} hours: ${baits} baits`);
+  if (baits === 0)
     throw new AssayError(
       "NO_BAITS",
-      `${options.rate} of ${claims} claims is less than one bait, and none was drawn`,
+      `${rate} of ${claims} claims is less than one bait, and none was drawn`,
       {
         hint: "try again with the next hours' claims, or give --count",
       },
     );
-  return count;
-}
-
-/** The first block at or after a time. */
-async function blockAt(client: AssayClient, deployment: Deployment, time: bigint): Promise<bigint> {
-  let [from, to] = [BigInt(deployment.block), (await getBlock(client)).number];
-  while (from < to) {
-    const middle = (from + to) / 2n;
-    if ((await getBlock(client, { blockNumber: middle })).timestamp < time) from = middle + 1n;
-    else to = middle;
-  }
-  return from;
+  return baits;
 }
