@@ -1,6 +1,7 @@
 export { type AlertMessage, type AlertName, Alerts } from "./alerts.ts";
 export type { Backend } from "./backend.ts";
 export { folderPlace } from "./blob-folder.ts";
+export { type IpfsNode, type IpfsOptions, type IpfsPlace, ipfsPlace } from "./blob-ipfs.ts";
 export { blobPlace, type S3Options, s3Place } from "./blob-s3.ts";
 export { type BlobPlace, BlobStore } from "./blobs.ts";
 export {
