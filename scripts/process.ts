@@ -7,17 +7,21 @@ export interface Finished {
   seconds: number;
 }
 
-/** Runs a command from the repository root; `echo` streams what it prints while it is being collected. */
+/**
+ * Runs a command from the repository root; `echo` streams what it prints while it is being collected, and after `limit`
+ * seconds it is killed.
+ */
 export async function run(
   command: string,
   args: readonly string[],
-  options: { echo?: boolean; env?: Record<string, string> } = {},
+  options: { echo?: boolean; env?: Record<string, string>; limit?: number } = {},
 ): Promise<Finished> {
   const started = performance.now();
   const child = spawn(command, args, {
     cwd: new URL("..", import.meta.url),
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, ...options.env },
+    ...(options.limit !== undefined && { timeout: options.limit * 1000, killSignal: "SIGKILL" }),
   });
   let output = "";
   for (const [stream, target] of [
