@@ -1,7 +1,7 @@
 /**
- * Everything at once: two executors, one of which cheats, and a challenger, killed at random; a chain that reorganises; a
- * node that drops, refuses and delays. In the end every request is accounted for and the invariants I1 to I5 hold on the
- * chain. `pnpm test:chaos` runs it with thousands of requests.
+ * Everything at once: two executors with their gateways, one of which cheats, and a challenger, killed at random; a chain
+ * that reorganises; a node that drops, refuses and delays. In the end every request and every order is accounted for and
+ * the invariants I1 to I5 hold on the chain. `pnpm test:chaos` runs it with thousands of requests.
  */
 import { join } from "node:path";
 import {
@@ -9,10 +9,12 @@ import {
   type AssayEvent,
   balanceOf,
   deposit,
-  getClaim,
+  getClaimOnBook,
   getEvents,
   getRequest,
+  getTerms,
   mintDevTokens,
+  ofBatches,
   stakeManagerAbi,
   stakeOf,
 } from "@assay/protocol";
@@ -21,6 +23,8 @@ import { getBlock, readContract } from "viem/actions";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Immortal, immortal } from "./actors/immortal.ts";
 import { controlOf } from "./actors/node.ts";
+import { ORDER_PRICE, type OrderFlow, orderFlow } from "./actors/order-flow.ts";
+import { freePorts } from "./actors/ports.ts";
 import { openProxy, type Proxy, randomFaults } from "./actors/proxy.ts";
 import { generator } from "./actors/random.ts";
 import { MNEMONIC, openScene, type Scene, SHAPES, STAKE, TERMS, until } from "./actors/scene.ts";
@@ -32,17 +36,22 @@ const SEED = Number(process.env.ASSAY_CHAOS_SEED ?? 20261121);
 const KILLS = Math.max(2, Math.round(REQUESTS / 100));
 const CHANCE = (5 * KILLS) / (REQUESTS + 20);
 const REORGS = Math.max(2, Math.round(REQUESTS / 50));
-const PATIENCE = 120 + REQUESTS;
+const PATIENCE = Number(process.env.ASSAY_CHAOS_PATIENCE ?? 120 + REQUESTS);
+/** Signed orders: to the honest executor's gateway, as many as requests; to the cheater's, a few. */
+const WRONG_ORDERS = Math.max(2, Math.round(REQUESTS / 50));
 
 let scene: Scene;
 let proxy: Proxy;
+/** Of the two executors' traces and gateways. */
+let ports: number[];
 const services = new Map<string, Immortal>();
 const draw = generator(SEED + 1);
 
 beforeAll(async () => {
   scene = await openScene();
   const { deployment, people } = scene;
-  const amount = BigInt(REQUESTS) * 2n * TERMS.collateral + STAKE;
+  ports = await freePorts(4);
+  const amount = BigInt(REQUESTS) * 4n * TERMS.collateral + STAKE;
   for (const who of [people.executor, people.other, people.requester]) {
     await mintDevTokens(who.client, { deployment, to: who.account.address, amount });
     await approve(who.client, { deployment, amount: 2n * amount });
@@ -71,9 +80,18 @@ const WORK = new Set([
   "claim challenged",
   "wrong element found",
   "proof committed",
+  "batch sealed",
+  "batch posted",
+  "batch finalised",
+  "voucher redeemed",
+  "claim adopted",
+  "claims of batches seen",
+  "claim taken out of its batch",
 ]);
 
-function start(role: ServiceArguments["role"], addressIndex: number, port: number): void {
+const urlOf = (port: number | undefined) => `http://127.0.0.1:${port}`;
+
+function start(role: ServiceArguments["role"], addressIndex: number, place?: 0 | 1): void {
   const service = immortal(
     {
       role,
@@ -84,7 +102,17 @@ function start(role: ServiceArguments["role"], addressIndex: number, port: numbe
       onnx: scene.onnx,
       shapes: SHAPES,
       dataDir: join(scene.folder, role),
-      port,
+      port: place === undefined ? 0 : ports[place]!,
+      ...(place === undefined
+        ? { gateways: [urlOf(ports[2]), urlOf(ports[3])] }
+        : {
+            gateway: {
+              port: ports[2 + place]!,
+              price: String(ORDER_PRICE),
+              // The batches of an hour are not to be waited for.
+              batches: { age: 1_000 },
+            },
+          }),
     },
     ({ msg }) => {
       if (service.deaths < KILLS && WORK.has(String(msg)) && draw() < CHANCE) service.kill();
@@ -98,7 +126,7 @@ const named = <name extends AssayEvent["eventName"]>(all: AssayEvent[], name: na
   all.filter((event): event is Extract<AssayEvent, { eventName: name }> => event.eventName === name);
 
 test(
-  `${REQUESTS} requests through kills, reorgs and a bad node: all accounted for, I1 to I5 hold`,
+  `${REQUESTS} requests and as many orders through kills, reorgs and a bad node: all accounted for, I1 to I5 hold`,
   { timeout: (PATIENCE * 4 + 240) * 1000 },
   async () => {
     const { deployment, people } = scene;
@@ -108,9 +136,19 @@ test(
     const honest = people.executor.account.address;
     const cheater = people.other.account.address;
     const stakeBefore = await stakeOf(client, { deployment, account: honest });
-    start("executor", 3, 18_741);
-    start("cheater", 5, 18_742);
-    start("challenger", 4, 0);
+    const flowTo = (executor: Hex, place: 2 | 3, most: number) =>
+      orderFlow(scene, {
+        by: people.requester,
+        executor,
+        urls: [urlOf(ports[place])],
+        most,
+        seconds: PATIENCE,
+      });
+    const orders = await flowTo(honest, 2, REQUESTS);
+    const wrongOrders = await flowTo(cheater, 3, WRONG_ORDERS);
+    start("executor", 3, 0);
+    start("cheater", 5, 1);
+    start("challenger", 4);
     proxy.decide = randomFaults(SEED);
 
     const exists = async (requestId: Hex) =>
@@ -126,6 +164,17 @@ test(
       const requestId = await scene.ask({ sample: asked % 90, executor });
       wanted.push({ requestId, executor });
       asked++;
+      order();
+    };
+    /** The next order; those of a reorg's other branch come again with nothing to be done. */
+    const order = (): void => {
+      if (orders.sent < REQUESTS) orders.send();
+      if (wrongOrders.sent < WRONG_ORDERS && orders.sent >= (wrongOrders.sent * REQUESTS) / WRONG_ORDERS)
+        wrongOrders.send();
+      // In the middle of an answer, too.
+      const executor = services.get("executor")!;
+      if (executor.deaths < 2 * KILLS && orders.answered < orders.sent && draw() < CHANCE / 2)
+        executor.kill();
     };
     /** Undoes what happens within a moment; requests that are gone with it are asked again. */
     const reorganise = async (): Promise<void> => {
@@ -149,19 +198,29 @@ test(
       await new Promise((resolve) => setTimeout(resolve, random() * 100));
       if (asked % 16 === 0) await checkLocked([honest, cheater]);
     }
+    while (orders.sent < REQUESTS || wrongOrders.sent < WRONG_ORDERS) order();
 
     await until(
       "a claim for every request",
       async () => {
-        const claimed = new Set(named(await events(), "ClaimPosted").map(({ args }) => args.requestId));
+        const claimed = new Set(
+          ofRequests(named(await events(), "ClaimPosted")).map(({ args }) => args.requestId),
+        );
         return wanted.every(({ requestId }) => claimed.has(requestId));
       },
+      PATIENCE,
+    );
+    await Promise.all([orders.idle(), wrongOrders.idle()]);
+    const inBatches = async (flow: OrderFlow) => flow.posted(await events()) >= flow.sent;
+    await until(
+      "every order in a batch",
+      async () => (await inBatches(orders)) && (await inBatches(wrongOrders)),
       PATIENCE,
     );
     const cheats = wanted.filter(({ executor }) => executor === cheater);
     await until(
       "every cheat slashed",
-      async () => named(await events(), "ClaimSlashed").length >= cheats.length,
+      async () => named(await events(), "ClaimSlashed").length >= cheats.length + WRONG_ORDERS,
       PATIENCE,
     );
     await checkLocked([honest, cheater]);
@@ -171,12 +230,22 @@ test(
       async () => named(await events(), "ClaimFinalised").length >= wanted.length - cheats.length,
       PATIENCE,
     );
+    await until(
+      "every batch finalised",
+      async () => {
+        const all = await events();
+        return named(all, "BatchFinalised").length === named(all, "BatchPosted").length;
+      },
+      PATIENCE,
+    );
+    const due = ORDER_PRICE * BigInt(REQUESTS);
+    await until("every order paid", async () => (await orders.paid()) === due, PATIENCE);
     await until("bonds back", async () => (await totals()).bonds === 0n, PATIENCE);
 
     const all = await events();
     // I4: every request has one claim, every claim one end.
     const claims = named(all, "ClaimPosted");
-    const requests = claims.map(({ args }) => args.requestId);
+    const requests = ofRequests(claims).map(({ args }) => args.requestId);
     expect(requests.toSorted()).toEqual(wanted.map(({ requestId }) => requestId).toSorted());
     const ends = [
       ...named(all, "ClaimFinalised"),
@@ -187,12 +256,22 @@ test(
       claims.map(({ args }) => args.claimId).toSorted(),
     );
     // The honest are paid, the cheats slashed; nobody is slashed twice, or for somebody else.
-    for (const { args } of claims) {
-      const { phase } = await getClaim(client, { deployment, claimId: args.claimId });
+    for (const { args, address } of claims) {
+      const { phase } = await getClaimOnBook(client, {
+        deployment: ofRequests([{ address }]).length === 1 ? deployment : ofBatches(deployment),
+        claimId: args.claimId,
+      });
       expect(phase).toBe(args.executor === cheater ? "Slashed" : "Finalised");
     }
     const slashes = named(all, "StakeSlashed");
-    expect(slashes.map(({ args }) => args.executor)).toEqual(cheats.map(() => cheater));
+    expect(slashes.map(({ args }) => args.executor)).toEqual(
+      Array<Hex>(cheats.length + WRONG_ORDERS).fill(cheater),
+    );
+    // Every order has one receipt and one claim in one batch; no claim had to be demanded.
+    await orders.check(all);
+    await wrongOrders.check(all);
+    expect(named(all, "InclusionDemanded")).toEqual([]);
+    expect(named(all, "ReceiptSlashed")).toEqual([]);
     // I2: an honest stake is whole, and free again.
     const stakeAfter = await stakeOf(client, { deployment, account: honest });
     expect(stakeAfter.free + stakeAfter.locked).toBe(stakeBefore.free + stakeBefore.locked);
@@ -203,17 +282,22 @@ test(
     for (const { args, blockNumber } of named(all, "ClaimFinalised")) {
       const [block, { challengeEnd }] = await Promise.all([
         getBlock(client, { blockNumber }),
-        getClaim(client, { deployment, claimId: args.claimId }),
+        getClaimOnBook(client, { deployment, claimId: args.claimId }),
       ]);
       const posted = claims.find((claim) => claim.args.claimId === args.claimId)!;
       const { timestamp } = await getBlock(client, { blockNumber: posted.blockNumber });
       expect(challengeEnd).toBe(timestamp + BigInt(TERMS.challengeWindow));
       expect(block.timestamp).toBeGreaterThanOrEqual(challengeEnd);
     }
+    const batches = new Map(named(all, "BatchPosted").map(({ args }) => [args.batchId, args.challengeEnd]));
+    for (const { args, blockNumber } of named(all, "BatchFinalised")) {
+      const { timestamp } = await getBlock(client, { blockNumber });
+      expect(timestamp).toBeGreaterThanOrEqual(batches.get(args.batchId)!);
+    }
     // I1: every token that the contract holds is somebody's.
-    const { stake, locked, escrow, bonds, payouts } = await totals();
+    const { stake, locked, escrow, bonds, prepaid, payouts } = await totals();
     const held = await balanceOf(client, { deployment, account: deployment.stakeManager });
-    expect(held).toBe(stake + locked + escrow + bonds + payouts);
+    expect(held).toBe(stake + locked + escrow + bonds + prepaid + payouts);
     expect(escrow).toBe(0n);
     // The chaos was one.
     expect(reorgs).toBeGreaterThanOrEqual(REORGS);
@@ -221,10 +305,19 @@ test(
     expect(kills).toBeGreaterThanOrEqual(KILLS);
     expect(proxy.done.drop * proxy.done["drop answer"] * proxy.done.refuse).toBeGreaterThan(0);
     console.error(
-      `${wanted.length} requests, ${cheats.length} cheats, ${kills} kills, ${reorgs} reorgs, ${proxy.done.pass} calls`,
+      `${wanted.length} requests, ${orders.sent + wrongOrders.sent} orders in ${batches.size} batches, ` +
+        `${cheats.length + WRONG_ORDERS} cheats, ${kills} kills, ${reorgs} reorgs, ${proxy.done.pass} calls, ` +
+        `orders sent again: ${JSON.stringify(orders.retries)}`,
     );
   },
 );
+
+/** Claims of requests on the chain; those of orders are of the BatchMarket. */
+function ofRequests<T extends { address: Hex }>(claims: T[]): T[] {
+  return claims.filter(
+    ({ address }) => address.toLowerCase() === scene.deployment.inferenceMarket.toLowerCase(),
+  );
+}
 
 function totals() {
   const { stakeManager: address } = scene.deployment;
@@ -245,9 +338,16 @@ async function checkLocked(executors: Hex[]): Promise<void> {
           : [],
       ),
     );
-    const open = named(all, "ClaimPosted").filter(
+    const open = ofRequests(named(all, "ClaimPosted")).filter(
       ({ args }) => args.executor === account && !ended.has(args.claimId),
     );
+    const final = new Set(named(all, "BatchFinalised").map(({ args }) => args.batchId));
+    const taken = named(all, "ClaimOpened").map(({ args }) => args.batchId);
+    // Those that were taken out of their batch may have been slashed.
+    const batched = named(all, "BatchPosted")
+      .filter(({ args }) => args.executor === account && !final.has(args.batchId))
+      .map(({ args }) => Number(args.header.count) - taken.filter((each) => each === args.batchId).length)
+      .reduce((sum, count) => sum + count, 0);
     const last = all.at(-1)?.blockNumber;
     const { locked } = await readContract(client, {
       address: deployment.stakeManager,
@@ -256,6 +356,9 @@ async function checkLocked(executors: Hex[]): Promise<void> {
       args: [account],
       ...(last !== undefined && { blockNumber: last }),
     });
-    expect(locked).toBeGreaterThanOrEqual(BigInt(open.length) * TERMS.collateral);
+    const { collateral } = await getTerms(client, { deployment: ofBatches(deployment) });
+    expect(locked).toBeGreaterThanOrEqual(
+      BigInt(open.length) * TERMS.collateral + BigInt(batched) * collateral,
+    );
   }
 }

@@ -28,6 +28,8 @@ export interface ServiceArguments {
   blobs?: string;
   /** Tolerant anchoring: onnxruntime at its fastest. */
   fast?: boolean;
+  /** Of a challenger. */
+  gateways?: string[];
   /** Of a gateway; it prints its address on stdout. */
   gateway?: {
     port: number;
@@ -67,7 +69,8 @@ async function openGateway(executor: GatewayOptions["executor"]): Promise<void> 
   process.stdout.write(`${gateway.url}\n`);
 }
 
-if (given.role === "challenger") await startChallenger(common);
+if (given.role === "challenger")
+  await startChallenger({ ...common, ...(given.gateways && { gateways: given.gateways }) });
 else if (given.role === "worker") await startWorker({ models, dataDir, ...shared, ...speed });
 else if (given.role === "front")
   await openGateway(
