@@ -21,6 +21,7 @@ import {
 import type { Hex } from "viem";
 import { getBlock, readContract } from "viem/actions";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { openPostgres, type TestPostgres } from "../packages/service/test/postgres.ts";
 import { type Immortal, immortal } from "./actors/immortal.ts";
 import { controlOf } from "./actors/node.ts";
 import { ORDER_PRICE, type OrderFlow, orderFlow } from "./actors/order-flow.ts";
@@ -36,21 +37,24 @@ const SEED = Number(process.env.ASSAY_CHAOS_SEED ?? 20261121);
 const KILLS = Math.max(2, Math.round(REQUESTS / 100));
 const CHANCE = (5 * KILLS) / (REQUESTS + 20);
 const REORGS = Math.max(2, Math.round(REQUESTS / 50));
-const PATIENCE = Number(process.env.ASSAY_CHAOS_PATIENCE ?? 120 + REQUESTS);
+const PATIENCE = Number(process.env.ASSAY_CHAOS_PATIENCE ?? 300 + REQUESTS);
+/** The honest executor as several processes on one PostgreSQL: two posters, a gateway and a worker. */
+const CLUSTER = process.env.ASSAY_CHAOS_CLUSTER === "1";
 /** Signed orders: to the honest executor's gateway, as many as requests; to the cheater's, a few. */
 const WRONG_ORDERS = Math.max(2, Math.round(REQUESTS / 50));
 
 let scene: Scene;
 let proxy: Proxy;
-/** Of the two executors' traces and gateways. */
+/** Of the executors' traces and gateways. */
 let ports: number[];
+let postgres: TestPostgres | undefined;
 const services = new Map<string, Immortal>();
 const draw = generator(SEED + 1);
 
 beforeAll(async () => {
   scene = await openScene();
   const { deployment, people } = scene;
-  ports = await freePorts(4);
+  ports = await freePorts(7);
   const amount = BigInt(REQUESTS) * 4n * TERMS.collateral + STAKE;
   for (const who of [people.executor, people.other, people.requester]) {
     await mintDevTokens(who.client, { deployment, to: who.account.address, amount });
@@ -62,6 +66,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await Promise.all([...services.values()].map((service) => service.stop()));
+  await postgres?.close();
   await proxy?.close();
   await scene?.close();
 });
@@ -91,34 +96,46 @@ const WORK = new Set([
 
 const urlOf = (port: number | undefined) => `http://127.0.0.1:${port}`;
 
-function start(role: ServiceArguments["role"], addressIndex: number, place?: 0 | 1): void {
+function start(
+  name: string,
+  more: Pick<ServiceArguments, "role" | "addressIndex"> & Partial<ServiceArguments>,
+) {
+  const common = { mnemonic: MNEMONIC, onnx: scene.onnx, shapes: SHAPES, dataDir: join(scene.folder, name) };
   const service = immortal(
-    {
-      role,
-      rpc: proxy.url,
-      deployment: scene.deployment,
-      mnemonic: MNEMONIC,
-      addressIndex,
-      onnx: scene.onnx,
-      shapes: SHAPES,
-      dataDir: join(scene.folder, role),
-      port: place === undefined ? 0 : ports[place]!,
-      ...(place === undefined
-        ? { gateways: [urlOf(ports[2]), urlOf(ports[3])] }
-        : {
-            gateway: {
-              port: ports[2 + place]!,
-              price: String(ORDER_PRICE),
-              // The batches of an hour are not to be waited for.
-              batches: { age: 1_000 },
-            },
-          }),
-    },
+    { rpc: proxy.url, deployment: scene.deployment, port: 0, ...common, ...more },
     ({ msg }) => {
       if (service.deaths < KILLS && WORK.has(String(msg)) && draw() < CHANCE) service.kill();
     },
   );
-  services.set(role, service);
+  services.set(name, service);
+}
+
+/** Whose batches go out soon: those of an hour are not to be waited for. */
+const gatewayAt = (port: number) => ({ port, price: String(ORDER_PRICE), batches: { age: 1_000 } });
+
+/** Starts all; resolves to the addresses of the honest executor's gateways. */
+async function startAll(): Promise<string[]> {
+  const [traces, gateway, wrongTraces, wrongGateway, standbyTraces, standby, front] = ports;
+  start("cheater", {
+    role: "cheater",
+    addressIndex: 5,
+    port: wrongTraces!,
+    gateway: gatewayAt(wrongGateway!),
+  });
+  const executor = { addressIndex: 3, port: traces!, gateway: gatewayAt(gateway!) };
+  const gateways = [gateway, ...(CLUSTER ? [standby, front] : [])].map(urlOf);
+  start("challenger", { role: "challenger", addressIndex: 4, gateways: [...gateways, urlOf(wrongGateway)] });
+  if (!CLUSTER) start("executor", { role: "executor", ...executor });
+  else {
+    postgres = await openPostgres();
+    const shared = { databaseUrl: await postgres.database(), blobs: join(scene.folder, "blobs") };
+    start("executor", { role: "poster", ...executor, ...shared });
+    const second = { addressIndex: 3, port: standbyTraces!, gateway: gatewayAt(standby!), ...shared };
+    start("standby", { role: "poster", ...second });
+    start("front", { role: "front", addressIndex: 3, gateway: gatewayAt(front!), ...shared });
+    start("worker", { role: "worker", addressIndex: 3, ...shared });
+  }
+  return gateways;
 }
 
 const events = () => getEvents(scene.people.requester.client, { deployment: scene.deployment });
@@ -127,7 +144,7 @@ const named = <name extends AssayEvent["eventName"]>(all: AssayEvent[], name: na
 
 test(
   `${REQUESTS} requests and as many orders through kills, reorgs and a bad node: all accounted for, I1 to I5 hold`,
-  { timeout: (PATIENCE * 4 + 240) * 1000 },
+  { timeout: (PATIENCE * 7 + 240) * 1000 },
   async () => {
     const { deployment, people } = scene;
     const { client } = people.requester;
@@ -136,19 +153,11 @@ test(
     const honest = people.executor.account.address;
     const cheater = people.other.account.address;
     const stakeBefore = await stakeOf(client, { deployment, account: honest });
-    const flowTo = (executor: Hex, place: 2 | 3, most: number) =>
-      orderFlow(scene, {
-        by: people.requester,
-        executor,
-        urls: [urlOf(ports[place])],
-        most,
-        seconds: PATIENCE,
-      });
-    const orders = await flowTo(honest, 2, REQUESTS);
-    const wrongOrders = await flowTo(cheater, 3, WRONG_ORDERS);
-    start("executor", 3, 0);
-    start("cheater", 5, 1);
-    start("challenger", 4);
+    const flowTo = (executor: Hex, urls: string[], most: number) =>
+      orderFlow(scene, { by: people.requester, executor, urls, most, seconds: PATIENCE });
+    const urls = await startAll();
+    const orders = await flowTo(honest, urls, REQUESTS);
+    const wrongOrders = await flowTo(cheater, [urlOf(ports[3])], WRONG_ORDERS);
     proxy.decide = randomFaults(SEED);
 
     const exists = async (requestId: Hex) =>
@@ -172,9 +181,9 @@ test(
       if (wrongOrders.sent < WRONG_ORDERS && orders.sent >= (wrongOrders.sent * REQUESTS) / WRONG_ORDERS)
         wrongOrders.send();
       // In the middle of an answer, too.
-      const executor = services.get("executor")!;
-      if (executor.deaths < 2 * KILLS && orders.answered < orders.sent && draw() < CHANCE / 2)
-        executor.kill();
+      const some = [...services.keys()].filter((name) => name !== "challenger" && name !== "cheater");
+      const victim = services.get(some[Math.floor(draw() * some.length)]!)!;
+      if (victim.deaths < 2 * KILLS && orders.answered < orders.sent && draw() < CHANCE / 2) victim.kill();
     };
     /** Undoes what happens within a moment; requests that are gone with it are asked again. */
     const reorganise = async (): Promise<void> => {
