@@ -3,6 +3,8 @@ pragma solidity ^0.8.28;
 
 import {Verdict} from "../kernels/IKernel.sol";
 import {BatchFixture} from "../../test/solidity/protocol/BatchFixture.sol";
+import {HostileCast} from "../../test/solidity/protocol/HostileCast.sol";
+import {ProtocolFixture} from "../../test/solidity/protocol/ProtocolFixture.sol";
 import {vm} from "../../test/solidity/protocol/Vm.sol";
 import {BatchEntry, BatchHeader} from "./BatchData.sol";
 import {Phase} from "./ClaimLife.sol";
@@ -10,16 +12,18 @@ import {BatchState, IBatchMarket} from "./IBatchMarket.sol";
 import {IPaymentChannels} from "./IPaymentChannels.sol";
 import {InclusionStatus, IReceiptFaults} from "./IReceiptFaults.sol";
 import {IReferee} from "./IReferee.sol";
-import {Account, IStakeManager, Totals} from "./IStakeManager.sol";
+import {Account, IStakeManager, Totals, Wiring} from "./IStakeManager.sol";
 import {Order, Receipt, Voucher} from "./Orders.sol";
+import {DevToken} from "../token/DevToken.sol";
 
-/// @notice Invariants I1 to I5 and I8 over random histories of batches, channels and receipts beside on-chain requests.
-///         Calls may fail; what is checked is what the ones that succeed do.
-contract BatchInvariantsTest is BatchFixture {
+/// @notice Invariants I1 to I5 and I8 over random histories of batches, channels and receipts beside on-chain requests, with
+///         a governance and a token that do their worst. Calls may fail; what is checked is what the ones that succeed do.
+contract BatchInvariantsTest is BatchFixture, HostileCast {
     struct Posted {
         BatchHeader header;
         BatchEntry[] entries;
         uint64 postedAt;
+        uint64 window;
     }
 
     /// @dev Moves only touch the latest claims and receipts, so that it is enough to look at those.
@@ -35,17 +39,30 @@ contract BatchInvariantsTest is BatchFixture {
     uint256 private _steps;
     bool private _ending;
 
-    function setUp() public override {
+    function setUp() public override(BatchFixture, ProtocolFixture) {
         super.setUp();
+        _installGovernance(address(batches));
         // Enough for histories in which much is slashed.
         token.mint(executor, 60 * COLLATERAL);
         vm.prank(executor);
         stakes.deposit(60 * COLLATERAL);
     }
 
+    function _newToken() internal override(HostileCast, ProtocolFixture) returns (DevToken) {
+        return super._newToken();
+    }
+
+    function _versions() internal override(HostileCast, ProtocolFixture) returns (address) {
+        return super._versions();
+    }
+
+    function _wiring() internal override(BatchFixture, ProtocolFixture) returns (Wiring[] memory) {
+        return super._wiring();
+    }
+
     /// @dev A call of its own, whose memory ends with it.
     function step(uint256 die) external {
-        uint256 move = die % 20;
+        uint256 move = die % 21;
         uint256 which = (die >> 16) & 0xffff;
         uint256 more = die >> 64;
         if (move < 3) _post(1 + (more % 3));
@@ -55,7 +72,8 @@ contract BatchInvariantsTest is BatchFixture {
         else if (move < 12) _receiptStep(which, more);
         else if (move == 12) _finaliseOne(which);
         else if (move == 13) _stakeStep(more);
-        else if (move < 18 && _claims.length != 0)
+        else if (move == 14) _hostileStep(which, more);
+        else if (move < 19 && _claims.length != 0)
             _claimStep(
                 _claims[_claims.length - 1 - (which % (_claims.length < CLAIMS ? _claims.length : CLAIMS))],
                 more
@@ -68,8 +86,10 @@ contract BatchInvariantsTest is BatchFixture {
         uint256 before = _stake();
         uint256 slashed = _slashed();
         vm.prank(who);
-        (ok, ) = target.call(data);
+        bytes memory result;
+        (ok, result) = target.call(data);
         if (ok) ++_succeeded[bytes4(data)];
+        _afterMove(ok, result);
         _checkEnds();
         // INVARIANT I2: stake leaves by the executor's own withdrawal, or by a slash of one collateral each.
         if (bytes4(data) != IStakeManager.withdraw.selector && !_ending)
@@ -117,6 +137,7 @@ contract BatchInvariantsTest is BatchFixture {
         }
         posted.header = header;
         posted.postedAt = time;
+        posted.window = batches.terms().challengeWindow;
         for (uint256 i; i < count; ++i) posted.entries.push(entries[i]);
     }
 
@@ -182,7 +203,7 @@ contract BatchInvariantsTest is BatchFixture {
         bytes32[] memory ids = _one(batches.batchIdOf(posted.header));
         if (_call(anyone, address(batches), abi.encodeCall(IBatchMarket.finaliseBatches, (ids))))
             // INVARIANT I5
-            require(time >= posted.postedAt + CHALLENGE_WINDOW, "I5: window cut short");
+            require(time >= posted.postedAt + posted.window, "I5: window cut short");
     }
 
     function _fundOrClose(uint256 more) private {
@@ -227,6 +248,14 @@ contract BatchInvariantsTest is BatchFixture {
         }
     }
 
+    /// @dev Governance and the token. The collateral stays, so that what is slashed can be counted.
+    function _hostileStep(uint256 which, uint256 more) private {
+        bytes32 claimId = _claims.length == 0 ? bytes32(0) : _claims[which % _claims.length];
+        if (which % 3 == 0) _govern(address(batches), more, COLLATERAL);
+        else if (which % 3 == 1) _exceed(address(batches), more, claimId, "request");
+        else _spoilToken(more, address(stakes), abi.encodeCall(IStakeManager.claimPayout, (requester)));
+    }
+
     function _stakeStep(uint256 more) private {
         address target = address(stakes);
         uint256 amount = 1 + (more % (2 * COLLATERAL));
@@ -263,7 +292,8 @@ contract BatchInvariantsTest is BatchFixture {
     /// @dev INVARIANT I8: everybody gone, a stranger brings all of it to an end.
     function _endEverything() private {
         _ending = true;
-        _pass(uint64(batches.longestClaimLife() + faults.longestClaimLife()));
+        // Longer than any claim or demand lives, whatever its terms.
+        _pass(uint64(2 * WITHDRAWAL_DELAY));
         for (uint256 i; i < _claims.length; ++i) {
             _end(_claims[i]);
             require(uint256(batches.phaseOf(_claims[i])) >= uint256(Phase.Finalised), "I8: claim");
@@ -290,7 +320,7 @@ contract BatchInvariantsTest is BatchFixture {
 
     /// @notice That histories reach every entry point.
     function test_histories_reachEveryEntryPoint() public {
-        for (uint256 i; i < 160; ++i) this.step(uint256(keccak256(abi.encode("batches", i))));
+        for (uint256 i; i < 280; ++i) this.step(uint256(keccak256(abi.encode("batches", i))));
         _endEverything();
         bytes4[12] memory selectors = [
             IBatchMarket.postBatchInCalldata.selector,
@@ -311,5 +341,7 @@ contract BatchInvariantsTest is BatchFixture {
                 _succeeded[selectors[i]] != 0,
                 string.concat("never succeeded: ", string(bytes.concat(bytes1(uint8(97 + i)))))
             );
+        require(termsAppended != 0 && excesses != 0, "governance did nothing");
+        require(badTransfers != 0, "the token was always good");
     }
 }

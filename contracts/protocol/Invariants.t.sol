@@ -30,6 +30,12 @@ contract InvariantsTest {
         targets[0].artifacts[0] = "IProtocolMoves";
     }
 
+    /// @dev Nothing else: this contract is never called, and so does not widen it.
+    function targetContracts() public view returns (address[] memory targets) {
+        targets = new address[](1);
+        targets[0] = address(this);
+    }
+
     function invariant_I1_ledgerAddsUp() public view {
         handler.checkLedger();
     }
@@ -70,6 +76,23 @@ contract InvariantsTest {
             bytes4(keccak256("withdraw()"))
         ];
         for (uint256 i; i < selectors.length; ++i) _requireReached(selectors[i], i);
+        require(handler.termsAppended() != 0 && handler.versionsAdded() != 0, "governance did nothing");
+        require(handler.excesses() != 0, "governance tried nothing");
+        require(handler.badTransfers() != 0 && handler.reentries() != 0, "the token was always good");
+    }
+
+    /// @notice Whatever a consumer does when it is told, the executor is paid; those that can remember do.
+    function test_consumers_inEveryMood_areTold() public {
+        for (uint256 mood; mood < 6; ++mood) {
+            handler.request(1, uint128((2 * mood + 1) << 64), false);
+            handler.postClaim(0, 0, false, false);
+            handler.pass(1 hours);
+            handler.finalise(2, 0);
+        }
+        require(handler.succeeded(IClaimBook.finalise.selector) == 6, "not finalised");
+        // Calm, Reenter and AskAgain.
+        require(handler.toldConsumers() == 3, "not told");
+        handler.endEverything();
     }
 
     /// @notice Nor do the moves that go through with what takes several, which short histories seldom do, fail for ever.
@@ -126,7 +149,7 @@ contract InvariantsTest {
         uint256 which = (die >> 16) & 0xffff;
         uint256 more = die >> 64;
         bool yes = (die >> 32) & 3 != 0;
-        uint256 move = die % 30;
+        uint256 move = die % 34;
         if (move < 3) handler.request(who, uint128(more), (die >> 40) & 7 == 0);
         else if (move < 6) handler.postClaim(who, which, more & 1 == 0, !yes && more & 2 == 0);
         else if (move == 6) handler.deposit(who, more);
@@ -146,6 +169,8 @@ contract InvariantsTest {
         else if (move == 25) handler.answerData(who, which);
         else if (move == 26) handler.settleWithheld(who, which);
         else if (move == 27) handler.reclaimDemand(who, which);
+        else if (move < 30) handler.govern(who, more, which);
+        else if (move < 32) handler.spoilToken(more, which, which >> 8);
         else handler.pass(more);
     }
 }

@@ -34,9 +34,9 @@ abstract contract BatchFixture is ProtocolFixture {
         super.setUp();
     }
 
-    function _wiring() internal override returns (Wiring[] memory pairs) {
+    function _wiring() internal virtual override returns (Wiring[] memory pairs) {
         batches = Deploy.batchMarket(address(registry), address(stakes), _terms(), _rules());
-        batchReferee = Deploy.referee(address(batches), address(verifier));
+        batchReferee = Deploy.referee(address(batches), versions);
         faults = Deploy.receiptFaults(
             address(batches),
             ReceiptRules(CLAIM_DELAY, FILING_WINDOW, INCLUSION_WINDOW)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {IAccessManager} from "@openzeppelin/contracts/access/manager/IAccessManager.sol";
+import {IKernelVersions} from "../../../contracts/proof/IKernelVersions.sol";
 import {BatchMarket} from "../../../contracts/protocol/BatchMarket.sol";
 import {BatchRules} from "../../../contracts/protocol/IBatchMarket.sol";
 import {InferenceMarket} from "../../../contracts/protocol/InferenceMarket.sol";
@@ -18,6 +20,14 @@ import {vm} from "./Vm.sol";
 library Deploy {
     function devToken() internal returns (DevToken) {
         return DevToken(_create("DevToken.sol:DevToken", ""));
+    }
+
+    function accessManager(address admin) internal returns (IAccessManager) {
+        return IAccessManager(_create("AccessManager.sol:AccessManager", abi.encode(admin)));
+    }
+
+    function versions(address authority, address verifier) internal returns (IKernelVersions) {
+        return IKernelVersions(_create("KernelVersions.sol:KernelVersions", abi.encode(authority, verifier)));
     }
 
     function modelRegistry(address kernelVersions) internal returns (ModelRegistry) {

@@ -9,7 +9,8 @@ enum Habit {
     Lies, // moves nothing and says it did
     TakesFee, // the recipient gets less
     ChargesSender, // the sender loses more
-    Reenters
+    Reenters,
+    Reverts
 }
 
 /// @notice A token that misbehaves in a chosen way.
@@ -19,6 +20,8 @@ contract HostileToken is DevToken {
     bytes private _data;
     bool public reentered;
     bytes public reentryResult;
+
+    error OutOfOrder();
 
     function setHabit(Habit habit_) external {
         habit = habit_;
@@ -40,6 +43,7 @@ contract HostileToken is DevToken {
     function _move(address from, address to, uint256 amount) private returns (bool) {
         if (habit == Habit.ReturnsFalse) return false;
         if (habit == Habit.Lies) return true;
+        if (habit == Habit.Reverts) revert OutOfOrder();
         _transfer(from, to, amount);
         if (habit == Habit.TakesFee) _burn(to, 1);
         if (habit == Habit.ChargesSender) _burn(from, 1);

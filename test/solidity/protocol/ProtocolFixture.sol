@@ -51,6 +51,8 @@ abstract contract ProtocolFixture {
     InferenceMarket internal market;
     Referee internal referee;
     VerifierDouble internal verifier;
+    /// @dev The IKernelVersions: the double itself, unless a test has a real one.
+    address internal versions;
 
     address internal executor = vm.addr(EXECUTOR_KEY);
     address internal requester = address(0x1001);
@@ -64,7 +66,11 @@ abstract contract ProtocolFixture {
     uint64 internal time = 1_800_000_000;
 
     function setUp() public virtual {
-        _deploy(Deploy.devToken());
+        _deploy(_newToken());
+    }
+
+    function _newToken() internal virtual returns (DevToken) {
+        return Deploy.devToken();
     }
 
     function _deploy(DevToken token_) internal {
@@ -72,10 +78,11 @@ abstract contract ProtocolFixture {
         token = token_;
         verifier = new VerifierDouble();
         verifier.setAuthority(_authority());
-        registry = Deploy.modelRegistry(address(verifier));
+        versions = _versions();
+        registry = Deploy.modelRegistry(versions);
         stakes = Deploy.stakeManager(address(token), WITHDRAWAL_DELAY);
         market = Deploy.inferenceMarket(address(registry), address(stakes), _terms(), 1_000_000);
-        referee = Deploy.referee(address(market), address(verifier));
+        referee = Deploy.referee(address(market), versions);
         stakes.wire(_wiring());
 
         programRoot = registry.publishProgram(abi.encode(_header()));
@@ -95,6 +102,10 @@ abstract contract ProtocolFixture {
     /// @dev Who may append terms (an IAuthority); 0: nobody.
     function _authority() internal virtual returns (address) {
         return address(0);
+    }
+
+    function _versions() internal virtual returns (address) {
+        return address(verifier);
     }
 
     /// @dev Which markets there are, each with its referee.

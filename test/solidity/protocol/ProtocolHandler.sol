@@ -9,37 +9,16 @@ import {IClaimBook} from "../../../contracts/protocol/IClaimBook.sol";
 import {Claim, IInferenceMarket, RequestParams} from "../../../contracts/protocol/IInferenceMarket.sol";
 import {IReferee} from "../../../contracts/protocol/IReferee.sol";
 import {Account, IStakeManager} from "../../../contracts/protocol/IStakeManager.sol";
-import {ProtocolFixture} from "./ProtocolFixture.sol";
+import {HostileCast} from "./HostileCast.sol";
+import {Mood} from "./HostileConsumer.sol";
+import {IProtocolMoves} from "./IProtocolMoves.sol";
 import {vm} from "./Vm.sol";
-
-/// @notice The moves that the invariant runner makes: all of the handler but its checks.
-interface IProtocolMoves {
-    function deposit(uint256 who, uint256 amount) external;
-    function requestWithdrawal(uint256 who, uint256 amount) external;
-    function cancelWithdrawal(uint256 who) external;
-    function withdraw(uint256 who) external;
-    function claimPayout(uint256 who, uint256 whose) external;
-    function request(uint256 who, uint128 fee, bool designated) external;
-    function postClaim(uint256 who, uint256 which, bool eager, bool forged) external;
-    function finalise(uint256 who, uint256 which) external;
-    function expire(uint256 who, uint256 which) external;
-    function challenge(uint256 who, uint256 which) external;
-    function revealTrace(uint256 who, uint256 which, bool byExecutor) external;
-    function proveElement(uint256 who, uint256 which, uint8 verdict, bool committed) external;
-    function settleUnrevealed(uint256 who, uint256 which) external;
-    function settleImprecise(uint256 who, uint256 which) external;
-    function reclaimBond(uint256 who, uint256 which, uint256 whose) external;
-    function demandData(uint256 who, uint256 which, uint256 what) external;
-    function answerData(uint256 who, uint256 which) external;
-    function settleWithheld(uint256 who, uint256 which) external;
-    function reclaimDemand(uint256 who, uint256 which) external;
-    function pass(uint256 elapsed) external;
-}
 
 /// @notice Honest and dishonest actors over all entry points of the protocol, driven by a fuzzer. Calls may fail: what is
 ///         checked is what the ones that succeed do to the money and to the claims.
-/// @dev Three people, each of whom is now executor, now requester, challenger, prover or owner: collusions included.
-contract ProtocolHandler is IProtocolMoves, ProtocolFixture {
+/// @dev Three people, each of whom is now executor, now requester, challenger, prover or owner: collusions included. Beside
+///      them the HostileCast: governance, a token and consumers.
+contract ProtocolHandler is IProtocolMoves, HostileCast {
     uint256[3] private _keys = [uint256(0xE0), 0xE1, 0xE2];
     address[3] public people;
 
@@ -56,12 +35,16 @@ contract ProtocolHandler is IProtocolMoves, ProtocolFixture {
     mapping(bytes32 claimId => uint64) public postedAt;
     mapping(bytes32 claimId => Phase) private _settledAs;
     mapping(bytes32 claimId => uint64) private _settledAt;
+    /// @dev Digest of the terms that a request was made under: its claim's for ever.
+    mapping(bytes32 requestId => bytes32) private _frozen;
 
     /// @notice Successful calls by selector, so that a run that reached nothing is noticed.
     mapping(bytes4 selector => uint256) public succeeded;
 
     constructor() {
         setUp();
+        _installGovernance(address(market));
+        _inviteConsumers();
         for (uint256 i; i < 3; ++i) {
             people[i] = vm.addr(_keys[i]);
             _fund(people[i]);
@@ -102,9 +85,9 @@ contract ProtocolHandler is IProtocolMoves, ProtocolFixture {
         params.fee = fee % (2 * FEE);
         params.deadline = time + 2 hours;
         if (designated) params.executor = people[fee % 3];
+        _callback(params, fee >> 64);
         bytes32 requestId = market.requestIdOf(people[who % 3], params);
-        if (_act(who, address(market), abi.encodeCall(IInferenceMarket.request, (params))))
-            requests.push(requestId);
+        if (_act(who, address(market), abi.encodeCall(IInferenceMarket.request, (params)))) _asked(requestId);
     }
 
     function postClaim(uint256 who, uint256 which, bool eager, bool forged) external {
@@ -123,11 +106,19 @@ contract ProtocolHandler is IProtocolMoves, ProtocolFixture {
             require(!forged, "a forged claim was accepted");
             claims.push(claimId);
             postedAt[claimId] = time;
+            _checkFrozen(claimId);
         }
     }
 
     function finalise(uint256 who, uint256 which) external {
-        _onClaim(who, which, address(market), IClaimBook.finalise.selector, "");
+        if (claims.length == 0) return;
+        bytes32 claimId = _recent(claims, which);
+        bool due = market.phaseOf(claimId) == Phase.Finalisable;
+        bool ok = _act(who, address(market), abi.encodeCall(IClaimBook.finalise, (claimId)));
+        // P1: whatever consumer and token do, an executor whose claim has stood is paid.
+        require(ok == due, "P1: a claim that is due was not finalised");
+        bytes32 askedAgain = consumers[uint256(Mood.AskAgain)].askedAgain();
+        if (askedAgain != 0 && _frozen[askedAgain] == 0) _asked(askedAgain);
     }
 
     function expire(uint256 who, uint256 which) external {
@@ -262,6 +253,28 @@ contract ProtocolHandler is IProtocolMoves, ProtocolFixture {
             require(market.phaseOf(what.claimId) == Phase.Slashed, "bond of a living demand returned");
     }
 
+    /// @dev Governance, what it may in one of two cases.
+    function govern(uint256 who, uint256 what, uint256 which) external {
+        uint128 collateral = COLLATERAL - COLLATERAL / 4 + uint128((what >> 128) % (COLLATERAL / 2));
+        if (who % 2 == 0) return _govern(address(market), what, collateral);
+        bytes32 claimId = claims.length == 0 ? bytes32(0) : _recent(claims, which);
+        bytes32 requestId = requests.length == 0 ? bytes32(0) : _recent(requests, which);
+        _exceed(address(market), what, claimId, requestId);
+    }
+
+    function spoilToken(uint256 habit, uint256 what, uint256 which) external {
+        address target = address(stakes);
+        bytes memory data = abi.encodeCall(IStakeManager.claimPayout, (people[which % 3]));
+        if (claims.length != 0 && what % 4 != 0) {
+            bytes32 claimId = _recent(claims, which);
+            target = what % 4 == 1 ? address(market) : address(referee);
+            data = abi.encodeCall(IClaimBook.finalise, (claimId));
+            if (what % 4 == 2) data = abi.encodeCall(IReferee.settleUnrevealed, (claimId));
+            if (what % 4 == 3) data = abi.encodeCall(IReferee.reclaimBond, (claimId, people[what % 3]));
+        }
+        _spoilToken(habit, target, data);
+    }
+
     function pass(uint256 elapsed) external {
         _pass(uint64(elapsed % 2 hours));
     }
@@ -270,7 +283,8 @@ contract ProtocolHandler is IProtocolMoves, ProtocolFixture {
 
     /// @notice Everybody's absence, then anybody: every request and claim comes to an end, and every token back to a person.
     function endEverything() external {
-        _pass(uint64(market.longestClaimLife()) + 2 hours);
+        // Terms may have changed, but no claim lives longer than stake takes to leave.
+        _pass(uint64(WITHDRAWAL_DELAY) + 2 hours);
         for (uint256 i; i < claims.length; ++i) {
             Phase phase = market.phaseOf(claims[i]);
             if (phase == Phase.Finalisable) market.finalise(claims[i]);
@@ -299,13 +313,23 @@ contract ProtocolHandler is IProtocolMoves, ProtocolFixture {
         require(stakes.totals().escrow == 0, "I8: escrow left");
         require(stakes.totals().bonds == 0, "I8: bonds left");
         checkLedger();
+        _mendToken();
     }
 
     /// @notice INVARIANT I1, from the parts: totals against their accounts, and the sum against the tokens.
     function checkLedger() public view {
         (uint256 stake, uint256 locked, uint256 payouts, uint256 escrow, uint256 bonds) = (0, 0, 0, 0, 0);
         // The fixture's own cast holds balances too: its executor is people[0], its owner gets the royalties.
-        address[5] memory accounts = [people[0], people[1], people[2], modelOwner, stakes.BURN_ADDRESS()];
+        // So do consumers that ask again.
+        address guest = address(consumers[uint256(Mood.AskAgain)]);
+        address[6] memory accounts = [
+            people[0],
+            people[1],
+            people[2],
+            modelOwner,
+            stakes.BURN_ADDRESS(),
+            guest
+        ];
         for (uint256 i; i < accounts.length; ++i) {
             Account memory account = stakes.accountOf(accounts[i]);
             stake += account.free + account.withdrawing;
@@ -379,8 +403,10 @@ contract ProtocolHandler is IProtocolMoves, ProtocolFixture {
     function _act(uint256 who, address target, bytes memory data) private returns (bool ok) {
         uint256[3] memory before = _stakes();
         vm.prank(people[who % 3]);
-        (ok, ) = target.call(data);
+        bytes memory result;
+        (ok, result) = target.call(data);
         if (ok) ++succeeded[bytes4(data)];
+        _afterMove(ok, result);
         uint256[3] memory slashed = _checkSettlements();
         uint256[3] memory afterwards = _stakes();
         for (uint256 p; p < 3; ++p) {
@@ -413,10 +439,25 @@ contract ProtocolHandler is IProtocolMoves, ProtocolFixture {
             (_settledAs[claimId], _settledAt[claimId]) = (phase, time);
             // INVARIANT I5
             if (phase == Phase.Finalised)
-                require(time >= postedAt[claimId] + CHALLENGE_WINDOW, "I5: window cut short");
+                require(
+                    time >= postedAt[claimId] + market.termsOf(claimId).challengeWindow,
+                    "I5: window cut short"
+                );
             if (phase == Phase.Slashed)
                 for (uint256 p; p < 3; ++p)
-                    if (people[p] == market.claimOf(claimId).executor) slashed[p] += COLLATERAL;
+                    if (people[p] == market.claimOf(claimId).executor)
+                        slashed[p] += market.termsOf(claimId).collateral;
+            _checkFrozen(claimId);
         }
+    }
+
+    function _asked(bytes32 requestId) private {
+        requests.push(requestId);
+        _frozen[requestId] = keccak256(abi.encode(market.terms()));
+    }
+
+    function _checkFrozen(bytes32 claimId) private view {
+        bytes32 terms = keccak256(abi.encode(market.termsOf(claimId)));
+        require(terms == _frozen[market.claimOf(claimId).requestId], "P3: terms changed in mid-flight");
     }
 }
