@@ -21,7 +21,7 @@ export async function run(
     cwd: new URL("..", import.meta.url),
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, ...options.env },
-    ...(options.limit !== undefined && { timeout: options.limit * 1000, killSignal: "SIGKILL" }),
+    ...(options.limit !== undefined && { timeout: Math.ceil(options.limit * 1000), killSignal: "SIGKILL" }),
   });
   let output = "";
   for (const [stream, target] of [
