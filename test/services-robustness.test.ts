@@ -49,6 +49,9 @@ function common() {
     deployment: { ...scene.deployment, block },
     models: [{ onnx: scene.onnx, shapes: SHAPES }],
     pollInterval: 50,
+    // A reorg leaves gaps of nonces. Hardhat refuses what comes after one; other nodes keep it, and the gap is filled when
+    // it has been stuck for so long.
+    stuckAfter: 5_000,
     log,
   };
 }
