@@ -157,6 +157,24 @@ test("a reorg that undoes a transaction leaves no gap before the later ones", as
   expect(await count("latest")).toBe(before + 2);
 });
 
+test("nor one that undoes what was mined before a restart", async () => {
+  const before = await count("latest");
+  const snapshot = await chain().snapshot();
+  const first = await sender({ stuckAfter: 60_000 });
+  await first.transact(call("0x15"));
+  await chain().setAutomine(false);
+  const lost = first.transact(call("0x16")).catch((error: unknown) => error);
+  await until("it is in the pool", async () => (await count("pending")) === before + 2);
+  first.stop();
+  expect(await lost).toMatchObject({ code: "STOPPED" });
+  await chain().revert({ id: snapshot });
+  await chain().setAutomine(true);
+  const second = await sender();
+  const { transactionHash } = await second.transact(call("0x17"));
+  expect(await getTransaction(client(), { hash: transactionHash })).toMatchObject({ nonce: before + 2 });
+  expect(await count("latest")).toBe(before + 3);
+});
+
 test("what would revert is not sent; a nonce used by somebody else is noticed", async () => {
   const one = await sender();
   const before = await count("latest");

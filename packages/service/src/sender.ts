@@ -9,6 +9,7 @@ import {
 import { AssayError } from "@assay/tensor";
 import { type Hash, type Hex, keccak256, type LocalAccount, type TransactionReceipt } from "viem";
 import {
+  estimateGas,
   estimateMaxPriorityFeePerGas,
   getBlobBaseFee,
   getBlock,
@@ -391,15 +392,26 @@ export class Sender {
     return replacement;
   }
 
-  /** A reorg has undone transactions before one that is under way: the same bytes go out again. */
+  /**
+   * A reorg has undone transactions before one that is under way: the same bytes go out again. What was mined before this
+   * process started is not known to it: a transaction of nothing to itself takes its nonce, for the later ones wait on it.
+   */
   async #fillGap(from: number, to: number): Promise<void> {
     for (let nonce = from; nonce < to; nonce++) {
-      const sent = this.#mined.get(nonce);
-      if (sent === undefined || this.#inFlight.has(nonce)) continue;
+      if (this.#inFlight.has(nonce)) continue;
+      const known = this.#mined.get(nonce);
+      const sent = known ?? (await this.#nothing(nonce));
       const fields = { nonce, function: sent.functionName };
-      this.#options.log.warn(fields, "a reorg has undone a transaction; sent again");
+      this.#options.log.warn(fields, "a reorg has undone a transaction; its nonce is used again");
       await this.#broadcast(sent);
     }
+  }
+
+  async #nothing(nonce: number): Promise<Sent> {
+    const { client, account } = this.#options;
+    const { address: to } = account;
+    const [fees, gas] = await Promise.all([this.#fees(true, false), estimateGas(client, { account, to })]);
+    return this.#sign({ to, data: "0x", functionName: "nothing", nonce, gas, ...fees });
   }
 }
 
