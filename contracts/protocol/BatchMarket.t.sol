@@ -275,6 +275,11 @@ contract BatchMarketTest is BatchFixture {
             _openCall(header, 0, entries[0], ""),
             abi.encodeWithSelector(IBatchMarket.ProgramOutOfRange.selector, 1, 1)
         );
+        _refused(
+            anyone,
+            abi.encodeCall(IBatchMarket.requireEntry, (header, 0, entries[0], "")),
+            abi.encodeWithSelector(IBatchMarket.ProgramOutOfRange.selector, 1, 1)
+        );
     }
 
     function _withProgram(

@@ -169,6 +169,8 @@ contract SettlementTest is ProtocolFixture {
         referee.settleImprecise(claimId);
         referee.reclaimBond(claimId, challenger);
         _checkMoney(FREE, 0, FEE - VOID_CAP + ROYALTY, BOND, VOID_CAP, 0, 0);
+        Request memory req = market.requestOf(market.claimOf(claimId).requestId);
+        _equal(uint256(req.status), uint256(RequestStatus.Refunded), "status");
     }
 
     function test_settleImprecise_smallFee_costIsHalfTheFee() public {

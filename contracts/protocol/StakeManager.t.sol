@@ -134,6 +134,32 @@ contract StakeManagerTest is ProtocolFixture {
         require(stakes.accountOf(stakes.BURN_ADDRESS()).payout == 30, "burned");
     }
 
+    /// @notice What no claim has locked stands for receipts: free stake first, then what is on its way out.
+    function test_slashUnlocked_freeThenWithdrawing() public {
+        Account memory before = stakes.accountOf(executor);
+        vm.prank(executor);
+        stakes.requestWithdrawal(COLLATERAL);
+        uint256 free = before.free - COLLATERAL;
+        _refused(
+            address(market),
+            abi.encodeCall(IStakeManager.slashUnlocked, (executor, requester, before.free, 1)),
+            abi.encodeWithSelector(
+                IStakeManager.InsufficientFreeStake.selector,
+                executor,
+                before.free,
+                before.free + 1
+            )
+        );
+        vm.prank(address(market));
+        stakes.slashUnlocked(executor, requester, free - 1, 3);
+        Account memory account = stakes.accountOf(executor);
+        _equal(account.free, 0, "free");
+        _equal(account.withdrawing, COLLATERAL - 2, "withdrawing");
+        _equal(stakes.accountOf(requester).payout, free - 1, "compensation");
+        _equal(stakes.accountOf(stakes.BURN_ADDRESS()).payout, 3, "burned");
+        _equal(token.balanceOf(address(stakes)), stakes.accounted(), "I1");
+    }
+
     /// @notice Even the market cannot move what is not there.
     function test_ledgerMoves_moreThanThereIs_revert() public {
         address market_ = address(market);
@@ -162,6 +188,11 @@ contract StakeManagerTest is ProtocolFixture {
             market_,
             abi.encodeCall(IStakeManager.takeEscrow, (requestId, requester, 1)),
             abi.encodeWithSelector(IStakeManager.EscrowExists.selector, requestId)
+        );
+        _refused(
+            market_,
+            abi.encodeCall(IStakeManager.takeEscrow, ("another", requester, 0)),
+            abi.encodeWithSelector(IStakeManager.ZeroAmount.selector)
         );
         _refused(
             address(referee),
