@@ -58,7 +58,7 @@ const { values: flags, positionals } = parseArgs({
 const SECONDS = Number(flags.seconds);
 const ROUNDS = Number(flags.rounds);
 const WORKERS = Number(flags.workers);
-/** What --fast grants an output: the default run is within a thousandth of it. */
+/** What --fast grants an output; the service compares a few runs at its start and uses the fast engine if a quarter is enough. */
 const TOLERANCE = { absolute: 1e-2, relative: 1e-2 };
 /** Orders on their way at a time. */
 const CONCURRENCY = 16;

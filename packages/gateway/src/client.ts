@@ -15,10 +15,11 @@ import {
   receiptTypedData,
   settleMissing,
   splitStored,
+  storedInputs,
   type Voucher,
   voucherTypedData,
 } from "@assay/protocol";
-import { AssayError, RootTree, type Tensor, tensorRoot, toStored } from "@assay/tensor";
+import { AssayError, RootTree, type Tensor, tensorRoot } from "@assay/tensor";
 import { randomBytes } from "node:crypto";
 import {
   type Address,
@@ -343,19 +344,6 @@ export class AssayOrders {
     }
     return program;
   }
-}
-
-/** Stored bytes of a program's inputs; throws `INPUT_SHAPE`. */
-function storedInputs(program: PublishedProgram, inputs: OrderOptions["inputs"]): Uint8Array[] {
-  return program.inputs.map((port) => {
-    const value = inputs[port.name];
-    if (value?.dtype !== port.dtype || value.dims.join() !== port.dims.join())
-      throw new AssayError(
-        "INPUT_SHAPE",
-        `input "${port.name}" must have the shape [${port.dims.join(", ")}]`,
-      );
-    return toStored(value, port.layout);
-  });
 }
 
 function rootOver(stored: readonly Uint8Array[]): Hex {

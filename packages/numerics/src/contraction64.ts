@@ -8,6 +8,7 @@ import {
   unknownOp,
 } from "./checks.ts";
 import { bitLength, squareRootFloor } from "./correct-rounding.ts";
+import type { Facts as ContractionFacts } from "./contraction-bands.ts";
 import type { ContractionParams } from "./contraction-params.ts";
 import { decode, FLOAT64, isFinite, isSubnormal } from "./float-format.ts";
 import { type Judgement, type KernelInput, Verdict } from "./types.ts";
@@ -34,16 +35,7 @@ interface Call {
   fixedDivisor: number;
 }
 
-interface Facts {
-  emax: number;
-  terms: number;
-  valid: number;
-  positive: bigint;
-  negative: bigint;
-  small: bigint;
-  nonFinite: boolean;
-  firstNonFinite: boolean;
-}
+type Facts = Omit<ContractionFacts, "scaledOverflow">;
 
 interface Enclosure {
   scale: number;

@@ -77,7 +77,13 @@ export {
   outputElementCommitment,
   segmentCommitment,
 } from "./commitment.ts";
-export { portTensors, publishedProgram, type PublishedProgram, splitStored } from "./published-program.ts";
+export {
+  portTensors,
+  publishedProgram,
+  type PublishedProgram,
+  splitStored,
+  storedInputs,
+} from "./published-program.ts";
 export { ContractError, decodeContractError, toAssayError } from "./errors.ts";
 export { type Demand, demandsIn } from "./demands.ts";
 export {

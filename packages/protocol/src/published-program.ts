@@ -1,5 +1,13 @@
 import { type Port, PROGRAM_HEADER_ABI } from "@assay/program";
-import { AssayError, type DType, dtypeSize, elementCount, fromStored, type Tensor } from "@assay/tensor";
+import {
+  AssayError,
+  type DType,
+  dtypeSize,
+  elementCount,
+  fromStored,
+  type Tensor,
+  toStored,
+} from "@assay/tensor";
 import { decodeAbiParameters, type Hash, type Hex, sha256 } from "viem";
 import { getEvents } from "./actions/get-events.ts";
 import type { AssayClient } from "./client.ts";
@@ -69,4 +77,20 @@ export function portTensors(ports: readonly Port[], stored: readonly Uint8Array[
   return Object.fromEntries(
     ports.map(({ name, dtype, dims, layout }, i) => [name, fromStored(stored[i]!, dtype, dims, layout)]),
   );
+}
+
+/** Stored bytes of a program's inputs; throws `INPUT_SHAPE`. */
+export function storedInputs(
+  program: PublishedProgram,
+  inputs: Readonly<Record<string, Tensor>>,
+): Uint8Array[] {
+  return program.inputs.map((port) => {
+    const value = inputs[port.name];
+    if (value?.dtype !== port.dtype || value.dims.join() !== port.dims.join())
+      throw new AssayError(
+        "INPUT_SHAPE",
+        `input "${port.name}" must have the shape [${port.dims.join(", ")}]`,
+      );
+    return toStored(value, port.layout);
+  });
 }

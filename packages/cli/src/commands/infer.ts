@@ -9,9 +9,10 @@ import {
   publishedProgram,
   request as requestInference,
   splitStored,
+  storedInputs,
   ZERO_ROOT,
 } from "@assay/protocol";
-import { AssayError, RootTree, tensorRoot, toStored } from "@assay/tensor";
+import { AssayError, RootTree, tensorRoot } from "@assay/tensor";
 import { type Address, type Hash, hexToBytes, toHex } from "viem";
 import { getBlock } from "viem/actions";
 import { connectAccount } from "../connect.ts";
@@ -75,15 +76,7 @@ async function runInfer(modelId: Hash, options: Options): Promise<void> {
     getVersion(client, { deployment, modelId, programRoot }),
   ]);
   const inputs = await inputsFor(options, program);
-  const stored = program.inputs.map((port) => {
-    const value = inputs[port.name];
-    if (value?.dtype !== port.dtype || value.dims.join() !== port.dims.join())
-      throw new AssayError(
-        "INPUT_SHAPE",
-        `input "${port.name}" must have the shape [${port.dims.join(", ")}]`,
-      );
-    return toStored(value, port.layout);
-  });
+  const stored = storedInputs(program, inputs);
   await ensureFunds(client, deployment, account.address, options.fee + royalty);
   const { timestamp } = await getBlock(client);
   const { requestId } = await requestInference(client, {
