@@ -13,12 +13,13 @@ import {
   type GatewayOptions,
   startGateway,
 } from "@assay/gateway";
-import { deposit, getChannel, getInclusion, getEvents, receiptHash } from "@assay/protocol";
+import { deposit, getChannel, getInclusion, getEvents, receiptHash, requestClose } from "@assay/protocol";
 import { defaultLogger, type Model, ModelBackend } from "@assay/service";
 import { float32Tensor, type Tensor } from "@assay/tensor";
 import type { Hex } from "viem";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ServiceArguments } from "./actors/service-process.ts";
+import { controlOf } from "./actors/node.ts";
 import { startService } from "./actors/processes.ts";
 import { MNEMONIC, openScene, type Scene, SHAPES, TERMS, until } from "./actors/scene.ts";
 
@@ -240,4 +241,55 @@ test("a gateway killed between receipt and batch posts the claim once, and repea
   expect(stored.receiptSignature).toBe(record.receiptSignature);
   await until("the batch", async () => (await posted()) === before + 1);
   await second.kill();
+});
+
+/** What the requester's vouchers have paid so far. */
+async function paid(): Promise<bigint> {
+  const { requester, executor, other } = scene.people;
+  const { deployment } = scene;
+  const ends = { requester: requester.account.address, executor: executor.account.address };
+  return (await getChannel(other.client, { deployment, ...ends })).settled;
+}
+
+test("an end that a reorg undoes before the follower has come to it is brought about again", async () => {
+  const node = controlOf(scene.rpc);
+  const confirmations = 5;
+  const { gateway } = await serve({
+    confirmations,
+    stuckAfter: 1_000,
+    gateway: { confirmations, batches: { age: 500 } },
+  });
+  const assay = await clientOf(gateway.url);
+  await assay.order({ programRoot: scene.model.programRoot, inputs: digit(4) });
+  const batches = async () => (await gateway.status()).batches;
+  await until("the batch", async () => (await batches()).posted === 1);
+  await node.mine({ blocks: confirmations });
+  const before = await paid();
+  const id = await node.snapshot();
+  await scene.pass(TERMS.challengeWindow);
+  await until("the payment", async () => (await paid()) === before + PRICE);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  expect(await batches()).toEqual({ posted: 1 });
+  await node.revert({ id });
+  expect(await paid()).toBe(before);
+  await node.mine({ blocks: 8 });
+  await scene.pass(TERMS.challengeWindow);
+  await until("the payment, again", async () => (await paid()) === before + PRICE);
+  await node.mine({ blocks: confirmations });
+  await until("the end", async () => (await batches()).settled === 1);
+});
+
+test("a channel that is being closed is drawn upon, however little it owes", async () => {
+  const { people, deployment } = scene;
+  const { gateway, stop } = await serve({ gateway: { batches: { age: 500, redeemFrom: unit } } });
+  const assay = await clientOf(gateway.url);
+  await assay.order({ programRoot: scene.model.programRoot, inputs: digit(5) });
+  await until("the batch", async () => (await gateway.status()).batches.posted === 1);
+  const before = await paid();
+  await scene.pass(TERMS.challengeWindow);
+  await until("the end", async () => (await gateway.status()).batches.settled === 1);
+  expect(await paid()).toBe(before);
+  await requestClose(people.requester.client, { deployment, executor: people.executor.account.address });
+  await until("the payment", async () => (await paid()) > before);
+  await stop();
 });

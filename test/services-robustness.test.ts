@@ -187,6 +187,36 @@ test("a claim that a reorg takes away is posted again, the very same", async () 
   }
 });
 
+test("a settlement that a reorg undoes before the follower has come to it is brought about again", async () => {
+  const chain = controlOf(scene.rpc);
+  const confirmations = 4;
+  const executor = await executorWith({ confirmations });
+  try {
+    const requestId = await scene.ask({ sample: 9 });
+    await chain.mine({ blocks: confirmations });
+    const claimId = await claimOf(requestId);
+    await until("it noted", async () => (await executor.status()).posted === 1);
+    await chain.mine({ blocks: confirmations });
+    const before = await chain.snapshot();
+    const finalised = async () => (await history(claimId)).includes("ClaimFinalised");
+    await scene.pass(TERMS.challengeWindow);
+    await until("the settlement", finalised);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(await executor.status()).toEqual({ posted: 1 });
+    await chain.revert({ id: before });
+    expect(await finalised()).toBe(false);
+    await chain.mine({ blocks: 8 });
+    // It was to be looked at again a minute after.
+    await scene.pass(TERMS.challengeWindow + 120);
+    await until("the settlement, again", finalised);
+    await chain.mine({ blocks: confirmations });
+    await until("it noted the end", async () => (await executor.status()).settled === 1);
+    expect(said("claim settled")).toHaveLength(1);
+  } finally {
+    await stopAll();
+  }
+});
+
 test.each([
   ["while the proof is being prepared", "commitProof"],
   ["after the slash", ""],

@@ -188,9 +188,10 @@ async function batchOf(store: Store, batchId: Hex): Promise<StoredBatch> {
   return { header, data: row.data, block: BigInt(row.block), windowEnd: BigInt(row.windowEnd) };
 }
 
-/** The phase of a claim that nobody has opened: its batch's. */
-export async function unopenedPhase(chain: Chain, batchId: Hex): Promise<Phase> {
+/** The phase of a claim that nobody has opened: its batch's. As of a block; default: the latest. */
+export async function unopenedPhase(chain: Chain, batchId: Hex, blockNumber?: bigint): Promise<Phase> {
   const { executor, challengeEnd, finalised } = await readContract(chain.client, {
+    ...(blockNumber !== undefined && { blockNumber }),
     address: chain.deployment.batchMarket,
     abi: batchMarketAbi,
     functionName: "batchOf",

@@ -14,7 +14,7 @@ import {
   settleImprecise,
   settleUnrevealed,
 } from "@assay/protocol";
-import { type Chain, errorFields, hasCode, isZero } from "@assay/service";
+import { type Chain, errorFields, followedBlock, hasCode, isZero } from "@assay/service";
 import { AssayError } from "@assay/tensor";
 import { type Hex, toHex } from "viem";
 import { openCase, unopenedPhase } from "./batches.ts";
@@ -266,6 +266,18 @@ function sendProof(chain: Chain, claimId: Hex, salt: Hex, { kind, args }: Proof)
 }
 
 /** The claim is settled: bonds and bounties are collected. */
+/** Until the follower has come that far, a reorg that undoes the end would go unnoticed. */
+async function isForGood(
+  { chain, store, operations }: StepContext,
+  { claimId, batchId }: Case,
+): Promise<boolean> {
+  if (operations === undefined) return true; // nothing is followed in a single dispute
+  const followed = await followedBlock(store);
+  if (followed === undefined) return false;
+  if (await chain.isSettledAt(claimId, followed)) return true;
+  return batchId !== null && (await unopenedPhase(chain, batchId, followed)) === "Finalised";
+}
+
 async function conclude(context: StepContext, item: Case, phase: Phase): Promise<void> {
   const { chain, log } = context;
   const { claimId } = item;
@@ -275,6 +287,7 @@ async function conclude(context: StepContext, item: Case, phase: Phase): Promise
     log.info({ transaction }, "bond reclaimed");
   }
   if (phase === "Slashed") await reclaimDemands(context, claimId);
+  if (!(await isForGood(context, item))) return;
   const paid = context.collectPayouts ? await chain.collect() : undefined;
   log.info({ settlement, ...paid }, "claim settled");
   context.operations?.settled.inc({ settlement });

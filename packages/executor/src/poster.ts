@@ -1,5 +1,13 @@
 import { type Claim, finalise, settleImprecise, ZERO_ROOT } from "@assay/protocol";
-import { type Chain, checkedInputs, errorFields, fetchBytes, hasCode, inputSizes } from "@assay/service";
+import {
+  type Chain,
+  checkedInputs,
+  errorFields,
+  fetchBytes,
+  followedBlock,
+  hasCode,
+  inputSizes,
+} from "@assay/service";
 import type { Hex } from "viem";
 import { answerDemands } from "./answers.ts";
 import { enqueueRuns } from "./jobs.ts";
@@ -182,6 +190,10 @@ async function follow(context: PosterContext, job: Job, backend: ExecutorBackend
     case "Finalised":
     case "Voided":
     case "Slashed": {
+      // Until the follower has come that far, a reorg that undoes the end would go unnoticed.
+      const followed = await followedBlock(context.store);
+      if (followed === undefined || !(await chain.isSettledAt(claimId, followed)))
+        return defer(context, job, (await chain.now()) + RECHECK);
       const reason = phase.toLowerCase();
       const paid = context.collectPayouts ? await chain.collect() : undefined;
       log[phase === "Slashed" ? "error" : "info"]({ settlement: reason, ...paid }, "claim settled");

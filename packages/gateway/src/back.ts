@@ -54,6 +54,7 @@ export async function keep(
 export async function runBack(context: BackContext, signal: AbortSignal): Promise<void> {
   const { chain, store, book, poster, operations, log } = context;
   const handle = (event: AssayEvent, tx: Queryable) => onEvent(event, { ...context, store: tx });
+  let reopened = false;
   const following = followEvents({
     chain,
     store,
@@ -62,7 +63,14 @@ export async function runBack(context: BackContext, signal: AbortSignal): Promis
     async write(events, tx) {
       for (const event of events) await handle(event, tx);
     },
-    reopen: reopenBatches,
+    async reopen(tx) {
+      await reopenBatches(tx);
+      reopened = true;
+    },
+    written() {
+      if (reopened) poster.redeemSoon();
+      reopened = false;
+    },
     log,
     signal,
   });

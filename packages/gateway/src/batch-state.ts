@@ -177,6 +177,8 @@ export async function reopenBatches(store: Queryable): Promise<void> {
   await store.query(
     "update batch set state = 'posted' where state = 'settled' and updated_at > now() - interval '1 day'",
   );
+  // What was drawn before is found on the chain again.
+  await store.query("update channel set redeemed = 0 where redeemed_at > now() - interval '1 day'");
 }
 
 export async function countBatches(store: Queryable): Promise<Partial<Record<BatchState, number>>> {

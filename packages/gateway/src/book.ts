@@ -139,8 +139,9 @@ export async function chainBook(chain: Chain, data: BatchData = "auto"): Promise
       refused = true;
       return data === "auto";
     },
-    async find(batchId) {
+    async find(batchId, blockNumber) {
       const { executor, challengeEnd, finalised } = await readContract(client, {
+        ...(blockNumber !== undefined && { blockNumber }),
         address: deployment.batchMarket,
         abi: batchMarketAbi,
         functionName: "batchOf",
@@ -163,8 +164,11 @@ export async function chainBook(chain: Chain, data: BatchData = "auto"): Promise
     },
     finalise: async (batchId) =>
       (await finaliseBatches(client, { deployment, batchIds: [batchId] })).receipt.transactionHash,
-    redeemed: async (requester) =>
-      (await getChannel(client, { deployment, requester, executor: self })).settled,
+    drawn: (requester, blockNumber) =>
+      getChannel(client, {
+        ...{ deployment, requester, executor: self },
+        ...(blockNumber !== undefined && { blockNumber }),
+      }),
     redeem: (requester, cumulative, signature) =>
       chain.send(redeem, { voucher: { requester, executor: self, cumulative }, signature }),
     now: () => chain.now(),

@@ -5,6 +5,7 @@ import {
   checkOwner,
   defaultLogger,
   folderPlace,
+  followedBlock,
   type Logger,
   type Store,
 } from "@assay/service";
@@ -241,7 +242,14 @@ async function open(
     { pollInterval, operations, log },
     signal,
   );
-  const poster = new Poster({ ...options.batches, store, book, failed: operations.failed, log });
+  const poster = new Poster({
+    ...options.batches,
+    store,
+    book,
+    followed: () => followedBlock(store),
+    failed: operations.failed,
+    log,
+  });
   // Whatever is sent from the account is sent by one process: that which leads the executor.
   const leading =
     "whileLeading" in executor

@@ -1,4 +1,5 @@
 import { backoff, errorFields, hasCode, type Logger, type Store } from "@assay/service";
+import type { ChannelState } from "@assay/protocol";
 import type { Address, Hash, Hex } from "viem";
 import {
   type BatchBlob,
@@ -36,13 +37,13 @@ export interface BatchBook {
   capacity(): Promise<number>;
   /** The node takes no blobs. Whether batches go out in calldata from now on. */
   blobsRefused(): boolean;
-  /** Undefined when the chain has no such batch (any more). */
-  find(batchId: Hex): Promise<BatchSeen | undefined>;
+  /** Undefined when the chain has no such batch (any more). As of a block; default: the latest. */
+  find(batchId: Hex, blockNumber?: bigint): Promise<BatchSeen | undefined>;
   /** Posts it; resolves once it is in a block. */
   post(orders: readonly Placed[], blobs: readonly BatchBlob[]): Promise<Hash>;
   finalise(batchId: Hex): Promise<Hash>;
-  /** What was drawn from a requester's vouchers so far. */
-  redeemed(requester: Address): Promise<bigint>;
+  /** What was drawn from a requester's vouchers so far, and what there is left to draw. As of a block; default: the latest. */
+  drawn(requester: Address, blockNumber?: bigint): Promise<ChannelState>;
   redeem(requester: Address, cumulative: bigint, signature: Hex): Promise<Hash>;
   /** Time that a transaction sent now would find. */
   now(): Promise<bigint>;
@@ -84,6 +85,8 @@ export interface PosterBook extends BatchBook {
 export interface PosterContext extends PosterOptions {
   store: Store;
   book: PosterBook;
+  /** Block up to which the chain was followed; undefined: nowhere yet. Only there is an end one: a reorg of it is noticed. */
+  followed: () => Promise<bigint | undefined>;
   /** Told of every step that failed and is tried again. */
   failed?: (error: unknown) => void;
   log: Logger;
@@ -95,10 +98,11 @@ export interface PosterContext extends PosterOptions {
  */
 export class Poster {
   readonly #context: PosterContext;
-  /** Posts of blob batches that failed: each try may have cost gas, so the next one waits. */
+  /** Posts of blob batches that failed, for each try may have cost gas, and redemptions: the next one waits. */
   readonly #failures = new Map<Hex, { count: number; notBefore: number }>();
   #urgent = false;
-  #redeem = false;
+  /** At first, too: a crash may have come between the end of a batch and the redemption. */
+  #redeem: "due" | "closing" | undefined = "closing";
 
   constructor(context: PosterContext) {
     this.#context = context;
@@ -109,27 +113,27 @@ export class Poster {
     this.#urgent = true;
   }
 
-  /** The next tick draws everything that is owed. */
+  /** The next tick draws what is owed: of `redeemFrom` and more, and all of what channels owe that are being closed. */
   redeemSoon(): void {
-    this.#redeem = true;
+    this.#redeem = "closing";
   }
 
   /** Takes every batch a step further, and seals a new one when it is time. */
   async tick(): Promise<void> {
     const { store, book } = this.#context;
+    const followed = await this.#context.followed();
     for (const { batchId, state } of await openBatches(store))
       await this.#attempt(batchId, async () => {
         const seen = await book.find(batchId);
         if (seen === undefined) return this.#post(batchId, state === "posted");
-        if (seen.finalised) return this.#settle(batchId);
+        if (seen.finalised) return this.#settle(batchId, followed);
         if (state === "sealed") await updateBatch(store, batchId, "posted", { windowEnd: seen.windowEnd });
         if ((await book.now()) >= seen.windowEnd) return this.#finalise(batchId);
       });
     await this.#answerDemands();
-    if (this.#redeem) {
-      this.#redeem = false;
-      await this.redeem();
-    }
+    const which = this.#redeem;
+    this.#redeem = undefined;
+    if (which !== undefined && (await this.#redeemAll(which, followed))) this.#redeem ??= which;
     while (await this.#isDue()) {
       const sealed = await sealBatch(store, await this.#size(), (orders) => book.plan(orders));
       this.#urgent = false;
@@ -187,7 +191,7 @@ export class Poster {
       log.warn({ batchId }, "a reorg has undone a batch; posting the same one again");
       await updateBatch(store, batchId, "sealed");
     }
-    if ((this.#failures.get(batchId)?.notBefore ?? 0) > Date.now()) return;
+    if (this.#waits(batchId)) return;
     const orders = await placedInBatch(store, batchId);
     const blobs = await blobsOfBatch(store, batchId);
     let transaction: Hash;
@@ -209,8 +213,7 @@ export class Poster {
    */
   async #postFailed(batchId: Hex, error: unknown): Promise<boolean> {
     const { store, book, log } = this.#context;
-    const count = (this.#failures.get(batchId)?.count ?? 0) + 1;
-    this.#failures.set(batchId, { count, notBefore: Date.now() + backoff(count, 1000, 60_000) });
+    const count = this.#failed(batchId);
     if (hasCode(error, ...NOT_THE_BLOBS)) return false;
     const never = /transaction type.*not supported|unsupported transaction type/i.test(String(error));
     if ((!never && count < 3) || (await book.find(batchId)) !== undefined || !book.blobsRefused())
@@ -221,33 +224,57 @@ export class Poster {
     return true;
   }
 
+  #waits(id: Hex): boolean {
+    return (this.#failures.get(id)?.notBefore ?? 0) > Date.now();
+  }
+
+  /** Puts the next try off; returns how many have failed. */
+  #failed(id: Hex): number {
+    const count = (this.#failures.get(id)?.count ?? 0) + 1;
+    this.#failures.set(id, { count, notBefore: Date.now() + backoff(count, 1000, 60_000) });
+    return count;
+  }
+
   async #finalise(batchId: Hex): Promise<void> {
     const { book, log } = this.#context;
     const transaction = await book.finalise(batchId);
     log.info({ batchId, transaction }, "batch finalised");
-    await this.#settle(batchId);
+    this.#redeem ??= "due";
   }
 
-  async #settle(batchId: Hex): Promise<void> {
-    const { store } = this.#context;
+  async #settle(batchId: Hex, followed: bigint | undefined): Promise<void> {
+    const { store, book } = this.#context;
+    if (followed === undefined || (await book.find(batchId, followed))?.finalised !== true) return;
     await settleBatch(store, batchId);
-    await this.redeem();
+    this.#redeem ??= "due";
   }
 
-  /** Draws what is owed, requester by requester. */
-  async redeem(): Promise<void> {
+  /** Draws what is owed, requester by requester. True: to be looked at again, for not all is paid where the follower has come. */
+  async #redeemAll(which: "due" | "closing", followed: bigint | undefined): Promise<boolean> {
     const { store, book, redeemFrom = 1n, failed, log } = this.#context;
-    for (const { requester, owed, cumulative, signature } of await redeemable(store, redeemFrom))
+    let again = false;
+    const channels = await redeemable(store, which === "closing" ? 1n : redeemFrom);
+    for (const { requester, owed, redeemed, cumulative, signature } of channels)
       try {
-        const before = await book.redeemed(requester);
-        if (before < cumulative) {
+        const { settled, balance, closableAt } = await book.drawn(requester);
+        if (owed - redeemed < redeemFrom && closableAt === 0n) continue;
+        if (settled < cumulative && balance > 0n) {
+          again = true;
+          if (this.#waits(requester)) continue;
           const transaction = await book.redeem(requester, cumulative, signature);
-          log.info({ requester, amount: (cumulative - before).toString(), transaction }, "voucher redeemed");
+          log.info({ requester, voucher: cumulative.toString(), transaction }, "voucher redeemed");
+        } else {
+          const sure = followed === undefined ? 0n : (await book.drawn(requester, followed)).settled;
+          if (sure > redeemed) await writeRedeemed(store, requester, sure < owed ? sure : owed);
+          if (sure < settled) again = true;
         }
-        await writeRedeemed(store, requester, cumulative > owed ? owed : cumulative);
+        this.#failures.delete(requester);
       } catch (error) {
+        again = true;
+        this.#failed(requester);
         failed?.(error);
         log.warn({ requester, ...errorFields(error) }, "a voucher could not be redeemed; trying again");
       }
+    return again;
   }
 }

@@ -96,6 +96,7 @@ export const GATEWAY_MIGRATIONS = [
   );
   create index batch_blob_batch on batch_blob (batch_id, position)`,
   `alter table demand add column created_at timestamptz not null default now()`,
+  `alter table channel add column redeemed_at timestamptz`,
 ];
 
 /** A database of its own in a folder, or the PostgreSQL that all gateways of an executor share. */
@@ -294,7 +295,10 @@ async function channels(store: Queryable, where: string, params: unknown[]): Pro
 }
 
 export async function writeRedeemed(store: Queryable, requester: Address, redeemed: bigint): Promise<void> {
-  await store.query("update channel set redeemed = $2 where requester = $1", [requester, String(redeemed)]);
+  await store.query("update channel set redeemed = $2, redeemed_at = now() where requester = $1", [
+    requester,
+    String(redeemed),
+  ]);
 }
 
 /** Demands on the chain for the claim of a receipt that are not answered yet. */

@@ -52,6 +52,12 @@ interface Call<abi extends Abi, name extends ContractFunctionName<abi>> {
   functionName: name;
 }
 
+/** The state that a question is about. */
+export interface AsOf {
+  /** Default: the latest block. Nodes that are no archives know the last 128 or so. */
+  blockNumber?: bigint;
+}
+
 /** viem's `readContract` with errors turned into {@link AssayError}s. */
 export async function read<
   const abi extends Abi,
@@ -59,7 +65,7 @@ export async function read<
   const args extends ContractFunctionArgs<abi, "pure" | "view", name>,
 >(
   client: AssayClient,
-  call: Call<abi, name> & { args: args },
+  call: Call<abi, name> & { args: args } & AsOf,
 ): Promise<ContractFunctionReturnType<abi, "pure" | "view", name, args>> {
   try {
     return await viemReadContract(client, call as never);

@@ -177,9 +177,11 @@ export class Chain {
     return unless("UnknownRequest", getRequest(this.client, { deployment: this.deployment, requestId }));
   }
 
-  /** Undefined when the chain has no such claim (any more). */
-  claim(claimId: Hex): Promise<ClaimOnBook | undefined> {
-    return unless("UnknownClaim", getClaimOnBook(this.client, { deployment: this.deployment, claimId }));
+  /** Undefined when the chain has no such claim (any more). As of a block; default: the latest. */
+  claim(claimId: Hex, blockNumber?: bigint): Promise<ClaimOnBook | undefined> {
+    const asOf = blockNumber !== undefined && { blockNumber };
+    const { client, deployment } = this;
+    return unless("UnknownClaim", getClaimOnBook(client, { deployment, claimId, ...asOf }));
   }
 
   /**
@@ -189,7 +191,7 @@ export class Chain {
   async phase(claimId: Hex): Promise<Phase> {
     const claim = await this.claim(claimId);
     if (claim === undefined) return "Unknown";
-    if (claim.settlement !== "Pending" && claim.settlement !== "None") {
+    if (isSettled(claim)) {
       await this.#confirm(claimId, claim.settlement);
       return claim.settlement;
     }
@@ -202,6 +204,13 @@ export class Chain {
     if (claim.revealEnd !== 0n) return time < claim.revealEnd ? "AwaitingReveal" : "Unrevealed";
     if (time < claim.challengeEnd) return "Open";
     return claim.openDemands > 0 ? "Withheld" : "Finalisable";
+  }
+
+  /** Whether a claim was settled as of a block, with nothing of this account's bond left to reclaim. */
+  async isSettledAt(claimId: Hex, blockNumber: bigint): Promise<boolean> {
+    const claim = await this.claim(claimId, blockNumber);
+    if (claim === undefined || !isSettled(claim)) return false;
+    return claim.settlement === "Finalised" || (await this.bond(claimId, blockNumber)) === 0n;
   }
 
   /** A claim that a lying node calls settled would be left undefended: the second node must say so too. */
@@ -233,8 +242,10 @@ export class Chain {
     return stakeOf(this.client, { deployment: this.deployment, account });
   }
 
-  bond(claimId: Hex): Promise<bigint> {
+  /** As of a block; default: the latest. */
+  bond(claimId: Hex, blockNumber?: bigint): Promise<bigint> {
     return readContract(this.client, {
+      ...(blockNumber !== undefined && { blockNumber }),
       address: this.deployment.stakeManager,
       abi: stakeManagerAbi,
       functionName: "bondOf",
@@ -278,6 +289,12 @@ export class Chain {
       return { collected: payout.toString(), transaction };
     });
   }
+}
+
+function isSettled<C extends Pick<ClaimOnBook, "settlement">>(
+  claim: C,
+): claim is C & { settlement: Exclude<ClaimOnBook["settlement"], "None" | "Pending"> } {
+  return claim.settlement !== "None" && claim.settlement !== "Pending";
 }
 
 export function isZero(hex: Hex): boolean {

@@ -48,6 +48,16 @@ export async function followEvents(options: FollowOptions): Promise<void> {
   }
 }
 
+/**
+ * Up to which block the chain has been followed. What was so in it and a reorg undoes, `reopen` is told of; what was seen
+ * only beyond it may be undone without anybody's noticing. Undefined: nowhere yet.
+ */
+export async function followedBlock(store: Queryable): Promise<bigint | undefined> {
+  const stored = await readNote(store, "cursor");
+  const [last] = stored === undefined ? [] : (JSON.parse(stored) as Cursor).blocks;
+  return last === undefined ? undefined : BigInt(last.number);
+}
+
 /** Value of a note that a service keeps about itself. */
 export async function readNote(store: Queryable, key: string): Promise<string | undefined> {
   const notes = await store.query<{ value: string }>("select value from note where key = $1", [key]);

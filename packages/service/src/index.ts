@@ -14,7 +14,14 @@ export {
   isZero,
   type RequestSeen,
 } from "./chain.ts";
-export { followEvents, type FollowOptions, NOTE_SCHEMA, readNote, writeNote } from "./follow.ts";
+export {
+  followedBlock,
+  followEvents,
+  type FollowOptions,
+  NOTE_SCHEMA,
+  readNote,
+  writeNote,
+} from "./follow.ts";
 export { fetchBytes, type FetchOptions, trimSlash } from "./fetch.ts";
 export { lockFolder } from "./folder-lock.ts";
 export { inputsOf } from "./inputs.ts";

@@ -1,6 +1,6 @@
 import { type Address, encodeFunctionData, type Hex, type TransactionReceipt } from "viem";
 import { batchMarketAbi } from "../abi/batch-market.ts";
-import { type AssayClient, read, write } from "../client.ts";
+import { type AsOf, type AssayClient, read, write } from "../client.ts";
 import type { Deployment } from "../deployment.ts";
 import type { Voucher } from "../orders.ts";
 
@@ -83,13 +83,19 @@ export interface ChannelState {
 /** A channel's state on chain. */
 export async function getChannel(
   client: AssayClient,
-  { deployment, requester, executor }: { deployment: Deployment; requester: Address; executor: Address },
+  {
+    deployment,
+    requester,
+    executor,
+    ...asOf
+  }: { deployment: Deployment; requester: Address; executor: Address } & AsOf,
 ): Promise<ChannelState> {
   const [balance, settled, closableAt] = await read(client, {
     address: deployment.batchMarket,
     abi: batchMarketAbi,
     functionName: "channelOf",
     args: [requester, executor],
+    ...asOf,
   });
   return { balance, settled, closableAt };
 }

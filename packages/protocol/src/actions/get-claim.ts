@@ -1,11 +1,11 @@
 import type { Address, Hash } from "viem";
 import { inferenceMarketAbi } from "../abi/inference-market.ts";
-import { type AssayClient, read } from "../client.ts";
+import { type AsOf, type AssayClient, read } from "../client.ts";
 import type { Deployment } from "../deployment.ts";
 import { type Phase, phaseName, type Settlement, settlementName, type Terms } from "../types.ts";
 import { getRequest, type GetRequestReturnType } from "./get-request.ts";
 
-export interface GetClaimParameters {
+export interface GetClaimParameters extends AsOf {
   deployment: Deployment;
   claimId: Hash;
 }
@@ -13,7 +13,7 @@ export interface GetClaimParameters {
 /** A claim of any market. */
 export interface ClaimOnBook {
   claimId: Hash;
-  /** At the chain's latest block. */
+  /** At the block asked for. */
   phase: Phase;
   settlement: Settlement;
   executor: Address;
@@ -46,9 +46,10 @@ export interface GetClaimReturnType extends ClaimOnBook {
  */
 export async function getClaimOnBook(
   client: AssayClient,
-  { deployment, claimId }: GetClaimParameters,
+  { deployment, claimId, ...asOf }: GetClaimParameters,
 ): Promise<ClaimOnBook> {
-  const call = { address: deployment.inferenceMarket, abi: inferenceMarketAbi, args: [claimId] } as const;
+  const { inferenceMarket: address } = deployment;
+  const call = { address, abi: inferenceMarketAbi, args: [claimId], ...asOf } as const;
   const [claim, phase, terms] = await Promise.all([
     read(client, { ...call, functionName: "claimOf" }),
     read(client, { ...call, functionName: "phaseOf" }),
@@ -84,6 +85,5 @@ export async function getClaim(
   parameters: GetClaimParameters,
 ): Promise<GetClaimReturnType> {
   const claim = await getClaimOnBook(client, parameters);
-  const { deployment } = parameters;
-  return { ...claim, request: await getRequest(client, { deployment, requestId: claim.requestId }) };
+  return { ...claim, request: await getRequest(client, { ...parameters, requestId: claim.requestId }) };
 }
