@@ -63,7 +63,7 @@ function challenger(sampling = 0) {
     models: [{ onnx: scene.onnx, shapes: SHAPES }],
     dataDir: join(scene.folder, `challenger-${folders++}`),
     sampling,
-    demandTraceAfter: 0,
+    demandAfter: 0,
     pollInterval: 100,
     log,
   });

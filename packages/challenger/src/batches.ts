@@ -190,16 +190,25 @@ async function batchOf(store: Store, batchId: Hex): Promise<StoredBatch> {
 
 /** The phase of a claim that nobody has opened: its batch's. As of a block; default: the latest. */
 export async function unopenedPhase(chain: Chain, batchId: Hex, blockNumber?: bigint): Promise<Phase> {
-  const { executor, challengeEnd, finalised } = await readContract(chain.client, {
+  const { executor, challengeEnd, finalised } = await batchOnChain(chain, batchId, blockNumber);
+  if (BigInt(executor) === 0n) return "Unknown";
+  if (finalised) return "Finalised";
+  return (await chain.now()) < BigInt(challengeEnd) ? "Open" : "Finalisable";
+}
+
+/** Chain time at which a batch's challenge window ends; 0: there is no such batch. */
+export async function endOfBatch(chain: Chain, batchId: Hex): Promise<bigint> {
+  return BigInt((await batchOnChain(chain, batchId)).challengeEnd);
+}
+
+function batchOnChain(chain: Chain, batchId: Hex, blockNumber?: bigint) {
+  return readContract(chain.client, {
     ...(blockNumber !== undefined && { blockNumber }),
     address: chain.deployment.batchMarket,
     abi: batchMarketAbi,
     functionName: "batchOf",
     args: [batchId],
   });
-  if (BigInt(executor) === 0n) return "Unknown";
-  if (finalised) return "Finalised";
-  return (await chain.now()) < BigInt(challengeEnd) ? "Open" : "Finalisable";
 }
 
 /** Makes a claim of a batch one of its own, so that it can be challenged. */

@@ -1,3 +1,4 @@
+import { getTerms } from "@assay/protocol";
 import {
   checkedInputs,
   errorFields,
@@ -12,7 +13,7 @@ import {
 } from "@assay/service";
 import { AssayError } from "@assay/tensor";
 import { type Hex, hexToBytes } from "viem";
-import { fetchValue, openCase } from "./batches.ts";
+import { endOfBatch, fetchValue, openCase } from "./batches.ts";
 import { demandPages, demandsOf, settleOverdue, shownInputs } from "./demands.ts";
 import type { Checker } from "./options.ts";
 import type { Case } from "./state.ts";
@@ -42,6 +43,12 @@ export async function inputsOfCase(
   } catch (error) {
     const withheld = hasCode(error, "FETCH_FAILED", "INPUTS_MISMATCH", "VALUE_UNREACHABLE");
     if (!demandInputs || maxDemandSpend === 0n || !withheld) throw error;
+    const from = await demandedFrom(context, item);
+    if ((await chain.now()) < from)
+      throw new AssayError("INPUTS_UNREACHABLE", `the input cannot be had: ${(error as Error).message}`, {
+        cause: error,
+        hint: `tried again, and demanded on-chain from ${new Date(Number(from) * 1000).toISOString()} on`,
+      });
     // Only of a claim of its own can data be demanded.
     if (item.batchId !== null && (await chain.claim(item.claimId)) === undefined)
       await openCase(chain, context.store, item);
@@ -49,6 +56,14 @@ export async function inputsOfCase(
     await demandPages(context, program, item.claimId, shownInputs(program, item.inputRoot, demands).missing);
     return undefined;
   }
+}
+
+/** When inputs that nobody gives are demanded: their executor may only be down for a moment. */
+async function demandedFrom({ chain, demandAfter }: StepContext, item: Case): Promise<bigint> {
+  const claim = await chain.claim(item.claimId);
+  const { challengeWindow } = claim?.terms ?? (await getTerms(chain.client, chain));
+  const challengeEnd = claim?.challengeEnd ?? (await endOfBatch(chain, item.batchId!));
+  return challengeEnd - BigInt(challengeWindow) + BigInt(demandAfter ?? Math.floor(challengeWindow / 8));
 }
 
 async function requestedInputs(context: StepContext, item: Case, checker: Checker): Promise<Uint8Array[]> {

@@ -96,7 +96,7 @@ async function openSession(options: DisputeOptions, store: Store, watch: Watch):
     policy: watch.policy,
     maxBonds: options.maxBonds,
     maxDemandSpend: options.maxDemandSpend,
-    demandTraceAfter: options.demandTraceAfter,
+    demandAfter: options.demandAfter,
     demandInputs: (options as ChallengerOptions).demandInputs ?? true,
     maxBondsPerDay: (options as ChallengerOptions).maxBondsPerDay,
     bonding: new Serial(),

@@ -25,10 +25,10 @@ export interface DisputeOptions {
    */
   maxDemandSpend?: bigint;
   /**
-   * Seconds of the chain after a trace was revealed until it is demanded there, when the executor does not serve it: it
-   * may only be down for a moment. Default: an eighth of the proof window.
+   * Seconds of the chain after which inputs of a posted claim, or a revealed trace, are demanded there, when nobody serves
+   * them: the executor may only be down for a moment. Default: an eighth of the challenge window, or the proof window.
    */
-  demandTraceAfter?: number;
+  demandAfter?: number;
   /** Milliseconds between two looks at the chain. Default 1000. */
   pollInterval?: number;
   /** Collect payouts once a claim is settled. Default true. */

@@ -92,7 +92,7 @@ export async function pursue(
 
 /** The trace from where the executor says it is; undefined: it must be demanded. */
 async function servedTrace(
-  { chain, signal, log, maxDemandSpend, demandTraceAfter }: StepContext,
+  { chain, signal, log, maxDemandSpend, demandAfter }: StepContext,
   checker: Checker,
   given: {
     uri: string | undefined;
@@ -115,7 +115,7 @@ async function servedTrace(
   } catch (cause) {
     if (signal.aborted) throw cause;
     const { proofWindow } = claim.terms;
-    const patience = BigInt(demandTraceAfter ?? Math.floor(proofWindow / 8));
+    const patience = BigInt(demandAfter ?? Math.floor(proofWindow / 8));
     const demandedFrom = claim.proofEnd - BigInt(proofWindow) + patience;
     const never = maxDemandSpend === 0n;
     if (never || (await chain.now()) < demandedFrom)

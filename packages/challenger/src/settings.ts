@@ -67,10 +67,10 @@ export const challengerSettings = {
     placeholder: "<amount>",
     help: "most token units to have in demands of one claim's data; 0: never demand; by default half of its bounty",
   },
-  demandTraceAfter: {
+  demandAfter: {
     schema: kinds.integer(),
     placeholder: "<s>",
-    help: "seconds after a trace was revealed until it is demanded on-chain, if it cannot be had otherwise; by default an eighth of the proof window",
+    help: "seconds after which inputs of a posted claim or a revealed trace are demanded on-chain, if they cannot be had otherwise; by default an eighth of the challenge or proof window",
   },
   demandInputs: {
     schema: kinds.truth,

@@ -24,8 +24,8 @@ export interface StepContext {
   maxBonds: bigint | undefined;
   /** Most to have in demands of one claim; undefined: half of its bounty. */
   maxDemandSpend: bigint | undefined;
-  /** Seconds; undefined: an eighth of the proof window. */
-  demandTraceAfter: number | undefined;
+  /** Seconds; undefined: an eighth of the window. */
+  demandAfter: number | undefined;
   demandInputs: boolean;
   maxBondsPerDay: bigint | undefined;
   /** One challenge at a time, so that no two count on the same rest of `maxBonds`. */
