@@ -11,7 +11,7 @@
  * the gateway. Without arguments: an MLP, a CNN and a transformer from ../shared, or the shipped model without them.
  */
 import { type ChildProcess, fork } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { availableParallelism, loadavg } from "node:os";
 import { basename, dirname, join } from "node:path";
@@ -34,6 +34,7 @@ import { type ServiceProcess, startService } from "../test/actors/processes.ts";
 import type { ServiceArguments } from "../test/actors/service-process.ts";
 import { MNEMONIC, openScene, type Published, type Scene, until } from "../test/actors/scene.ts";
 import { quantile } from "./interleave.ts";
+import { cpuSeconds, residentMiB } from "./process-stats.ts";
 import { measureSlash } from "./serve-slash.ts";
 import type { PlainArguments, PlainMeasure } from "./serve-plain.ts";
 
@@ -70,6 +71,11 @@ interface Served {
   perSecond: number;
   /** Median over rounds of the gateway's throughput divided by plain onnxruntime's next to it. */
   ratio: number;
+  /**
+   * Milliseconds of processor time: of one plain inference, and of one order in the gateway's processes alone, without the
+   * client and the chain that share the cores.
+   */
+  cpu: { plain: number; order: number };
   /** Milliseconds, with `CONCURRENCY` orders on their way. */
   latency: { p50: number; p99: number };
   /** With one order at a time. */
@@ -159,20 +165,20 @@ async function startPlain(given: PlainArguments): Promise<{ child: ChildProcess;
 
 function message(child: ChildProcess): Promise<PlainMeasure> {
   return new Promise((resolve, reject) => {
-    child.once("message", (value) => resolve(value as PlainMeasure));
-    child.once("exit", (code) => reject(new Error(`plain onnxruntime ended with ${code}`)));
+    const gone = (code: number | null) => reject(new Error(`plain onnxruntime ended with ${code}`));
+    child.once("exit", gone);
+    child.once("message", (value) => {
+      child.off("exit", gone);
+      resolve(value as PlainMeasure);
+    });
   });
-}
-
-/** Resident memory of a process, MiB. */
-function memoryOf(pid: number): number {
-  const match = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
-  return Math.round(Number(match![1]) / 1024);
 }
 
 interface Serving {
   gateway: ServiceProcess;
   url: string;
+  /** Of all its processes. */
+  pids: number[];
   close(): Promise<void>;
 }
 
@@ -189,6 +195,7 @@ async function serve(scene: Scene, onnx: string, shapes: Record<string, number[]
     shapes,
     dataDir: join(scene.folder, "gateway"),
     port: 0,
+    pollInterval: 1_000, // as by default
     fast: flags.fast,
     ...(postgres && { databaseUrl: await postgres.database(), blobs: join(scene.folder, "blobs") }),
     gateway: {
@@ -210,6 +217,7 @@ async function serve(scene: Scene, onnx: string, shapes: Record<string, number[]
   return {
     gateway,
     url: await gateway.url,
+    pids: [gateway, ...workers].map(({ pid }) => pid),
     async close() {
       await Promise.all([gateway, ...workers].map(({ kill }) => kill()));
       await postgres?.close();
@@ -262,17 +270,23 @@ async function measure(path: string): Promise<Served> {
     // The stake backs some 890 claims of the default collateral at a time: no more orders than that in all.
     const warm = await send(url, await orders.sign(20), 4, SECONDS);
     const ready = Math.min(250, Math.ceil(warm.perSecond * SECONDS * 1.5) + CONCURRENCY);
-    const first = memoryOf(gateway.pid);
+    const first = residentMiB(gateway.pid);
     const ratios: number[] = [];
     const latencies: number[] = [];
     const speeds: number[] = [];
+    const cpu = { plain: [] as number[], order: [] as number[] };
     let count = 20;
     for (let round = 0; round < ROUNDS; round++) {
       const signed = await orders.sign(ready);
       const measured = message(plain.child);
+      const idle = cpuSeconds(plain.child.pid!);
       plain.child.send(SECONDS);
-      const { perSecond: best } = await measured;
+      const { perSecond: best, runs } = await measured;
+      cpu.plain.push((cpuSeconds(plain.child.pid!) - idle) / runs);
+      const before = serving.pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0);
       const served = await send(url, signed, CONCURRENCY, SECONDS);
+      const after = serving.pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0);
+      cpu.order.push((after - before) / served.latencies.length);
       ratios.push(served.perSecond / best);
       speeds.push(served.perSecond);
       latencies.push(...served.latencies);
@@ -285,7 +299,7 @@ async function measure(path: string): Promise<Served> {
       return waiting === 0 && !batches.sealed;
     });
     const { batches } = await health(url);
-    const last = memoryOf(gateway.pid);
+    const last = residentMiB(gateway.pid);
     await serving.close();
     plain.child.kill();
     return {
@@ -293,6 +307,7 @@ async function measure(path: string): Promise<Served> {
       plain: plain.first,
       perSecond: quantile(speeds, 0.5),
       ratio: quantile(ratios, 0.5),
+      cpu: { plain: 1000 * quantile(cpu.plain, 0.5), order: 1000 * quantile(cpu.order, 0.5) },
       latency: { p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99) },
       alone: { p50: quantile(alone.latencies, 0.5), p99: quantile(alone.latencies, 0.99) },
       orders: count,
@@ -328,7 +343,7 @@ if (flags.json) process.stdout.write(`${JSON.stringify({ machine, results }, nul
 else {
   console.log(`${machine.cores} cores, load ${machine.load.toFixed(1)} (this benchmark's own included)`);
   for (const each of results) {
-    const { plain, latency, alone, memory } = each;
+    const { plain, cpu, latency, alone, memory } = each;
     const ms = (value: number) => `${value.toFixed(1)} ms`;
     console.log(
       [
@@ -336,6 +351,7 @@ else {
         each.model,
         `  plain onnxruntime  ${plain.perSecond.toFixed(1)}/s with ${plain.lanes} × ${plain.threads} threads, ${plain.batch} a run`,
         `  gateway            ${each.perSecond.toFixed(1)}/s, ${(each.ratio * 100).toFixed(0)} % of plain`,
+        `  processor time     ${ms(cpu.order)} of the gateway's processes an order, ${ms(cpu.plain)} of plain onnxruntime an inference`,
         `  latency            p50 ${ms(latency.p50)}, p99 ${ms(latency.p99)} with ${CONCURRENCY} at a time; alone p50 ${ms(alone.p50)}, p99 ${ms(alone.p99)}`,
         `  posted             ${each.orders} claims in ${each.batches} batches`,
         `  memory             ${memory.first} → ${memory.last} MiB`,

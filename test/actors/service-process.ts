@@ -23,6 +23,8 @@ export interface ServiceArguments {
   shapes: Record<string, number[]>;
   dataDir: string;
   port: number;
+  /** Milliseconds between two looks at the chain. Default 100. */
+  pollInterval?: number;
   /** Of an executor of several processes. */
   databaseUrl?: string;
   blobs?: string;
@@ -44,10 +46,10 @@ export interface ServiceArguments {
 }
 
 const given = JSON.parse(process.argv[2]!) as ServiceArguments;
-const { rpc, deployment, dataDir } = given;
+const { rpc, deployment, dataDir, pollInterval = 100 } = given;
 const models = [{ onnx: given.onnx, shapes: given.shapes }];
 const account = mnemonicToAccount(given.mnemonic, { addressIndex: given.addressIndex });
-const common = { rpc, deployment, account, models, dataDir, pollInterval: 100 };
+const common = { rpc, deployment, account, models, dataDir, pollInterval };
 const shared = {
   ...(given.databaseUrl !== undefined && { databaseUrl: given.databaseUrl }),
   ...(given.blobs !== undefined && { blobs: given.blobs }),
@@ -61,7 +63,7 @@ async function openGateway(executor: GatewayOptions["executor"]): Promise<void> 
     price: BigInt(price),
     dataDir: `${dataDir}-gateway`,
     http: { port, addressRate },
-    pollInterval: 100,
+    pollInterval,
     batchData: "calldata",
     ...shared,
     ...more,

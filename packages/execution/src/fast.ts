@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { type Port, type Program, readModel } from "@assay/program";
 import { elementCount, type Tensor } from "@assay/tensor";
 import { checkInputs } from "./inputs.ts";
@@ -5,7 +6,9 @@ import type { RunnableModel } from "./runner.ts";
 import { OnnxWorker, type Tensors, type WorkerOptions } from "./worker.ts";
 
 export interface FastOptions extends WorkerOptions {
-  /** Threads of one run; 0: one for each core. Default 0. */
+  /** Runs side by side, each in a process of its own. Default: 2 where there are as many cores. */
+  lanes?: number;
+  /** Threads of one run; 0: one for each core. Default: the cores divided among the lanes. */
   threads?: number;
   /** Most inferences that one run answers, where the model can take several. Default 16. */
   maxBatch?: number;
@@ -24,22 +27,25 @@ interface Waiting {
  */
 export class FastRunner {
   readonly #program: Program;
-  readonly #worker: OnnxWorker;
+  readonly #workers: OnnxWorker[];
+  readonly #idle: OnnxWorker[];
   readonly #maxBatch: number;
   readonly #waiting: Waiting[] = [];
-  #running = false;
   /** Whether the model takes several inferences along the first axis of every input and output. */
   readonly batches: boolean;
 
   /** @param source the ONNX file as published, with the axes that it leaves open; default: the canonical graph */
   constructor(model: RunnableModel, source: Uint8Array | undefined, options: FastOptions = {}) {
-    const { threads = 0, maxBatch = 16, ...limits } = options;
+    const cores = availableParallelism();
+    const { lanes = Math.min(2, cores), maxBatch = 16, threads: wanted, ...limits } = options;
+    const threads = wanted ?? Math.max(1, Math.floor(cores / lanes));
     this.#program = model.program;
     this.batches = maxBatch > 1 && source !== undefined && takesBatches(model.program, source);
     this.#maxBatch = this.batches ? maxBatch : 1;
-    this.#worker = new OnnxWorker(limits);
+    this.#workers = Array.from({ length: lanes }, () => new OnnxWorker(limits));
+    this.#idle = [...this.#workers];
     const graph = source !== undefined && hasPorts(model.program, source) ? source : model.canonical;
-    this.#worker.register("fast", graph, [], { engine: "fast", threads });
+    for (const worker of this.#workers) worker.register("fast", graph, [], { engine: "fast", threads });
   }
 
   /** The model's outputs by name. */
@@ -47,15 +53,19 @@ export class FastRunner {
     checkInputs(this.#program.inputs, inputs);
     return new Promise((resolve, reject) => {
       this.#waiting.push({ inputs, resolve, reject });
-      void this.#drain();
+      // What comes in at the same moment is shared out among the lanes.
+      if (this.#waiting.length === 1) setImmediate(() => this.#drain());
     });
   }
 
   /** The outputs of several inferences, computed in one run. */
-  async runTogether(batch: readonly Tensors[]): Promise<Record<string, Tensor>[]> {
+  async runTogether(
+    batch: readonly Tensors[],
+    worker = this.#workers[0]!,
+  ): Promise<Record<string, Tensor>[]> {
     const { inputs, outputs } = this.#program;
     const joined = Object.fromEntries(inputs.map((port) => [port.name, concatenate(port, batch)]));
-    const results = await this.#worker.run(
+    const results = await worker.run(
       "fast",
       joined,
       outputs.map(({ name }) => name),
@@ -66,25 +76,31 @@ export class FastRunner {
     return batch.map((_, i) => Object.fromEntries(parts.map(([name, tensors]) => [name, tensors[i]!])));
   }
 
-  close(): Promise<void> {
-    return this.#worker.close();
+  async close(): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.close()));
   }
 
-  async #drain(): Promise<void> {
-    if (this.#running) return;
-    this.#running = true;
-    while (this.#waiting.length > 0) await this.#answer(this.#waiting.splice(0, this.#maxBatch));
-    this.#running = false;
+  /** Gives every idle lane its share of what waits. */
+  #drain(): void {
+    while (this.#waiting.length > 0 && this.#idle.length > 0) {
+      const share = Math.ceil(this.#waiting.length / this.#idle.length);
+      const worker = this.#idle.shift()!;
+      void this.#answer(this.#waiting.splice(0, Math.min(share, this.#maxBatch)), worker).finally(() => {
+        this.#idle.push(worker);
+        this.#drain();
+      });
+    }
   }
 
-  async #answer(batch: readonly Waiting[]): Promise<void> {
+  async #answer(batch: readonly Waiting[], worker: OnnxWorker): Promise<void> {
     try {
-      const results = await this.runTogether(batch.map(({ inputs }) => inputs));
+      const inputs = batch.map((each) => each.inputs);
+      const results = await this.runTogether(inputs, worker);
       for (const [i, waiting] of batch.entries()) waiting.resolve(results[i]!);
     } catch (error) {
       if (batch.length === 1) batch[0]!.reject(error);
       // One of them may be what the model cannot take: the others must not fail with it.
-      else for (const each of batch) await this.#answer([each]);
+      else for (const each of batch) await this.#answer([each], worker);
     }
   }
 }
