@@ -13,7 +13,15 @@ import {
   type GatewayOptions,
   startGateway,
 } from "@assay/gateway";
-import { deposit, getChannel, getInclusion, getEvents, receiptHash, requestClose } from "@assay/protocol";
+import {
+  type AssayEvent,
+  deposit,
+  getChannel,
+  getInclusion,
+  getEvents,
+  receiptHash,
+  requestClose,
+} from "@assay/protocol";
 import { defaultLogger, type Model, ModelBackend } from "@assay/service";
 import { float32Tensor, type Tensor } from "@assay/tensor";
 import type { Hex } from "viem";
@@ -161,9 +169,8 @@ test("a hundred orders, one answer wrong: that claim is slashed, the others are 
   // All but the wrong one is paid; what it cost is set off.
   await until("the payment", async () => (await channel()).settled === 100n * PRICE);
   expect((await channel()).balance).toBe(unit - 99n * PRICE);
-  const events = await getEvents(people.other.client, { deployment });
-  expect(events.filter(({ eventName }) => eventName === "BatchPosted")).toHaveLength(1);
-  expect(events.filter(({ eventName }) => eventName === "ClaimOpened")).toHaveLength(1);
+  expect(await named("BatchPosted")).toHaveLength(1);
+  expect(await named("ClaimOpened")).toHaveLength(1);
 });
 
 test("a claim that is not posted is demanded: shown when there is one, slashed when not", async () => {
@@ -203,7 +210,7 @@ test("a claim that is not posted is demanded: shown when there is one, slashed w
 });
 
 test("a gateway killed between receipt and batch posts the claim once, and repeats its receipt", async () => {
-  const { deployment, people } = scene;
+  const { deployment } = scene;
   const given: ServiceArguments = {
     role: "gateway",
     rpc: scene.rpc,
@@ -221,10 +228,7 @@ test("a gateway killed between receipt and batch posts the claim once, and repea
     running.push(kill);
     return { url: await url, kill };
   };
-  const posted = async () =>
-    (await getEvents(people.other.client, { deployment })).filter(
-      ({ eventName }) => eventName === "BatchPosted",
-    ).length;
+  const posted = async () => (await named("BatchPosted")).length;
   const before = await posted();
   const first = await start();
   const assay = await clientOf(first.url);
@@ -242,6 +246,11 @@ test("a gateway killed between receipt and batch posts the claim once, and repea
   await until("the batch", async () => (await posted()) === before + 1);
   await second.kill();
 });
+
+async function named(name: AssayEvent["eventName"]): Promise<AssayEvent[]> {
+  const { deployment, people } = scene;
+  return (await getEvents(people.other.client, { deployment })).filter(({ eventName }) => eventName === name);
+}
 
 /** What the requester's vouchers have paid so far. */
 async function paid(): Promise<bigint> {
@@ -265,6 +274,8 @@ test("an end that a reorg undoes before the follower has come to it is brought a
   await until("the batch", async () => (await batches()).posted === 1);
   await node.mine({ blocks: confirmations });
   const before = await paid();
+  const finalised = async () => (await named("BatchFinalised")).length;
+  const earlier = await finalised();
   const id = await node.snapshot();
   await scene.pass(TERMS.challengeWindow);
   await until("the payment", async () => (await paid()) === before + PRICE);
@@ -275,13 +286,14 @@ test("an end that a reorg undoes before the follower has come to it is brought a
   await node.mine({ blocks: 8 });
   await scene.pass(TERMS.challengeWindow);
   await until("the payment, again", async () => (await paid()) === before + PRICE);
+  await until("the end on the chain, again", async () => (await finalised()) === earlier + 1);
   await node.mine({ blocks: confirmations });
   await until("the end", async () => (await batches()).settled === 1);
 });
 
 test("a channel that is being closed is drawn upon, however little it owes", async () => {
   const { people, deployment } = scene;
-  const { gateway, stop } = await serve({ gateway: { batches: { age: 500, redeemFrom: unit } } });
+  const { gateway } = await serve({ gateway: { batches: { age: 500, redeemFrom: unit } } });
   const assay = await clientOf(gateway.url);
   await assay.order({ programRoot: scene.model.programRoot, inputs: digit(5) });
   await until("the batch", async () => (await gateway.status()).batches.posted === 1);
@@ -291,5 +303,4 @@ test("a channel that is being closed is drawn upon, however little it owes", asy
   expect(await paid()).toBe(before);
   await requestClose(people.requester.client, { deployment, executor: people.executor.account.address });
   await until("the payment", async () => (await paid()) > before);
-  await stop();
 });

@@ -48,8 +48,16 @@ export async function connect(override: { allowBlocksWithSameTimestamp?: boolean
 }
 
 /** Mining, time, snapshots: the methods in whose names the two nodes differ are mapped by viem. */
-export const controlOf = (rpc: string, kind: NodeKind = NODE) =>
-  createTestClient({ mode: kind, transport: http(rpc) });
+export const controlOf = (rpc: string, kind: NodeKind = NODE) => {
+  const client = createTestClient({ mode: kind, transport: http(rpc) });
+  return {
+    ...client,
+    /** One by one: of blocks that it mines at once, Hardhat cannot say what the state was. */
+    async mine({ blocks }: { blocks: number }): Promise<void> {
+      for (let i = 0; i < blocks; i++) await client.mine({ blocks: 1 });
+    },
+  };
+};
 
 function kindOf(name: string): NodeKind {
   if (name === "hardhat" || name === "anvil") return name;

@@ -39,12 +39,12 @@ export interface BatchBook {
   blobsRefused(): boolean;
   /** Undefined when the chain has no such batch (any more). As of a block; default: the latest. */
   find(batchId: Hex, blockNumber?: bigint): Promise<BatchSeen | undefined>;
-  /** Posts it; resolves once it is in a block. */
-  post(orders: readonly Placed[], blobs: readonly BatchBlob[]): Promise<Hash>;
+  /** Posts it; resolves once it is in a block. `urgent`: whatever it costs. */
+  post(orders: readonly Placed[], blobs: readonly BatchBlob[], urgent: boolean): Promise<Hash>;
   finalise(batchId: Hex): Promise<Hash>;
   /** What was drawn from a requester's vouchers so far, and what there is left to draw. As of a block; default: the latest. */
   drawn(requester: Address, blockNumber?: bigint): Promise<ChannelState>;
-  redeem(requester: Address, cumulative: bigint, signature: Hex): Promise<Hash>;
+  redeem(requester: Address, cumulative: bigint, signature: Hex, urgent: boolean): Promise<Hash>;
   /** Time that a transaction sent now would find. */
   now(): Promise<bigint>;
 }
@@ -196,7 +196,7 @@ export class Poster {
     const blobs = await blobsOfBatch(store, batchId);
     let transaction: Hash;
     try {
-      transaction = await book.post(orders, blobs);
+      transaction = await book.post(orders, blobs, await this.#isUrgent(orders));
       this.#failures.delete(batchId);
     } catch (error) {
       if (blobs.length > 0 && (await this.#postFailed(batchId, error))) return;
@@ -205,6 +205,13 @@ export class Poster {
     const seen = await book.find(batchId);
     await updateBatch(store, batchId, "posted", { transaction, ...(seen && { windowEnd: seen.windowEnd }) });
     log.info({ batchId, claims: orders.length, transaction }, "batch posted");
+  }
+
+  /** Whether one of the claims is promised for soon: when it is missing then, it can cost a collateral. */
+  async #isUrgent(orders: readonly Placed[]): Promise<boolean> {
+    const { book, margin = BATCH_MARGIN } = this.#context;
+    const soon = (await book.now()) + BigInt(margin);
+    return orders.some(({ receipt }) => receipt.claimBy <= soon);
   }
 
   /**
@@ -261,11 +268,13 @@ export class Poster {
         if (settled < cumulative && balance > 0n) {
           again = true;
           if (this.#waits(requester)) continue;
-          const transaction = await book.redeem(requester, cumulative, signature);
+          const transaction = await book.redeem(requester, cumulative, signature, closableAt !== 0n);
           log.info({ requester, voucher: cumulative.toString(), transaction }, "voucher redeemed");
         } else {
           const sure = followed === undefined ? 0n : (await book.drawn(requester, followed)).settled;
-          if (sure > redeemed) await writeRedeemed(store, requester, sure < owed ? sure : owed);
+          // A voucher covers orders that are not in this store, too: what is left of it counts, not what was drawn.
+          const left = sure < cumulative ? cumulative - sure : 0n;
+          if (owed - left > redeemed) await writeRedeemed(store, requester, owed - left);
           if (sure < settled) again = true;
         }
         this.#failures.delete(requester);
