@@ -100,7 +100,15 @@ test("a limit on fees holds up what is not urgent, and nothing that defends", as
   const { baseFeePerGas } = await getBlock(client());
   const one = await sender({ maxFeePerGas: baseFeePerGas! / 2n });
   await expect(one.transact(call())).rejects.toMatchObject({ code: "FEE_TOO_HIGH" });
-  expect((await one.transact({ ...call(), functionName: "revealTrace" })).status).toBe("success");
+  for (const functionName of [
+    "revealTrace",
+    "answerData",
+    "answerInclusion",
+    "proveElement",
+    "settleWithheld",
+  ])
+    expect((await one.transact({ ...call(), functionName })).status).toBe("success");
+  expect((await one.transact({ ...call(), urgent: true })).status).toBe("success");
 });
 
 test("after a kill the journal's transactions are brought to an end before new ones go out", async () => {

@@ -149,10 +149,10 @@ export async function chainBook(chain: Chain, data: BatchData = "auto"): Promise
       });
       return executor === zeroAddress ? undefined : { windowEnd: BigInt(challengeEnd), finalised };
     },
-    async post(orders, blobs) {
+    async post(orders, blobs, urgent) {
       const { header, entries } = encode(orders, blobs);
       if (blobs.length === 0)
-        return chain.send(postBatchInCalldata, { header, data: encodeEntries(entries) });
+        return chain.send(postBatchInCalldata, { header, data: encodeEntries(entries) }, urgent);
       // Nothing runs it beforehand, and one that reverts has its blobs to pay for: what can go wrong is looked at here.
       if ((await backed()) < orders.length)
         throw new AssayError("STAKE_SHORT", "the free stake does not cover the claims of a batch", {
@@ -160,7 +160,7 @@ export async function chainBook(chain: Chain, data: BatchData = "auto"): Promise
         });
       const given = committed(entries, blobs);
       const proofs = await kzg.sidecarProofs(given, deployment.chainId !== 31337);
-      return chain.send(postBatch, { header, blobs: given, proofs });
+      return chain.send(postBatch, { header, blobs: given, proofs }, urgent);
     },
     finalise: async (batchId) =>
       (await finaliseBatches(client, { deployment, batchIds: [batchId] })).receipt.transactionHash,
@@ -169,8 +169,8 @@ export async function chainBook(chain: Chain, data: BatchData = "auto"): Promise
         ...{ deployment, requester, executor: self },
         ...(blockNumber !== undefined && { blockNumber }),
       }),
-    redeem: (requester, cumulative, signature) =>
-      chain.send(redeem, { voucher: { requester, executor: self, cumulative }, signature }),
+    redeem: (requester, cumulative, signature, urgent) =>
+      chain.send(redeem, { voucher: { requester, executor: self, cumulative }, signature }, urgent),
     now: () => chain.now(),
     async channel(requester) {
       const [{ balance, settled, closableAt }, code] = await Promise.all([

@@ -35,6 +35,8 @@ export interface Transaction {
   gas?: bigint;
   /** Of a transaction with blobs. */
   sidecar?: BlobSidecar;
+  /** Money depends on its being in time: no limit on fees holds it up. Those that defend stake or prove a fault are. */
+  urgent?: boolean;
 }
 
 /** Sends a transaction and waits until it is in a block: a service's own way to, with fees and nonces under control. */

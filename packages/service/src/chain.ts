@@ -271,13 +271,20 @@ export class Chain {
     return this.send(postClaim, { claim, signature, outputs });
   }
 
-  /** Runs an SDK action that sends a transaction; resolves to its hash once it is in a block. */
+  /**
+   * Runs an SDK action that sends a transaction; resolves to its hash once it is in a block. `urgent`: at any price, as
+   * those go out anyway that defend stake or prove a fault.
+   */
   async send<parameters extends { deployment: Deployment }>(
     action: (client: AssayClient, parameters: parameters) => Promise<{ receipt: { transactionHash: Hash } }>,
     parameters: Omit<parameters, "deployment">,
+    urgent = false,
   ): Promise<Hash> {
     const all = { deployment: this.deployment, ...parameters } as parameters;
-    return (await action(this.client, all)).receipt.transactionHash;
+    const client: AssayClient = urgent
+      ? { ...this.client, transact: (transaction) => this.sender.transact({ ...transaction, urgent }) }
+      : this.client;
+    return (await action(client, all)).receipt.transactionHash;
   }
 
   /** Pays out what the ledger owes this account; undefined when it owes nothing. */

@@ -37,7 +37,7 @@ export const chainSettings = {
   maxFeePerGas: {
     schema: kinds.amount,
     placeholder: "<wei>",
-    help: "most wei per gas to pay for what is not urgent; reveals and proofs are sent at any price",
+    help: "most wei per gas to pay for what is not urgent; what defends stake or proves a fault goes out at any price",
   },
   stuckAfter: {
     schema: kinds.integer(1000),

@@ -9,6 +9,8 @@ import type { StoredValues } from "./values.ts";
 
 /** Runs that the start compares; together they are one batch. */
 const TRIALS = 4;
+/** Batches are worth their latency from this share of the time on. */
+const GAIN = 0.9;
 /** Share of a tolerance that the fast engine may use at the start: what inputs to come may need is not known. */
 const SHARE = 1 / 4;
 
@@ -35,8 +37,8 @@ export class FastBackend implements Backend {
   }
 
   /**
-   * A fast backend that was seen to stay within a quarter of every tolerance, alone and in batches; else, with a
-   * warning, one that is slower: without batches, or the canonical runs alone.
+   * A fast backend that was seen to stay within a quarter of every tolerance, in batches where that is faster; else, with
+   * a warning, one that is slower: without batches, or the canonical runs alone.
    */
   static async open(model: Model, log: Logger, options: FastOptions = {}): Promise<Backend> {
     const canonical = new ModelBackend(model);
@@ -50,14 +52,15 @@ export class FastBackend implements Backend {
         const fast = new FastRunner(model, model.source, { ...options, maxBatch });
         if (maxBatch === 1 || fast.batches) {
           const reason = await trial(canonical, fast);
-          if (reason === undefined) {
+          if (reason !== undefined)
+            log.warn(
+              { programRoot, batches: fast.batches, reason },
+              "the fast engine cannot be used like this",
+            );
+          else if (!fast.batches || (await isFasterTogether(fast))) {
             log.info({ programRoot, batches: fast.batches }, "answering with the fast engine");
             return new FastBackend(canonical, fast);
           }
-          log.warn(
-            { programRoot, batches: fast.batches, reason },
-            "the fast engine cannot be used like this",
-          );
         }
         await fast.close();
       }
@@ -101,6 +104,22 @@ async function trial(canonical: ModelBackend, fast: FastRunner): Promise<string 
   } catch (error) {
     return (error as Error).message;
   }
+}
+
+/** Whether inferences take less time in one run than one by one: of large models their data no longer fit the caches. */
+async function isFasterTogether(fast: FastRunner): Promise<boolean> {
+  const trials = Array.from({ length: TRIALS }, (_, i) => sampleInputs(fast.program, i + 1));
+  const timed = async (batches: (typeof trials)[]) => {
+    const start = performance.now();
+    for (const batch of batches) await fast.runTogether(batch);
+    return performance.now() - start;
+  };
+  let [together, alone] = [Infinity, Infinity];
+  for (let round = 0; round < 3; round++) {
+    together = Math.min(together, await timed([trials]));
+    alone = Math.min(alone, await timed(trials.map((each) => [each])));
+  }
+  return together < alone * GAIN;
 }
 
 function strict(program: Program): Program {

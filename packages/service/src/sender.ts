@@ -1,23 +1,24 @@
 import {
   type AssayClient,
+  type receiptFaultsAbi,
   gasFor,
+  type refereeAbi,
   toAssayError,
   type Transaction,
   TRANSACTION_GAS_CAP,
   withSidecar,
 } from "@assay/protocol";
 import { AssayError } from "@assay/tensor";
-import { type Hash, type Hex, keccak256, type LocalAccount, type TransactionReceipt } from "viem";
 import {
-  estimateGas,
-  estimateMaxPriorityFeePerGas,
-  getBlobBaseFee,
-  getBlock,
-  getGasPrice,
-  getTransactionCount,
-  getTransactionReceipt,
-  sendRawTransaction,
-} from "viem/actions";
+  type ContractFunctionName,
+  type Hash,
+  type Hex,
+  keccak256,
+  type LocalAccount,
+  type TransactionReceipt,
+} from "viem";
+import { type Fees, larger, marketFees, raised } from "./fees.ts";
+import { estimateGas, getTransactionCount, getTransactionReceipt, sendRawTransaction } from "viem/actions";
 import type { Journal, Sent } from "./journal.ts";
 import { errorFields, type Logger } from "./log.ts";
 import { pause } from "./time.ts";
@@ -40,21 +41,24 @@ export interface SenderOptions {
   observe?: (event: "sent" | "mined" | "reverted" | "replaced" | "failed", functionName: string) => void;
 }
 
+type FunctionOf<abi extends readonly unknown[]> = ContractFunctionName<abi, "nonpayable">;
+
 /** These run against a deadline with money at stake: they go first, and no fee limit holds them up. */
-const URGENT = new Set([
+const URGENT: ReadonlySet<string> = new Set<
+  FunctionOf<typeof refereeAbi> | FunctionOf<typeof receiptFaultsAbi>
+>([
   "revealTrace",
+  "answerData",
+  "answerInclusion",
   "commitProof",
   "proveElement",
   "proveSegment",
   "proveOutput",
+  "proveOutputElement",
   "settleUnrevealed",
-  "answerDemand",
+  "settleWithheld",
 ]);
 
-/** Nodes want a replacement to pay a tenth more at least. */
-const bumped = (fee: bigint) => (fee * 5n) / 4n + 1n;
-/** And twice as much of one with blobs. */
-const doubled = (fee: bigint) => 2n * fee + 1n;
 /** Mined transactions with blobs to keep for a reorg; nodes keep them too, and they are large. */
 const BLOBS_KEPT = 2;
 
@@ -115,7 +119,7 @@ export class Sender {
   /** Sends a transaction and waits for its receipt, whether it reverted or not. Throws the reason if it would revert. */
   async transact(transaction: Transaction): Promise<TransactionReceipt> {
     const { functionName } = transaction;
-    const urgent = URGENT.has(functionName);
+    const urgent = transaction.urgent === true || URGENT.has(functionName);
     await this.#recovered;
     try {
       for (;;) {
@@ -223,28 +227,9 @@ export class Sender {
     return Math.max(pending, floor, ...[...this.#inFlight.keys()].map((nonce) => nonce + 1));
   }
 
-  async #fees(urgent: boolean, withBlobs: boolean): Promise<Fees> {
-    const { client, maxFeePerGas: limit } = this.#options;
-    const [{ baseFeePerGas }, blobFee] = await Promise.all([
-      getBlock(client),
-      withBlobs ? getBlobBaseFee(client) : undefined,
-    ]);
-    if (baseFeePerGas === null) {
-      const gasPrice = await getGasPrice(client);
-      return { maxFeePerGas: gasPrice, maxPriorityFeePerGas: gasPrice, legacy: true };
-    }
-    const tip = await estimateMaxPriorityFeePerGas(client, { chain: null });
-    const wanted = 2n * baseFeePerGas + tip;
-    if (limit !== undefined && !urgent && baseFeePerGas + tip > limit)
-      throw new AssayError(
-        "FEE_TOO_HIGH",
-        `the chain asks for ${baseFeePerGas + tip} wei per gas, the limit is ${limit}`,
-        { hint: "tried again until fees fall; raise maxFeePerGas to send at once" },
-      );
-    const maxFeePerGas = limit !== undefined && !urgent && wanted > limit ? limit : wanted;
-    const maxPriorityFeePerGas = tip < maxFeePerGas ? tip : maxFeePerGas;
-    const fees = { maxFeePerGas, maxPriorityFeePerGas, legacy: false };
-    return blobFee === undefined ? fees : { ...fees, maxFeePerBlobGas: doubled(blobFee) };
+  #fees(urgent: boolean, withBlobs: boolean): Promise<Fees> {
+    const { client, maxFeePerGas } = this.#options;
+    return marketFees(client, urgent ? undefined : maxFeePerGas, withBlobs);
   }
 
   async #sign(fields: Transaction & Fees & { nonce: number; gas: bigint; hashes?: Hash[] }): Promise<Sent> {
@@ -414,26 +399,6 @@ export class Sender {
     return this.#sign({ to, data: "0x", functionName: "nothing", nonce, gas, ...fees });
   }
 }
-
-interface Fees {
-  maxFeePerGas: bigint;
-  maxPriorityFeePerGas: bigint;
-  legacy: boolean;
-  /** Of a transaction with blobs. */
-  maxFeePerBlobGas?: bigint;
-}
-
-function raised({ maxFeePerGas, maxPriorityFeePerGas, legacy, maxFeePerBlobGas }: Fees): Fees {
-  const more = maxFeePerBlobGas === undefined ? bumped : doubled;
-  return {
-    maxFeePerGas: more(maxFeePerGas),
-    maxPriorityFeePerGas: more(maxPriorityFeePerGas),
-    legacy,
-    ...(maxFeePerBlobGas !== undefined && { maxFeePerBlobGas: more(maxFeePerBlobGas) }),
-  };
-}
-
-const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b);
 
 /** What the node said, however viem has wrapped it. */
 function messageOf(error: unknown): string {
