@@ -87,8 +87,21 @@ interface Served {
   memory: { first: number; last: number };
 }
 
-interface Ready {
-  body: string;
+/** Bodies are multipart, as the SDK's client sends them; their bytes are made before the clock starts. */
+const BOUNDARY = "assay-bench-serve";
+const HEADERS = {
+  "content-type": `multipart/form-data; boundary=${BOUNDARY}`,
+  accept: "application/octet-stream",
+};
+
+function multipart(order: string, inputs: Uint8Array): Uint8Array {
+  const head = (disposition: string) =>
+    `--${BOUNDARY}\r\ncontent-disposition: form-data; ${disposition}\r\n\r\n`;
+  return Buffer.concat([
+    Buffer.from(`${head('name="order"')}${order}\r\n${head('name="inputs"; filename="inputs"')}`),
+    inputs,
+    Buffer.from(`\r\n--${BOUNDARY}--\r\n`),
+  ]);
 }
 
 /** Signs orders of a model, each with a voucher for all before it and itself. */
@@ -106,13 +119,13 @@ class Orders {
     this.#stored = program.inputs.map(({ name, layout }) => toStored(inputs[name]!, layout));
   }
 
-  async sign(count: number): Promise<Ready[]> {
+  async sign(count: number): Promise<Uint8Array[]> {
     const { people, deployment } = this.#scene;
     const { account } = people.requester;
     const domain = { chainId: deployment.chainId, batchMarket: deployment.batchMarket };
     const inputRoot = rootOf(this.#stored);
-    const inputs = Buffer.concat(this.#stored).toString("base64");
-    const signed: Ready[] = [];
+    const inputs = Buffer.concat(this.#stored);
+    const signed: Uint8Array[] = [];
     for (let i = 0; i < count; i++) {
       const nonce = ++this.#sent;
       const common = { requester: account.address, executor: people.executor.account.address };
@@ -129,26 +142,26 @@ class Orders {
         account.signTypedData(orderTypedData(domain, order)),
         account.signTypedData(voucherTypedData(domain, voucher)),
       ]);
-      signed.push({ body: wireJson({ order, signature, inputs, voucher, voucherSignature }) });
+      signed.push(multipart(wireJson({ order, signature, voucher, voucherSignature }), inputs));
     }
     return signed;
   }
 }
 
 /** Sends orders, `concurrency` at a time, until `seconds` are over or there are none left; milliseconds of each. */
-async function send(url: string, orders: Ready[], concurrency: number, seconds: number) {
+async function send(url: string, orders: Uint8Array[], concurrency: number, seconds: number) {
   const started = performance.now();
   const latencies: number[] = [];
   await Promise.all(
     Array.from({ length: concurrency }, async () => {
       while (performance.now() - started < seconds * 1000) {
-        const order = orders.shift();
-        if (order === undefined) return;
+        const body = orders.shift();
+        if (body === undefined) return;
         const before = performance.now();
-        const headers = { "content-type": "application/json" };
-        const response = await fetch(`${url}/v1/orders`, { method: "POST", headers, body: order.body });
-        const text = await response.text();
-        if (!response.ok) throw new Error(`the gateway answered ${response.status}: ${text.slice(0, 300)}`);
+        const response = await fetch(`${url}/v1/orders`, { method: "POST", headers: HEADERS, body });
+        const answer = Buffer.from(await response.arrayBuffer());
+        if (!response.ok)
+          throw new Error(`the gateway answered ${response.status}: ${answer.toString().slice(0, 300)}`);
         latencies.push(performance.now() - before);
       }
     }),

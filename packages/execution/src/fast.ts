@@ -26,9 +26,9 @@ interface Waiting {
  * the bit: for programs with tolerances.
  */
 export class FastRunner {
-  readonly #program: Program;
+  readonly program: Program;
   readonly #workers: OnnxWorker[];
-  readonly #idle: OnnxWorker[];
+  readonly #free: OnnxWorker[];
   readonly #maxBatch: number;
   readonly #waiting: Waiting[] = [];
   /** Whether the model takes several inferences along the first axis of every input and output. */
@@ -39,18 +39,19 @@ export class FastRunner {
     const cores = availableParallelism();
     const { lanes = Math.min(2, cores), maxBatch = 16, threads: wanted, ...limits } = options;
     const threads = wanted ?? Math.max(1, Math.floor(cores / lanes));
-    this.#program = model.program;
+    this.program = model.program;
     this.batches = maxBatch > 1 && source !== undefined && takesBatches(model.program, source);
     this.#maxBatch = this.batches ? maxBatch : 1;
     this.#workers = Array.from({ length: lanes }, () => new OnnxWorker(limits));
-    this.#idle = [...this.#workers];
+    // Each has a run waiting while it is busy with another.
+    this.#free = [...this.#workers, ...this.#workers];
     const graph = source !== undefined && hasPorts(model.program, source) ? source : model.canonical;
     for (const worker of this.#workers) worker.register("fast", graph, [], { engine: "fast", threads });
   }
 
   /** The model's outputs by name. */
   run(inputs: Tensors): Promise<Record<string, Tensor>> {
-    checkInputs(this.#program.inputs, inputs);
+    checkInputs(this.program.inputs, inputs);
     return new Promise((resolve, reject) => {
       this.#waiting.push({ inputs, resolve, reject });
       // What comes in at the same moment is shared out among the lanes.
@@ -63,7 +64,7 @@ export class FastRunner {
     batch: readonly Tensors[],
     worker = this.#workers[0]!,
   ): Promise<Record<string, Tensor>[]> {
-    const { inputs, outputs } = this.#program;
+    const { inputs, outputs } = this.program;
     const joined = Object.fromEntries(inputs.map((port) => [port.name, concatenate(port, batch)]));
     const results = await worker.run(
       "fast",
@@ -80,13 +81,13 @@ export class FastRunner {
     await Promise.all(this.#workers.map((worker) => worker.close()));
   }
 
-  /** Gives every idle lane its share of what waits. */
+  /** Gives every lane that can take more its share of what waits. */
   #drain(): void {
-    while (this.#waiting.length > 0 && this.#idle.length > 0) {
-      const share = Math.ceil(this.#waiting.length / this.#idle.length);
-      const worker = this.#idle.shift()!;
+    while (this.#waiting.length > 0 && this.#free.length > 0) {
+      const share = Math.ceil(this.#waiting.length / this.#free.length);
+      const worker = this.#free.shift()!;
       void this.#answer(this.#waiting.splice(0, Math.min(share, this.#maxBatch)), worker).finally(() => {
-        this.#idle.push(worker);
+        this.#free.push(worker);
         this.#drain();
       });
     }

@@ -33,7 +33,7 @@ import { getBlock } from "viem/actions";
 import { Connections, isRefusal } from "./connections.ts";
 import { type OrderRecord, type OrderRecords, memoryRecords } from "./records.ts";
 import { ShownClaims } from "./shown.ts";
-import { type OrderAnswer, parseReceipt, type ServedProgram, wireJson } from "./wire.ts";
+import { type AnsweredOrder, parseReceipt, type ServedProgram, wireJson } from "./wire.ts";
 
 export interface AssayClientOptions {
   /** Address of an executor's gateway, or of several: when one does not answer, the next is sent the same order. */
@@ -194,7 +194,7 @@ export class AssayOrders {
     form.set("inputs", new Blob([new Uint8Array(Buffer.concat(stored))]), "inputs");
     const expired = () => BigInt(Math.floor(Date.now() / 1000)) > order.deadline;
     try {
-      const answer = (await this.#connections.send("/v1/orders", form, expired)) as OrderAnswer;
+      const answer = await this.#connections.send(form, expired);
       return { orderHash: hash, outputs: await this.#checked(record, program, answer), record };
     } catch (error) {
       // Refused: nothing is owed. Anything else may have reached a gateway, and stays counted.
@@ -282,7 +282,7 @@ export class AssayOrders {
   async #checked(
     record: OrderRecord,
     program: PublishedProgram,
-    answer: OrderAnswer,
+    answer: AnsweredOrder,
   ): Promise<Record<string, Tensor>> {
     const { order } = record;
     const receipt = parseReceipt(answer.receipt);
@@ -291,6 +291,7 @@ export class AssayOrders {
         hint: "treat the order as unanswered; do not use this gateway",
       });
     if (receipt.orderHash !== record.orderHash) throw invalid("it is for another order");
+    if (!(answer.outputs instanceof Uint8Array)) throw invalid("it came without outputs");
     const typed = receiptTypedData(this.#domain, receipt);
     const signer = await recoverTypedDataAddress({ ...typed, signature: answer.signature }).catch(
       () => undefined,
@@ -301,7 +302,7 @@ export class AssayOrders {
     Object.assign(record, { receipt, receiptSignature: answer.signature, state: "promised" });
     await this.#records.save(record);
     if (receipt.claimBy > latest) throw invalid(`it promises a claim by ${receipt.claimBy} only`);
-    const outputs = splitStored(program.outputs, new Uint8Array(Buffer.from(answer.outputs, "base64")));
+    const outputs = splitStored(program.outputs, answer.outputs);
     if (rootOver(outputs) !== receipt.outputRoot)
       throw new AssayError("OUTPUTS_MISMATCH", "the outputs are not those that the receipt is about", {
         hint: "do not use them; the claim will be about the receipt's",

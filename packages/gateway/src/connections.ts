@@ -1,6 +1,7 @@
 import { trimSlash } from "@assay/service";
 import { AssayError } from "@assay/tensor";
 import { setTimeout as sleep } from "node:timers/promises";
+import { type AnsweredOrder, BYTES_TYPE, type OrderReceipt, RECEIPT_HEADER } from "./wire.ts";
 
 /** How often all gateways are gone through for an order that none of them answers. */
 const ROUNDS = 3;
@@ -98,13 +99,14 @@ export class Connections {
    * `expired`: the same order gets the same receipt, wherever and however often it is sent. Once a gateway may have taken
    * it, no other one's refusal is the last word: throws `ORDER_UNANSWERED`.
    */
-  async send(path: string, form: FormData, expired: () => boolean): Promise<unknown> {
+  async send(form: FormData, expired: () => boolean): Promise<AnsweredOrder> {
     let uncertain: unknown;
     for (let round = 1; ; round++) {
       let last: unknown;
       for (const url of [...this.#urls])
         try {
-          return await this.#ask(url, path, { method: "POST", body: form });
+          const init = { method: "POST", body: form, headers: { accept: BYTES_TYPE } };
+          return (await this.#ask(url, "/v1/orders", init)) as AnsweredOrder;
         } catch (error) {
           if (!isRefusal(error)) uncertain = error;
           if (!isPassing(error) && (uncertain === undefined || uncertain === error)) throw error;
@@ -126,10 +128,10 @@ export class Connections {
 
   async #ask(gateway: string, path: string, init: RequestInit = {}): Promise<unknown> {
     let response: Response;
-    let text: string;
+    let body: Uint8Array;
     try {
       response = await fetch(gateway + path, { ...init, signal: AbortSignal.timeout(this.#timeout) });
-      text = await response.text();
+      body = new Uint8Array(await response.arrayBuffer());
     } catch (cause) {
       const code = ((cause as Error).cause as { code?: string } | undefined)?.code ?? "";
       throw new Unreachable(
@@ -138,6 +140,8 @@ export class Connections {
         cause,
       );
     }
+    const receipt = response.headers.get(RECEIPT_HEADER);
+    const text = receipt ?? new TextDecoder().decode(body);
     let value: unknown;
     try {
       value = JSON.parse(text);
@@ -146,7 +150,7 @@ export class Connections {
     }
     if (response.ok) {
       this.#prefer(gateway);
-      return value;
+      return receipt === null ? value : { ...(value as OrderReceipt), outputs: body };
     }
     const { code, message, hint } =
       (value as { error?: { code?: string; message?: string; hint?: string } }).error ?? {};

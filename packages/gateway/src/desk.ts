@@ -18,7 +18,7 @@ import type { OrderDomain, Order, Receipt } from "@assay/protocol";
 import type { ReceiptWatch, Sign } from "./receipts.ts";
 import { insertPlaced, isPlaced, type Placed, placedByHash, type Placing } from "./state.ts";
 import type { Values } from "./values.ts";
-import type { OrderAnswer, SubmittedOrder } from "./wire.ts";
+import type { AnsweredOrder, SubmittedOrder } from "./wire.ts";
 
 export interface DeskContext {
   store: Store;
@@ -57,7 +57,7 @@ export function claimOfOrder(orderHash: Hex, order: Order, outputRoot: Hex): Cla
  */
 export class Desk {
   readonly #context: DeskContext;
-  readonly #underWay = new Map<Hex, Promise<OrderAnswer>>();
+  readonly #underWay = new Map<Hex, Promise<AnsweredOrder>>();
   readonly #group: Group<Placing, boolean | AssayError>;
 
   constructor(context: DeskContext) {
@@ -69,13 +69,12 @@ export class Desk {
     return this.#underWay.size;
   }
 
-  async answer(submitted: SubmittedOrder, address: string): Promise<OrderAnswer> {
+  async answer(submitted: SubmittedOrder, address: string): Promise<AnsweredOrder> {
     const { admission, store, pending } = this.#context;
     const hash = await admission.authenticate(submitted, address);
     const underWay = this.#underWay.get(hash);
     if (underWay !== undefined) return underWay;
-    const placed = await placedByHash(store, hash);
-    if (placed !== undefined) return this.stored(placed);
+    if (await isPlaced(store, hash, "signed")) return this.stored((await placedByHash(store, hash))!);
     if (Math.max(this.#underWay.size, this.#context.load?.() ?? 0) >= pending)
       throw new AssayError("BUSY", `${pending} orders are waiting already`, {
         hint: "try again in a moment",
@@ -90,8 +89,8 @@ export class Desk {
     }
   }
 
-  /** The answer that was given before, byte for byte. */
-  async stored(placed: Placed): Promise<OrderAnswer> {
+  /** The answer that was given before. */
+  async stored(placed: Placed): Promise<AnsweredOrder> {
     const outputs = await this.outputs(placed);
     const { orderHash, receipt, receiptSignature } = placed;
     return answerOf(orderHash, receipt, receiptSignature, outputs);
@@ -108,7 +107,7 @@ export class Desk {
     return bytes;
   }
 
-  async #place(hash: Hex, submitted: SubmittedOrder, address: string): Promise<OrderAnswer> {
+  async #place(hash: Hex, submitted: SubmittedOrder, address: string): Promise<AnsweredOrder> {
     const { admission, channels, values, receipts, domain, log, store } = this.#context;
     const { order, signature, inputs, voucher, voucherSignature } = submitted;
     // Answered already, here or elsewhere, and only to be signed.
@@ -264,12 +263,7 @@ function refusal(error: unknown, cumulative: bigint, funds: bigint): AssayError 
   }
 }
 
-function answerOf(orderHash: Hex, receipt: Receipt, signature: Hex, outputs: Uint8Array): OrderAnswer {
+function answerOf(orderHash: Hex, receipt: Receipt, signature: Hex, outputs: Uint8Array): AnsweredOrder {
   const { outputRoot, claimBy } = receipt;
-  return {
-    orderHash,
-    receipt: { orderHash, outputRoot, claimBy: claimBy.toString() },
-    signature,
-    outputs: Buffer.from(outputs.buffer, outputs.byteOffset, outputs.length).toString("base64"),
-  };
+  return { orderHash, receipt: { orderHash, outputRoot, claimBy: claimBy.toString() }, signature, outputs };
 }

@@ -10,7 +10,15 @@ import { type BatchBlob, blobsOfBatch, placeOfBlob } from "./batch-state.ts";
 import type { Desk } from "./desk.ts";
 import { type Placed, placedByHash, placedInBatch } from "./state.ts";
 import type { Values } from "./values.ts";
-import { parseSubmission, type ServedProgram, type SubmittedOrder, wireJson } from "./wire.ts";
+import {
+  BYTES_TYPE,
+  type OrderAnswer,
+  parseSubmission,
+  RECEIPT_HEADER,
+  type ServedProgram,
+  type SubmittedOrder,
+  wireJson,
+} from "./wire.ts";
 
 export interface GatewayServerOptions {
   store: Store;
@@ -111,7 +119,7 @@ export async function createGatewayServer(options: GatewayServerOptions): Promis
   const json = (reply: FastifyReply, value: unknown) =>
     reply.type("application/json; charset=utf-8").send(wireJson(value));
   const bytes = (reply: FastifyReply, data: Uint8Array) =>
-    reply.type("application/octet-stream").send(Buffer.from(data.buffer, data.byteOffset, data.length));
+    reply.type(BYTES_TYPE).send(Buffer.from(data.buffer, data.byteOffset, data.length));
   const hashOf = ({ params }: FastifyRequest<{ Params: HashParams }>): Hex => {
     const hash = params.hash.toLowerCase();
     if (!/^0x[0-9a-f]{64}$/.test(hash)) throw notFound(params.hash.slice(0, 80));
@@ -125,8 +133,11 @@ export async function createGatewayServer(options: GatewayServerOptions): Promis
   };
 
   server.post("/v1/orders", async (request, reply) => {
-    const submitted = await submittedOrder(request);
-    return json(reply, await desk.answer(submitted, request.ip));
+    const { outputs, ...receipt } = await desk.answer(await submittedOrder(request), request.ip);
+    if (request.headers.accept === BYTES_TYPE)
+      return bytes(reply.header(RECEIPT_HEADER, wireJson(receipt)), outputs);
+    const base64 = Buffer.from(outputs.buffer, outputs.byteOffset, outputs.length).toString("base64");
+    return json(reply, { ...receipt, outputs: base64 } satisfies OrderAnswer);
   });
   server.get<{ Params: HashParams }>("/v1/orders/:hash", async (request, reply) =>
     json(reply, await orderOf(request)),

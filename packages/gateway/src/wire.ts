@@ -12,15 +12,29 @@ export interface SubmittedOrder {
   voucherSignature: Hex;
 }
 
-/** Answer to an order, as JSON: integers that may be large are decimal strings, bytes base64. */
-export interface OrderAnswer {
+/** Answer to an order, without its outputs: integers that may be large are decimal strings. */
+export interface OrderReceipt {
   orderHash: Hex;
   receipt: { orderHash: Hex; outputRoot: Hex; claimBy: string };
   /** The executor's, over the receipt. */
   signature: Hex;
+}
+
+/** Answer to an order. */
+export interface AnsweredOrder extends OrderReceipt {
+  /** Stored bytes of the outputs, one after the other. */
+  outputs: Uint8Array;
+}
+
+/** Answer to an order as JSON. */
+export interface OrderAnswer extends OrderReceipt {
   /** Stored bytes of the outputs, one after the other, in base64. */
   outputs: string;
 }
+
+/** Who accepts this type gets an order's outputs as they are, and an {@link OrderReceipt} in this header. */
+export const BYTES_TYPE = "application/octet-stream";
+export const RECEIPT_HEADER = "assay-receipt";
 
 /** `GET /v1/programs`. */
 export interface ServedProgram {

@@ -3,7 +3,7 @@ import { rootOf } from "@assay/service";
 import { recoverTypedDataAddress } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { parseReceipt, type ServedProgram } from "@assay/gateway";
+import { parseReceipt, type ServedProgram, wireJson } from "@assay/gateway";
 import { receiptTypedData } from "@assay/protocol";
 import {
   backend,
@@ -62,6 +62,24 @@ test("an order as multipart, inputs as they are", async () => {
   const { status, json } = await rig.post(form);
   expect(status).toBe(200);
   expect(json.receipt.outputRoot).toBe(rootOf(await backend.run([digit(4)])));
+});
+
+test("who asks for bytes gets the outputs as they are, and the receipt in a header", async () => {
+  const submitted = body(await signed({ sample: 5 }));
+  const text = wireJson(submitted);
+  const { json } = await rig.post(submitted);
+  const headers = { "content-type": "application/json", accept: "application/octet-stream" };
+  const response = await fetch(`${rig.url}/v1/orders`, {
+    method: "POST",
+    headers,
+    body: text,
+  });
+  const { outputs, ...receipt } = json;
+  expect(JSON.parse(response.headers.get("assay-receipt")!)).toEqual(receipt);
+  expect(Buffer.from(await response.arrayBuffer()).toString("base64")).toBe(outputs);
+  const broken = { method: "POST", headers, body: "{}" };
+  const no = (await (await fetch(`${rig.url}/v1/orders`, broken)).json()) as { error: { code: string } };
+  expect(no.error.code).toBe("ORDER_MALFORMED");
 });
 
 test("the same order gets the same answer, byte for byte, and one run, at once or later", async () => {

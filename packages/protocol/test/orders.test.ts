@@ -1,4 +1,17 @@
-import { createWalletClient, custom, type Hex, hexToBigInt, numberToHex, slice, concatHex } from "viem";
+import {
+  bytesToBigInt,
+  bytesToHex,
+  createWalletClient,
+  custom,
+  getAddress,
+  hashTypedData,
+  type Hex,
+  hexToBigInt,
+  numberToHex,
+  slice,
+  concatHex,
+} from "viem";
+import { randomBytes } from "node:crypto";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { expect, test } from "vitest";
 import * as assay from "../src/index.ts";
@@ -71,6 +84,30 @@ test("order, receipt and voucher are verified for their signer and nobody else",
   expect(await assay.verifyVoucher(client(), { deployment, voucher, ...paid })).toBe(true);
   const more = { ...voucher, cumulative: 101n };
   expect(await assay.verifyVoucher(client(), { deployment, voucher: more, ...paid })).toBe(false);
+});
+
+test("digests are those of EIP-712, whatever the values; what does not fit has none", () => {
+  const bytes = (length: number) => bytesToHex(randomBytes(length));
+  const address = () => (Math.random() < 0.5 ? getAddress(bytes(20)) : bytes(20));
+  const integer = (bits: number) => [0n, 2n ** BigInt(bits) - 1n, bytesToBigInt(randomBytes(bits / 8))][Math.floor(Math.random() * 3)]!; // prettier-ignore
+  for (let i = 0; i < 50; i++) {
+    const domain = { chainId: i + 1, batchMarket: address() };
+    const parties = { requester: address(), executor: address() };
+    const some: assay.Order = { ...parties, programRoot: bytes(32), inputRoot: bytes(32), price: integer(128), deadline: integer(64), nonce: integer(64) }; // prettier-ignore
+    const receipt = { orderHash: bytes(32), outputRoot: bytes(32), claimBy: integer(64) };
+    const voucher = { ...parties, cumulative: integer(128) };
+    expect(assay.orderHash(domain, some)).toBe(hashTypedData(assay.orderTypedData(domain, some)));
+    expect(assay.receiptHash(domain, receipt)).toBe(hashTypedData(assay.receiptTypedData(domain, receipt)));
+    expect(assay.voucherHash(domain, voucher)).toBe(hashTypedData(assay.voucherTypedData(domain, voucher)));
+  }
+  for (const wrong of [
+    { ...order, price: 2n ** 128n },
+    { ...order, nonce: -1n },
+    { ...order, deadline: 2n ** 64n },
+    { ...order, inputRoot: "0x11" as Hex },
+    { ...order, executor: root("11") },
+  ])
+    expect(() => assay.orderHash(deployment, wrong)).toThrow(RangeError);
 });
 
 test("signatures that the contracts refuse are refused: high s, compact, odd v", async () => {
