@@ -50,6 +50,9 @@ const ELEMENTWISE = elementwiseOperations();
 const INTEGER = integerOperations();
 const isNaN = (dtype: DType, bits: bigint): boolean => isFloat(dtype) && Number.isNaN(numberOf(dtype, bits));
 const same = (dtype: DType, a: bigint, b: bigint): boolean => a === b || (isNaN(dtype, a) && isNaN(dtype, b));
+/** Zero or subnormal. */
+const isTiny = (dtype: FloatDtype, bits: bigint): boolean =>
+  Math.abs(numberOf(dtype, bits)) < FLOATS[dtype].smallestNormal;
 const anything = (dtype: DType, claims: Claims, next: Next): Drawn[] =>
   [pick(edgesOf(dtype), next), randomBits(dtype, next)].map(claims.free);
 
@@ -61,6 +64,8 @@ export function drawElementwise(next: Next): Drawn[] {
   const what = operation.name.split(" ")[0]!;
   const drawn = anything(output, claims, next);
   const judged = (right: bigint) => {
+    // Engines that merge masked halves flush what is subnormal, and lose the sign of a zero.
+    if (isFloat(output) && isTiny(output, right)) return void drawn.push(claims.right(right));
     for (const bits of [right, right ^ 1n, randomBits(output, next)])
       drawn.push(same(output, bits, right) ? claims.right(bits) : claims.wrong(bits));
   };
@@ -88,12 +93,8 @@ function floatClaims(
   if (exact === undefined) throw new Error(`no reference for ${what}`);
   const drawn = FLUSHES.map((flush) => claims.right(machineFloat(what, dtype, operands, flush)!));
   const { smallestNormal } = FLOATS[dtype];
-  const tiny = (bits: bigint): boolean => {
-    const size = Math.abs(numberOf(dtype, bits));
-    return size !== 0 && size < smallestNormal;
-  };
   // with a subnormal in sight results differ from hardware to hardware
-  if (operands.some(tiny)) return drawn;
+  if (operands.some((bits) => numberOf(dtype, bits) !== 0 && isTiny(dtype, bits))) return drawn;
   if (output === DType.bool) return [...drawn, claims.wrong(1n - exact), claims.wrong(2n)];
   const value = numberOf(dtype, exact);
   const vanishing = value !== 0 && Math.abs(value) <= smallestNormal;
