@@ -20,8 +20,8 @@ function statOf(pid: number): Stat | undefined {
   }
 }
 
-/** Processor time of a process and of all that it has started and still run, in seconds. */
-export function cpuSeconds(pid: number): number {
+/** Processor time of a process, and of it with all that it has started and still run, in seconds. */
+export function cpuSeconds(pid: number): { own: number; total: number } {
   const all = new Map<number, Stat>();
   for (const name of readdirSync("/proc")) {
     const stat = /^\d+$/.test(name) ? statOf(Number(name)) : undefined;
@@ -32,7 +32,7 @@ export function cpuSeconds(pid: number): number {
       (sum, [child, { parent }]) => (parent === of ? sum + total(child) : sum),
       all.get(of)?.seconds ?? 0,
     );
-  return total(pid);
+  return { own: all.get(pid)?.seconds ?? 0, total: total(pid) };
 }
 
 /** Resident memory of a process, MiB. */

@@ -1,8 +1,8 @@
 /**
- * `pnpm bench:serve [--json] [--fast] [--workers n] [--seconds n] [--rounds n] [--slash] [model.onnx…]`: what a gateway
+ * `pnpm bench:serve [--json] [--fast] [--workers n] [--seconds n] [--rounds n] [--slash] [--long minutes] [model.onnx…]`: what a gateway
  * serves, compared with plain onnxruntime-node at its best setting on the same machine. --fast gives every output a
  * tolerance and serves it by tolerant anchoring; --workers runs the models in n more processes on PostgreSQL; --slash
- * measures the way from a false claim to the slash instead.
+ * measures the way from a false claim to the slash instead, --long the memory of a gateway that serves for so many minutes.
  *
  * For each model the two take turns, so that what drifts hits both: plain onnxruntime (all optimisations, the number of
  * sessions, threads and inferences a run that gave the most), and signed orders over HTTP to a gateway with its executor
@@ -16,33 +16,23 @@ import { readFile, writeFile } from "node:fs/promises";
 import { availableParallelism, loadavg } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { parseArgs } from "node:util";
-import { randomInputs } from "@assay/execution";
-import { wireJson } from "@assay/gateway";
 import { readModel, writeTolerances } from "@assay/program";
-import {
-  approve,
-  deposit,
-  fundChannel,
-  orderTypedData,
-  type Voucher,
-  voucherTypedData,
-} from "@assay/protocol";
-import { rootOf } from "@assay/service";
-import { DType, toStored } from "@assay/tensor";
+import { approve, deposit, fundChannel, mintDevTokens } from "@assay/protocol";
+import { DType } from "@assay/tensor";
 import { openPostgres, type TestPostgres } from "../packages/service/test/postgres.ts";
 import { type ServiceProcess, startService } from "../test/actors/processes.ts";
 import type { ServiceArguments } from "../test/actors/service-process.ts";
-import { MNEMONIC, openScene, type Published, type Scene, until } from "../test/actors/scene.ts";
+import { MNEMONIC, openScene, type Scene, until } from "../test/actors/scene.ts";
 import { quantile } from "./interleave.ts";
 import { cpuSeconds, residentMiB } from "./process-stats.ts";
+import { longRun, type LongRun } from "./serve-long.ts";
+import { Orders, PRICE, send } from "./serve-orders.ts";
 import { measureSlash } from "./serve-slash.ts";
 import type { PlainArguments, PlainMeasure } from "./serve-plain.ts";
 
 const root = join(import.meta.dirname, "..");
 const shared = join(process.env.ASSAY_SHARED ?? join(root, "../shared"), "models");
 const SHARED_MODELS = ["policy-apollo", "super-resolution-10", "tribuo-tinybert"];
-/** Token units; a multiple of the market's price unit. */
-const PRICE = 10n ** 9n;
 const unit = 10n ** 18n;
 
 const { values: flags, positionals } = parseArgs({
@@ -51,6 +41,7 @@ const { values: flags, positionals } = parseArgs({
     fast: { type: "boolean", default: false },
     workers: { type: "string", default: "0" },
     slash: { type: "boolean", default: false },
+    long: { type: "string" },
     seconds: { type: "string", default: "2" },
     rounds: { type: "string", default: "3" },
   },
@@ -73,9 +64,9 @@ interface Served {
   ratio: number;
   /**
    * Milliseconds of processor time: of one plain inference, and of one order in the gateway's processes alone, without the
-   * client and the chain that share the cores.
+   * client and the chain that share the cores; of that, in onnxruntime's processes.
    */
-  cpu: { plain: number; order: number };
+  cpu: { plain: number; order: number; engine: number };
   /** Milliseconds, with `CONCURRENCY` orders on their way. */
   latency: { p50: number; p99: number };
   /** With one order at a time. */
@@ -85,88 +76,6 @@ interface Served {
   batches: number;
   /** Resident memory of the gateway's process, MiB: after warming up, and at the end. */
   memory: { first: number; last: number };
-}
-
-/** Bodies are multipart, as the SDK's client sends them; their bytes are made before the clock starts. */
-const BOUNDARY = "assay-bench-serve";
-const HEADERS = {
-  "content-type": `multipart/form-data; boundary=${BOUNDARY}`,
-  accept: "application/octet-stream",
-};
-
-function multipart(order: string, inputs: Uint8Array): Uint8Array {
-  const head = (disposition: string) =>
-    `--${BOUNDARY}\r\ncontent-disposition: form-data; ${disposition}\r\n\r\n`;
-  return Buffer.concat([
-    Buffer.from(`${head('name="order"')}${order}\r\n${head('name="inputs"; filename="inputs"')}`),
-    inputs,
-    Buffer.from(`\r\n--${BOUNDARY}--\r\n`),
-  ]);
-}
-
-/** Signs orders of a model, each with a voucher for all before it and itself. */
-class Orders {
-  readonly #scene: Scene;
-  readonly #published: Published;
-  readonly #stored: Uint8Array[];
-  #sent = 0n;
-
-  constructor(scene: Scene, published: Published) {
-    this.#scene = scene;
-    this.#published = published;
-    const { program } = published.model;
-    const inputs = randomInputs(program.inputs, 1);
-    this.#stored = program.inputs.map(({ name, layout }) => toStored(inputs[name]!, layout));
-  }
-
-  async sign(count: number): Promise<Uint8Array[]> {
-    const { people, deployment } = this.#scene;
-    const { account } = people.requester;
-    const domain = { chainId: deployment.chainId, batchMarket: deployment.batchMarket };
-    const inputRoot = rootOf(this.#stored);
-    const inputs = Buffer.concat(this.#stored);
-    const signed: Uint8Array[] = [];
-    for (let i = 0; i < count; i++) {
-      const nonce = ++this.#sent;
-      const common = { requester: account.address, executor: people.executor.account.address };
-      const order = {
-        ...common,
-        programRoot: this.#published.model.programRoot,
-        inputRoot,
-        price: PRICE,
-        deadline: BigInt(Math.floor(Date.now() / 1000) + 3600),
-        nonce,
-      };
-      const voucher: Voucher = { ...common, cumulative: PRICE * nonce };
-      const [signature, voucherSignature] = await Promise.all([
-        account.signTypedData(orderTypedData(domain, order)),
-        account.signTypedData(voucherTypedData(domain, voucher)),
-      ]);
-      signed.push(multipart(wireJson({ order, signature, voucher, voucherSignature }), inputs));
-    }
-    return signed;
-  }
-}
-
-/** Sends orders, `concurrency` at a time, until `seconds` are over or there are none left; milliseconds of each. */
-async function send(url: string, orders: Uint8Array[], concurrency: number, seconds: number) {
-  const started = performance.now();
-  const latencies: number[] = [];
-  await Promise.all(
-    Array.from({ length: concurrency }, async () => {
-      while (performance.now() - started < seconds * 1000) {
-        const body = orders.shift();
-        if (body === undefined) return;
-        const before = performance.now();
-        const response = await fetch(`${url}/v1/orders`, { method: "POST", headers: HEADERS, body });
-        const answer = Buffer.from(await response.arrayBuffer());
-        if (!response.ok)
-          throw new Error(`the gateway answered ${response.status}: ${answer.toString().slice(0, 300)}`);
-        latencies.push(performance.now() - before);
-      }
-    }),
-  );
-  return { latencies, perSecond: latencies.length / ((performance.now() - started) / 1000) };
 }
 
 async function startPlain(given: PlainArguments): Promise<{ child: ChildProcess; first: PlainMeasure }> {
@@ -258,48 +167,70 @@ async function health(url: string): Promise<Health> {
   return (await (await fetch(`${url}/v1/health`)).json()) as Health;
 }
 
-async function measure(path: string): Promise<Served> {
-  const open = readModel(await readFile(path)).inputs.map(
+interface Opened {
+  scene: Scene;
+  serving: Serving;
+  orders: Orders;
+  shapes: Record<string, number[]>;
+}
+
+/** A chain with the model on it, a gateway that serves it, and orders to come. */
+async function open(path: string): Promise<Opened> {
+  const ports = readModel(await readFile(path)).inputs.map(
     ({ name, dims }) => [name, dims?.map((dim) => dim ?? 1) ?? []] as const,
   );
-  const shapes = Object.fromEntries(open);
+  const shapes = Object.fromEntries(ports);
   const scene = await openScene();
+  const { deployment, people } = scene;
+  const onnx = flags.fast ? await tolerantModel(path, scene.folder) : path;
+  const published = await scene.publish("served", { onnx, shapes });
+  const { executor, requester } = people;
+  // Stake for a million claims.
+  const stake = 10n ** 8n * unit;
+  await mintDevTokens(executor.client, { deployment, to: executor.account.address, amount: stake });
+  await approve(executor.client, { deployment, amount: stake });
+  await deposit(executor.client, { deployment, amount: stake });
+  const amount = 10n * unit;
+  await approve(requester.client, { deployment, amount });
+  await fundChannel(requester.client, { deployment, executor: executor.account.address, amount });
+  return {
+    scene,
+    shapes,
+    serving: await serve(scene, onnx, shapes),
+    orders: new Orders(scene, published),
+  };
+}
+
+async function measure(path: string): Promise<Served> {
+  const { scene, serving, orders, shapes } = await open(path);
   try {
-    const { deployment, people } = scene;
-    const onnx = flags.fast ? await tolerantModel(path, scene.folder) : path;
-    const published = await scene.publish("served", { onnx, shapes });
-    await deposit(people.executor.client, { deployment, amount: 8_000n * unit });
-    const amount = 10n * unit;
-    await approve(people.requester.client, { deployment, amount });
-    await fundChannel(people.requester.client, {
-      deployment,
-      executor: people.executor.account.address,
-      amount,
-    });
     const plain = await startPlain({ onnx: path, shapes });
-    const serving = await serve(scene, onnx, shapes);
     const { url, gateway } = serving;
-    const orders = new Orders(scene, published);
-    // The stake backs some 890 claims of the default collateral at a time: no more orders than that in all.
     const warm = await send(url, await orders.sign(20), 4, SECONDS);
-    const ready = Math.min(250, Math.ceil(warm.perSecond * SECONDS * 1.5) + CONCURRENCY);
+    const ready = Math.ceil(warm.perSecond * SECONDS * 2) + CONCURRENCY;
     const first = residentMiB(gateway.pid);
     const ratios: number[] = [];
     const latencies: number[] = [];
     const speeds: number[] = [];
-    const cpu = { plain: [] as number[], order: [] as number[] };
+    const cpu = { plain: [] as number[], order: [] as number[], engine: [] as number[] };
+    const used = () => {
+      const all = serving.pids.map(cpuSeconds);
+      const sum = (of: (each: (typeof all)[0]) => number) => all.reduce((sum, each) => sum + of(each), 0);
+      return { total: sum(({ total }) => total), engine: sum(({ own, total }) => total - own) };
+    };
     let count = 20;
     for (let round = 0; round < ROUNDS; round++) {
       const signed = await orders.sign(ready);
       const measured = message(plain.child);
-      const idle = cpuSeconds(plain.child.pid!);
+      const idle = cpuSeconds(plain.child.pid!).total;
       plain.child.send(SECONDS);
       const { perSecond: best, runs } = await measured;
-      cpu.plain.push((cpuSeconds(plain.child.pid!) - idle) / runs);
-      const before = serving.pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0);
+      cpu.plain.push((cpuSeconds(plain.child.pid!).total - idle) / runs);
+      const before = used();
       const served = await send(url, signed, CONCURRENCY, SECONDS);
-      const after = serving.pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0);
-      cpu.order.push((after - before) / served.latencies.length);
+      const after = used();
+      cpu.order.push((after.total - before.total) / served.latencies.length);
+      cpu.engine.push((after.engine - before.engine) / served.latencies.length);
       ratios.push(served.perSecond / best);
       speeds.push(served.perSecond);
       latencies.push(...served.latencies);
@@ -320,7 +251,11 @@ async function measure(path: string): Promise<Served> {
       plain: plain.first,
       perSecond: quantile(speeds, 0.5),
       ratio: quantile(ratios, 0.5),
-      cpu: { plain: 1000 * quantile(cpu.plain, 0.5), order: 1000 * quantile(cpu.order, 0.5) },
+      cpu: {
+        plain: 1000 * quantile(cpu.plain, 0.5),
+        order: 1000 * quantile(cpu.order, 0.5),
+        engine: 1000 * quantile(cpu.engine, 0.5),
+      },
       latency: { p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99) },
       alone: { p50: quantile(alone.latencies, 0.5), p99: quantile(alone.latencies, 0.99) },
       orders: count,
@@ -342,10 +277,31 @@ if (flags.slash) {
       );
   process.exit(0);
 }
+/** Memory of a gateway that serves for a while. */
+async function measureLong(path: string): Promise<LongRun> {
+  const { scene, serving, orders } = await open(path);
+  try {
+    return await longRun({ ...serving, orders, minutes: Number(flags.long), concurrency: CONCURRENCY });
+  } finally {
+    await serving.close();
+    await scene.close();
+  }
+}
+
 const given =
   positionals.length > 0 ? positionals : SHARED_MODELS.map((name) => join(shared, name, "model.onnx"));
 const paths = given.filter((path) => existsSync(path));
 if (paths.length === 0) paths.push(join(root, "models/digits/digits.onnx"));
+if (flags.long !== undefined) {
+  const run = await measureLong(paths[0]!);
+  if (flags.json) process.stdout.write(`${JSON.stringify(run, null, 2)}\n`);
+  else
+    for (const { minute, orders, resident } of run)
+      console.log(
+        `minute ${String(minute).padStart(3)}  ${String(orders).padStart(7)} orders  ${resident} MiB`,
+      );
+  process.exit(0);
+}
 const results: Served[] = [];
 for (const path of paths) {
   process.stderr.write(`${path}\n`);
@@ -364,7 +320,7 @@ else {
         each.model,
         `  plain onnxruntime  ${plain.perSecond.toFixed(1)}/s with ${plain.lanes} × ${plain.threads} threads, ${plain.batch} a run`,
         `  gateway            ${each.perSecond.toFixed(1)}/s, ${(each.ratio * 100).toFixed(0)} % of plain`,
-        `  processor time     ${ms(cpu.order)} of the gateway's processes an order, ${ms(cpu.plain)} of plain onnxruntime an inference`,
+        `  processor time     ${ms(cpu.order)} of the gateway's processes an order, ${ms(cpu.engine)} of it onnxruntime's; ${ms(cpu.plain)} of plain onnxruntime an inference`,
         `  latency            p50 ${ms(latency.p50)}, p99 ${ms(latency.p99)} with ${CONCURRENCY} at a time; alone p50 ${ms(alone.p50)}, p99 ${ms(alone.p99)}`,
         `  posted             ${each.orders} claims in ${each.batches} batches`,
         `  memory             ${memory.first} → ${memory.last} MiB`,

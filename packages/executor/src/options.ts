@@ -19,7 +19,7 @@ export interface WorkerOptions extends OperationsOptions {
   dataDir: string;
   /** Where large inputs, outputs and traces are (see `blobPlace`); all processes must reach it. Default: `dataDir`. */
   blobs?: string | readonly BlobPlace[];
-  /** Runs of one model at a time, each in a process of its own. Default 1. */
+  /** Runs of one model at a time, each in a process of its own. Default 1, with `fast` 2. */
   runsInParallel?: number;
   /** Limits of one run. Default: what its program may reasonably take; see `runLimits`. */
   timeoutMs?: number;

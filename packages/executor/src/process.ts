@@ -64,14 +64,17 @@ function backendOf(
   log: Logger,
 ): ExecutorBackend | Promise<ExecutorBackend> {
   if (options.backend !== undefined) return options.backend(model);
-  const { runsInParallel = 1, timeoutMs, memoryBytes } = options;
+  const { runsInParallel, timeoutMs, memoryBytes } = options;
   const limits = {
     ...(timeoutMs !== undefined && { timeoutMs }),
     ...(memoryBytes !== undefined && { memoryBytes }),
   };
   return options.fast === true
-    ? FastBackend.open(model, log, limits)
-    : new ModelBackend(model, { processes: runsInParallel, ...limits });
+    ? FastBackend.open(model, log, {
+        ...limits,
+        ...(runsInParallel !== undefined && { lanes: runsInParallel }),
+      })
+    : new ModelBackend(model, { processes: runsInParallel ?? 1, ...limits });
 }
 
 /**

@@ -39,8 +39,7 @@ export const executorSettings = {
   runsInParallel: {
     schema: kinds.integer(1, 1024),
     placeholder: "<n>",
-    help: "runs of one model at a time, each in a process of its own on one core",
-    default: 1,
+    help: "runs of one model at a time, each in a process of its own; by default one, on one core, and with fast two that share the cores",
   },
   timeoutMs: {
     schema: kinds.integer(1),
