@@ -291,16 +291,22 @@ test("an end that a reorg undoes before the follower has come to it is brought a
   await until("the end", async () => (await batches()).settled === 1);
 });
 
-test("a channel that is being closed is drawn upon, however little it owes", async () => {
+test("a channel that is being closed is drawn upon before the batch is final, but for what is not worth it", async () => {
   const { people, deployment } = scene;
-  const { gateway } = await serve({ gateway: { batches: { age: 500, redeemFrom: unit } } });
+  const { gateway } = await serve({ gateway: { batches: { age: 500, redeemFrom: 2n * PRICE } } });
   const assay = await clientOf(gateway.url);
-  await assay.order({ programRoot: scene.model.programRoot, inputs: digit(5) });
-  await until("the batch", async () => (await gateway.status()).batches.posted === 1);
+  const close = () =>
+    requestClose(people.requester.client, { deployment, executor: people.executor.account.address });
+  const order = (number: number) =>
+    assay.order({ programRoot: scene.model.programRoot, inputs: digit(number) });
   const before = await paid();
-  await scene.pass(TERMS.challengeWindow);
-  await until("the end", async () => (await gateway.status()).batches.settled === 1);
+  await order(5);
+  await close();
+  await until("the batch", async () => (await gateway.status()).batches.posted === 1);
   expect(await paid()).toBe(before);
-  await requestClose(people.requester.client, { deployment, executor: people.executor.account.address });
+  await assay.deposit(unit); // calls the close off
+  await order(6);
+  await close();
   await until("the payment", async () => (await paid()) > before);
+  expect((await gateway.status()).batches.settled).toBeUndefined();
 });

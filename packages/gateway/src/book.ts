@@ -169,8 +169,8 @@ export async function chainBook(chain: Chain, data: BatchData = "auto"): Promise
         ...{ deployment, requester, executor: self },
         ...(blockNumber !== undefined && { blockNumber }),
       }),
-    redeem: (requester, cumulative, signature, urgent) =>
-      chain.send(redeem, { voucher: { requester, executor: self, cumulative }, signature }, urgent),
+    redeem: (requester, cumulative, signature) =>
+      chain.send(redeem, { voucher: { requester, executor: self, cumulative }, signature }),
     now: () => chain.now(),
     async channel(requester) {
       const [{ balance, settled, closableAt }, code] = await Promise.all([

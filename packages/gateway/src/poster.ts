@@ -44,7 +44,7 @@ export interface BatchBook {
   finalise(batchId: Hex): Promise<Hash>;
   /** What was drawn from a requester's vouchers so far, and what there is left to draw. As of a block; default: the latest. */
   drawn(requester: Address, blockNumber?: bigint): Promise<ChannelState>;
-  redeem(requester: Address, cumulative: bigint, signature: Hex, urgent: boolean): Promise<Hash>;
+  redeem(requester: Address, cumulative: bigint, signature: Hex): Promise<Hash>;
   /** Time that a transaction sent now would find. */
   now(): Promise<bigint>;
 }
@@ -102,7 +102,7 @@ export class Poster {
   readonly #failures = new Map<Hex, { count: number; notBefore: number }>();
   #urgent = false;
   /** At first, too: a crash may have come between the end of a batch and the redemption. */
-  #redeem: "due" | "closing" | undefined = "closing";
+  #redeem = true;
 
   constructor(context: PosterContext) {
     this.#context = context;
@@ -113,9 +113,9 @@ export class Poster {
     this.#urgent = true;
   }
 
-  /** The next tick draws what is owed: of `redeemFrom` and more, and all of what channels owe that are being closed. */
+  /** The next tick draws what is owed, where it is worth it (`redeemFrom`). */
   redeemSoon(): void {
-    this.#redeem = "closing";
+    this.#redeem = true;
   }
 
   /** Takes every batch a step further, and seals a new one when it is time. */
@@ -131,9 +131,10 @@ export class Poster {
         if ((await book.now()) >= seen.windowEnd) return this.#finalise(batchId);
       });
     await this.#answerDemands();
-    const which = this.#redeem;
-    this.#redeem = undefined;
-    if (which !== undefined && (await this.#redeemAll(which, followed))) this.#redeem ??= which;
+    if (this.#redeem) {
+      this.#redeem = false;
+      await this.#redeemAll(followed);
+    }
     while (await this.#isDue()) {
       const sealed = await sealBatch(store, await this.#size(), (orders) => book.plan(orders));
       this.#urgent = false;
@@ -246,44 +247,40 @@ export class Poster {
     const { book, log } = this.#context;
     const transaction = await book.finalise(batchId);
     log.info({ batchId, transaction }, "batch finalised");
-    this.#redeem ??= "due";
+    this.#redeem = true;
   }
 
   async #settle(batchId: Hex, followed: bigint | undefined): Promise<void> {
     const { store, book } = this.#context;
     if (followed === undefined || (await book.find(batchId, followed))?.finalised !== true) return;
     await settleBatch(store, batchId);
-    this.#redeem ??= "due";
+    this.#redeem = true;
   }
 
-  /** Draws what is owed, requester by requester. True: to be looked at again, for not all is paid where the follower has come. */
-  async #redeemAll(which: "due" | "closing", followed: bigint | undefined): Promise<boolean> {
+  /** Draws what is owed, requester by requester, until the chain has paid it where the follower has come. */
+  async #redeemAll(followed: bigint | undefined): Promise<void> {
     const { store, book, redeemFrom = 1n, failed, log } = this.#context;
-    let again = false;
-    const channels = await redeemable(store, which === "closing" ? 1n : redeemFrom);
-    for (const { requester, owed, redeemed, cumulative, signature } of channels)
+    for (const { requester, owed, redeemed, cumulative, signature } of await redeemable(store, redeemFrom))
       try {
-        const { settled, balance, closableAt } = await book.drawn(requester);
-        if (owed - redeemed < redeemFrom && closableAt === 0n) continue;
+        const { settled, balance } = await book.drawn(requester);
         if (settled < cumulative && balance > 0n) {
-          again = true;
+          this.#redeem = true; // looked at again, whatever comes of it
           if (this.#waits(requester)) continue;
-          const transaction = await book.redeem(requester, cumulative, signature, closableAt !== 0n);
+          const transaction = await book.redeem(requester, cumulative, signature);
           log.info({ requester, voucher: cumulative.toString(), transaction }, "voucher redeemed");
         } else {
           const sure = followed === undefined ? 0n : (await book.drawn(requester, followed)).settled;
           // A voucher covers orders that are not in this store, too: what is left of it counts, not what was drawn.
           const left = sure < cumulative ? cumulative - sure : 0n;
           if (owed - left > redeemed) await writeRedeemed(store, requester, owed - left);
-          if (sure < settled) again = true;
+          if (sure < settled) this.#redeem = true;
         }
         this.#failures.delete(requester);
       } catch (error) {
-        again = true;
+        this.#redeem = true;
         this.#failed(requester);
         failed?.(error);
         log.warn({ requester, ...errorFields(error) }, "a voucher could not be redeemed; trying again");
       }
-    return again;
   }
 }
