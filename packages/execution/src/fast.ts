@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import { type Port, type Program, readModel } from "@assay/program";
-import { elementCount, type Tensor } from "@assay/tensor";
+import { concatBytes, elementCount, type Tensor } from "@assay/tensor";
 import { checkInputs } from "./inputs.ts";
 import type { RunnableModel } from "./runner.ts";
 import { OnnxWorker, type Tensors, type WorkerOptions } from "./worker.ts";
@@ -128,7 +128,7 @@ function takesBatches(program: Program, source: Uint8Array): boolean {
 
 function concatenate({ name, dtype, dims }: Port, batch: readonly Tensors[]): Tensor {
   if (batch.length === 1) return batch[0]![name]!;
-  const data = new Uint8Array(Buffer.concat(batch.map((inputs) => inputs[name]!.data)));
+  const data = concatBytes(batch.map((inputs) => inputs[name]!.data));
   return { dtype, dims: [batch.length, ...dims.slice(1)], data };
 }
 
@@ -140,6 +140,6 @@ function divide({ dtype, dims }: Port, joined: Tensor, count: number): Tensor[] 
   return Array.from({ length: count }, (_, i) => ({
     dtype,
     dims: [...dims],
-    data: joined.data.slice(i * size, (i + 1) * size),
+    data: joined.data.subarray(i * size, (i + 1) * size),
   }));
 }

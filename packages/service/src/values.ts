@@ -1,5 +1,5 @@
 import type { Program } from "@assay/program";
-import { AssayError, dtypeSize, elementCount, RootTree, tensorRoot } from "@assay/tensor";
+import { AssayError, concatBytes, dtypeSize, elementCount, RootTree, tensorRoot } from "@assay/tensor";
 import { type Hex, toHex } from "viem";
 
 /** Stored bytes of each of the program's inputs, outputs or trace values. */
@@ -29,8 +29,10 @@ export function split(bytes: Uint8Array, sizes: readonly number[]): Uint8Array[]
   return sizes.map((size) => bytes.slice(offset, (offset += size)));
 }
 
+/** Values one after the other; a single one as it is: copies of megabytes make the collector run all the time. */
 export function join(values: StoredValues): Uint8Array {
-  return new Uint8Array(Buffer.concat(values));
+  if (values.length === 1) return values[0]!;
+  return concatBytes(values);
 }
 
 /** Root over the tensor roots of a list of values. */
