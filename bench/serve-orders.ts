@@ -1,9 +1,8 @@
 /** Signed orders for `bench:serve`, made before the clock starts, and how they are sent. */
-import { randomInputs } from "@assay/execution";
+import { randomInputs, storedInputs } from "@assay/execution";
 import { wireJson } from "@assay/gateway";
 import { orderTypedData, type Voucher, voucherTypedData } from "@assay/protocol";
 import { rootOf } from "@assay/service";
-import { toStored } from "@assay/tensor";
 import type { Published, Scene } from "../test/actors/scene.ts";
 
 /** Token units; a multiple of the market's price unit. */
@@ -37,8 +36,7 @@ export class Orders {
     this.#scene = scene;
     this.#published = published;
     const { program } = published.model;
-    const inputs = randomInputs(program.inputs, 1);
-    this.#stored = program.inputs.map(({ name, layout }) => toStored(inputs[name]!, layout));
+    this.#stored = storedInputs(program, randomInputs(program.inputs, 1));
   }
 
   async sign(count: number): Promise<Uint8Array[]> {

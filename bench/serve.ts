@@ -267,16 +267,6 @@ async function measure(path: string): Promise<Served> {
   }
 }
 
-if (flags.slash) {
-  const slash = await measureSlash();
-  if (flags.json) process.stdout.write(`${JSON.stringify(slash, null, 2)}\n`);
-  else
-    for (const { what, after, transactions, gas } of slash)
-      console.log(
-        `${what.padEnd(30)} ${after.toFixed(2).padStart(7)} s  ${transactions} transactions, ${gas} gas`,
-      );
-  process.exit(0);
-}
 /** Memory of a gateway that serves for a while. */
 async function measureLong(path: string): Promise<LongRun> {
   const { scene, serving, orders } = await open(path);
@@ -288,6 +278,16 @@ async function measureLong(path: string): Promise<LongRun> {
   }
 }
 
+if (flags.slash) {
+  const slash = await measureSlash();
+  if (flags.json) process.stdout.write(`${JSON.stringify(slash, null, 2)}\n`);
+  else
+    for (const { what, after, transactions, gas } of slash)
+      console.log(
+        `${what.padEnd(30)} ${after.toFixed(2).padStart(7)} s  ${transactions} transactions, ${gas} gas`,
+      );
+  process.exit(0);
+}
 const given =
   positionals.length > 0 ? positionals : SHARED_MODELS.map((name) => join(shared, name, "model.onnx"));
 const paths = given.filter((path) => existsSync(path));

@@ -1,6 +1,5 @@
 import {
   type AssayEvent,
-  batchMarketAbi,
   type BatchEntry,
   type BatchHeader,
   type CommittedBlob,
@@ -9,6 +8,7 @@ import {
   decodeEntries,
   ENTRIES_PER_BLOB,
   entryClaimId,
+  getBatchById,
   openClaim as sendOpenClaim,
   type Phase,
 } from "@assay/protocol";
@@ -25,7 +25,6 @@ import {
 } from "@assay/service";
 import { AssayError } from "@assay/tensor";
 import { bytesToHex, type Hex, hexToBytes } from "viem";
-import { readContract } from "viem/actions";
 import { type BlobSources, findBlobs } from "./blobs.ts";
 import { addCase, type Case } from "./state.ts";
 
@@ -190,25 +189,12 @@ async function batchOf(store: Store, batchId: Hex): Promise<StoredBatch> {
 
 /** The phase of a claim that nobody has opened: its batch's. As of a block; default: the latest. */
 export async function unopenedPhase(chain: Chain, batchId: Hex, blockNumber?: bigint): Promise<Phase> {
-  const { executor, challengeEnd, finalised } = await batchOnChain(chain, batchId, blockNumber);
-  if (BigInt(executor) === 0n) return "Unknown";
-  if (finalised) return "Finalised";
-  return (await chain.now()) < BigInt(challengeEnd) ? "Open" : "Finalisable";
-}
-
-/** Chain time at which a batch's challenge window ends; 0: there is no such batch. */
-export async function endOfBatch(chain: Chain, batchId: Hex): Promise<bigint> {
-  return BigInt((await batchOnChain(chain, batchId)).challengeEnd);
-}
-
-function batchOnChain(chain: Chain, batchId: Hex, blockNumber?: bigint) {
-  return readContract(chain.client, {
-    ...(blockNumber !== undefined && { blockNumber }),
-    address: chain.deployment.batchMarket,
-    abi: batchMarketAbi,
-    functionName: "batchOf",
-    args: [batchId],
-  });
+  const { client, deployment } = chain;
+  const asOf = blockNumber !== undefined && { blockNumber };
+  const batch = await getBatchById(client, { deployment, batchId, ...asOf });
+  if (batch === undefined) return "Unknown";
+  if (batch.finalised) return "Finalised";
+  return (await chain.now()) < batch.challengeEnd ? "Open" : "Finalisable";
 }
 
 /** Makes a claim of a batch one of its own, so that it can be challenged. */

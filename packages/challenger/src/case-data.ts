@@ -1,4 +1,4 @@
-import { getTerms } from "@assay/protocol";
+import { getBatchById, getTerms } from "@assay/protocol";
 import {
   checkedInputs,
   errorFields,
@@ -13,8 +13,15 @@ import {
 } from "@assay/service";
 import { AssayError } from "@assay/tensor";
 import { type Hex, hexToBytes } from "viem";
-import { endOfBatch, fetchValue, openCase } from "./batches.ts";
-import { demandPages, demandsOf, settleOverdue, shownInputs } from "./demands.ts";
+import { fetchValue, openCase } from "./batches.ts";
+import {
+  demandedFrom,
+  demandPages,
+  demandsOf,
+  settleOverdue,
+  shownInputs,
+  untilDemanded,
+} from "./demands.ts";
 import type { Checker } from "./options.ts";
 import type { Case } from "./state.ts";
 import type { StepContext } from "./step-context.ts";
@@ -43,27 +50,29 @@ export async function inputsOfCase(
   } catch (error) {
     const withheld = hasCode(error, "FETCH_FAILED", "INPUTS_MISMATCH", "VALUE_UNREACHABLE");
     if (!demandInputs || maxDemandSpend === 0n || !withheld) throw error;
-    const from = await demandedFrom(context, item);
+    const claim = await chain.claim(item.claimId);
+    const { challengeWindow } = claim?.terms ?? (await getTerms(chain.client, chain));
+    const challengeEnd = claim?.challengeEnd ?? (await endOfBatch(context, item));
+    const from = demandedFrom(challengeEnd, challengeWindow, context.demandAfter);
     if ((await chain.now()) < from)
       throw new AssayError("INPUTS_UNREACHABLE", `the input cannot be had: ${(error as Error).message}`, {
         cause: error,
-        hint: `tried again, and demanded on-chain from ${new Date(Number(from) * 1000).toISOString()} on`,
+        hint: untilDemanded(from),
       });
     // Only of a claim of its own can data be demanded.
-    if (item.batchId !== null && (await chain.claim(item.claimId)) === undefined)
-      await openCase(chain, context.store, item);
+    if (item.batchId !== null && claim === undefined) await openCase(chain, context.store, item);
     log.warn(errorFields(error), "the input cannot be had; demanding it on-chain");
     await demandPages(context, program, item.claimId, shownInputs(program, item.inputRoot, demands).missing);
     return undefined;
   }
 }
 
-/** When inputs that nobody gives are demanded: their executor may only be down for a moment. */
-async function demandedFrom({ chain, demandAfter }: StepContext, item: Case): Promise<bigint> {
-  const claim = await chain.claim(item.claimId);
-  const { challengeWindow } = claim?.terms ?? (await getTerms(chain.client, chain));
-  const challengeEnd = claim?.challengeEnd ?? (await endOfBatch(chain, item.batchId!));
-  return challengeEnd - BigInt(challengeWindow) + BigInt(demandAfter ?? Math.floor(challengeWindow / 8));
+/** 0: there is no such batch (any more). */
+async function endOfBatch(
+  { chain: { client, deployment } }: StepContext,
+  { batchId }: Case,
+): Promise<bigint> {
+  return (await getBatchById(client, { deployment, batchId: batchId! }))?.challengeEnd ?? 0n;
 }
 
 async function requestedInputs(context: StepContext, item: Case, checker: Checker): Promise<Uint8Array[]> {

@@ -141,6 +141,16 @@ export async function reclaimDemands({ chain, log }: DemandContext, claimId: Hex
   }
 }
 
+/** Chain time from which data are demanded that nobody serves, in a window that ends at `end` and is `window` seconds long. */
+export function demandedFrom(end: bigint, window: number, demandAfter = Math.floor(window / 8)): bigint {
+  return end - BigInt(window) + BigInt(demandAfter);
+}
+
+/** For an error's hint. */
+export function untilDemanded(from: bigint): string {
+  return `tried again, and demanded on-chain from ${new Date(Number(from) * 1000).toISOString()} on`;
+}
+
 /** The input's pages that nobody has shown, and the input once there are none. */
 export function shownInputs(
   program: Program,

@@ -18,7 +18,7 @@ import {
 import { AssayError, RootTree, tensorRoot } from "@assay/tensor";
 import { type Hex, hexToBytes, toHex } from "viem";
 import { audit, type Finding, worstFinding } from "./audit.ts";
-import { demandPages, demandsOf, settleOverdue } from "./demands.ts";
+import { demandedFrom, demandPages, demandsOf, settleOverdue, untilDemanded } from "./demands.ts";
 import { fetchTrace } from "./fetch-trace.ts";
 import type { Checker } from "./options.ts";
 import { elementProof, encodeProof, type Proof } from "./proofs.ts";
@@ -114,11 +114,9 @@ async function servedTrace(
     return await fetchTrace({ uri, program: checker.model.program, traceRoot, own, ownRoots, signal });
   } catch (cause) {
     if (signal.aborted) throw cause;
-    const { proofWindow } = claim.terms;
-    const patience = BigInt(demandAfter ?? Math.floor(proofWindow / 8));
-    const demandedFrom = claim.proofEnd - BigInt(proofWindow) + patience;
+    const from = demandedFrom(claim.proofEnd, claim.terms.proofWindow, demandAfter);
     const never = maxDemandSpend === 0n;
-    if (never || (await chain.now()) < demandedFrom)
+    if (never || (await chain.now()) < from)
       throw new AssayError(
         "TRACE_UNREACHABLE",
         `the trace was revealed but cannot be had: ${(cause as Error).message}`,
@@ -126,7 +124,7 @@ async function servedTrace(
           cause,
           hint: never
             ? "tried again until the proof window ends; with maxDemandSpend it would be demanded on-chain"
-            : `tried again, and demanded on-chain from ${new Date(Number(demandedFrom) * 1000).toISOString()} on`,
+            : untilDemanded(from),
         },
       );
     log.warn(errorFields(cause), "the trace was revealed but cannot be had; demanding it on-chain");

@@ -265,7 +265,6 @@ function sendProof(chain: Chain, claimId: Hex, salt: Hex, { kind, args }: Proof)
   }
 }
 
-/** The claim is settled: bonds and bounties are collected. */
 /** Until the follower has come that far, a reorg that undoes the end would go unnoticed. */
 async function isForGood(
   { chain, store, operations }: StepContext,
@@ -278,6 +277,7 @@ async function isForGood(
   return batchId !== null && (await unopenedPhase(chain, batchId, followed)) === "Finalised";
 }
 
+/** The claim is settled: bonds and bounties are collected. */
 async function conclude(context: StepContext, item: Case, phase: Phase): Promise<void> {
   const { chain, log } = context;
   const { claimId } = item;

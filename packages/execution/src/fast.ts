@@ -26,7 +26,7 @@ interface Waiting {
  * the bit: for programs with tolerances.
  */
 export class FastRunner {
-  readonly program: Program;
+  readonly #program: Program;
   readonly #workers: OnnxWorker[];
   readonly #free: OnnxWorker[];
   readonly #maxBatch: number;
@@ -39,7 +39,7 @@ export class FastRunner {
     const cores = availableParallelism();
     const { lanes = Math.min(2, cores), maxBatch = 16, threads: wanted, ...limits } = options;
     const threads = wanted ?? Math.max(1, Math.floor(cores / lanes));
-    this.program = model.program;
+    this.#program = model.program;
     this.batches = maxBatch > 1 && source !== undefined && takesBatches(model.program, source);
     this.#maxBatch = this.batches ? maxBatch : 1;
     this.#workers = Array.from({ length: lanes }, () => new OnnxWorker(limits));
@@ -51,7 +51,7 @@ export class FastRunner {
 
   /** The model's outputs by name. */
   run(inputs: Tensors): Promise<Record<string, Tensor>> {
-    checkInputs(this.program.inputs, inputs);
+    checkInputs(this.#program.inputs, inputs);
     return new Promise((resolve, reject) => {
       this.#waiting.push({ inputs, resolve, reject });
       // What comes in at the same moment is shared out among the lanes.
@@ -64,7 +64,7 @@ export class FastRunner {
     batch: readonly Tensors[],
     worker = this.#workers[0]!,
   ): Promise<Record<string, Tensor>[]> {
-    const { inputs, outputs } = this.program;
+    const { inputs, outputs } = this.#program;
     const joined = Object.fromEntries(inputs.map((port) => [port.name, concatenate(port, batch)]));
     const results = await worker.run(
       "fast",

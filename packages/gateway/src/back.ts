@@ -68,6 +68,7 @@ export async function runBack(context: BackContext, signal: AbortSignal): Promis
       reopened = true;
     },
     written() {
+      // Only now does the poster see what was reopened.
       if (reopened) poster.redeemSoon();
       reopened = false;
     },

@@ -1,7 +1,6 @@
 import {
   answerInclusion,
   batchId as batchIdOf,
-  batchMarketAbi,
   type BatchEntry,
   type BatchHeader,
   dataOpening,
@@ -12,6 +11,7 @@ import {
   ENTRIES_PER_BLOB,
   entryOf,
   finaliseBatches,
+  getBatchById,
   getChannel,
   getInclusion,
   getPriceUnit,
@@ -24,8 +24,8 @@ import {
 } from "@assay/protocol";
 import { type Chain, kzg } from "@assay/service";
 import { AssayError } from "@assay/tensor";
-import { type Address, type Hex, zeroAddress } from "viem";
-import { getBlock, getCode, readContract } from "viem/actions";
+import type { Address, Hex } from "viem";
+import { getBlock, getCode } from "viem/actions";
 import type { BatchBlob } from "./batch-state.ts";
 import type { ChainChannel } from "./channels.ts";
 import type { PosterBook } from "./poster.ts";
@@ -140,14 +140,9 @@ export async function chainBook(chain: Chain, data: BatchData = "auto"): Promise
       return data === "auto";
     },
     async find(batchId, blockNumber) {
-      const { executor, challengeEnd, finalised } = await readContract(client, {
-        ...(blockNumber !== undefined && { blockNumber }),
-        address: deployment.batchMarket,
-        abi: batchMarketAbi,
-        functionName: "batchOf",
-        args: [batchId],
-      });
-      return executor === zeroAddress ? undefined : { windowEnd: BigInt(challengeEnd), finalised };
+      const asOf = blockNumber !== undefined && { blockNumber };
+      const batch = await getBatchById(client, { deployment, batchId, ...asOf });
+      return batch && { windowEnd: batch.challengeEnd, finalised: batch.finalised };
     },
     async post(orders, blobs, urgent) {
       const { header, entries } = encode(orders, blobs);

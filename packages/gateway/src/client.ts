@@ -19,7 +19,7 @@ import {
   type Voucher,
   voucherTypedData,
 } from "@assay/protocol";
-import { AssayError, RootTree, type Tensor, tensorRoot } from "@assay/tensor";
+import { AssayError, concatBytes, RootTree, type Tensor, tensorRoot } from "@assay/tensor";
 import { randomBytes } from "node:crypto";
 import {
   type Address,
@@ -191,7 +191,7 @@ export class AssayOrders {
     const { orderHash: hash, order, signature, voucher, voucherSignature } = record;
     const form = new FormData();
     form.set("order", wireJson({ order, signature, voucher, voucherSignature }));
-    form.set("inputs", new Blob([new Uint8Array(Buffer.concat(stored))]), "inputs");
+    form.set("inputs", new Blob([concatBytes(stored)]), "inputs");
     const expired = () => BigInt(Math.floor(Date.now() / 1000)) > order.deadline;
     try {
       const answer = await this.#connections.send(form, expired);

@@ -130,6 +130,7 @@ export {
   finaliseBatches,
   finaliseBatchesCall,
   getBatch,
+  getBatchById,
   type GetBatchReturnType,
   isFinal,
   openClaim,

@@ -1,4 +1,4 @@
-import { AssayError } from "@assay/tensor";
+import { AssayError, concatBytes } from "@assay/tensor";
 import type { Blockstore } from "interface-blockstore";
 import type { Datastore } from "interface-datastore";
 import type { CID } from "multiformats/cid";
@@ -75,7 +75,7 @@ export async function ipfsPlace(node: IpfsNode, options: IpfsOptions = {}): Prom
       if (cid === undefined) return undefined;
       const parts: Uint8Array[] = [];
       for await (const part of files.cat(cid, { signal: AbortSignal.timeout(timeout) })) parts.push(part);
-      return new Uint8Array(Buffer.concat(parts));
+      return concatBytes(parts);
     },
     remove: (folder) =>
       serial.run(async () => {

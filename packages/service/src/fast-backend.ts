@@ -51,13 +51,16 @@ export class FastBackend implements Backend {
       for (const maxBatch of [options.maxBatch ?? 16, 1]) {
         const fast = new FastRunner(model, model.source, { ...options, maxBatch });
         if (maxBatch === 1 || fast.batches) {
-          const reason = await trial(canonical, fast);
+          const trials = Array.from({ length: fast.batches ? TRIALS : 1 }, (_, i) =>
+            sampleInputs(program, i + 1),
+          );
+          const reason = await trial(canonical, fast, trials);
           if (reason !== undefined)
             log.warn(
               { programRoot, batches: fast.batches, reason },
               "the fast engine cannot be used like this",
             );
-          else if (!fast.batches || (await isFasterTogether(fast))) {
+          else if (!fast.batches || (await isFasterTogether(fast, trials))) {
             log.info({ programRoot, batches: fast.batches }, "answering with the fast engine");
             return new FastBackend(canonical, fast);
           }
@@ -88,10 +91,16 @@ export class FastBackend implements Backend {
   }
 }
 
+/** Inputs of one run. */
+type Trial = ReturnType<typeof sampleInputs>;
+
 /** Why the fast engine must not answer; undefined: nothing was found. */
-async function trial(canonical: ModelBackend, fast: FastRunner): Promise<string | undefined> {
+async function trial(
+  canonical: ModelBackend,
+  fast: FastRunner,
+  trials: readonly Trial[],
+): Promise<string | undefined> {
   const program = strict(canonical.program);
-  const trials = Array.from({ length: fast.batches ? TRIALS : 1 }, (_, i) => sampleInputs(program, i + 1));
   try {
     const together = await fast.runTogether(trials);
     for (const [i, inputs] of trials.entries()) {
@@ -107,9 +116,8 @@ async function trial(canonical: ModelBackend, fast: FastRunner): Promise<string 
 }
 
 /** Whether inferences take less time in one run than one by one: of large models their data no longer fit the caches. */
-async function isFasterTogether(fast: FastRunner): Promise<boolean> {
-  const trials = Array.from({ length: TRIALS }, (_, i) => sampleInputs(fast.program, i + 1));
-  const timed = async (batches: (typeof trials)[]) => {
+async function isFasterTogether(fast: FastRunner, trials: readonly Trial[]): Promise<boolean> {
+  const timed = async (batches: readonly (readonly Trial[])[]) => {
     const start = performance.now();
     for (const batch of batches) await fast.runTogether(batch);
     return performance.now() - start;

@@ -1,4 +1,4 @@
-import { AssayError } from "@assay/tensor";
+import { AssayError, concatBytes } from "@assay/tensor";
 
 export interface FetchOptions {
   /** Most bytes to accept; what is fetched comes from strangers. */
@@ -30,7 +30,7 @@ export async function fetchBytes(url: string, options: FetchOptions): Promise<Ui
       if (size > options.limit) throw fail(`more than the expected ${options.limit} bytes`);
       parts.push(bytes);
     }
-    return new Uint8Array(Buffer.concat(parts));
+    return concatBytes(parts);
   } catch (error) {
     if (error instanceof AssayError) throw error;
     const { message, cause } = error as Error;

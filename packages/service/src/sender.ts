@@ -1,7 +1,7 @@
 import {
   type AssayClient,
-  type receiptFaultsAbi,
   gasFor,
+  type receiptFaultsAbi,
   type refereeAbi,
   toAssayError,
   type Transaction,
@@ -17,8 +17,8 @@ import {
   type LocalAccount,
   type TransactionReceipt,
 } from "viem";
-import { type Fees, larger, marketFees, raised } from "./fees.ts";
 import { estimateGas, getTransactionCount, getTransactionReceipt, sendRawTransaction } from "viem/actions";
+import { type Fees, larger, marketFees, raised } from "./fees.ts";
 import type { Journal, Sent } from "./journal.ts";
 import { errorFields, type Logger } from "./log.ts";
 import { pause } from "./time.ts";

@@ -12,7 +12,7 @@ import {
   storedInputs,
   ZERO_ROOT,
 } from "@assay/protocol";
-import { AssayError, RootTree, tensorRoot } from "@assay/tensor";
+import { AssayError, concatBytes, RootTree, tensorRoot } from "@assay/tensor";
 import { type Address, type Hash, hexToBytes, toHex } from "viem";
 import { getBlock } from "viem/actions";
 import { connectAccount } from "../connect.ts";
@@ -84,7 +84,7 @@ async function runInfer(modelId: Hash, options: Options): Promise<void> {
     modelId,
     programRoot,
     inputRoot: rootOver(stored),
-    inputs: new Uint8Array(Buffer.concat(stored)),
+    inputs: concatBytes(stored),
     fee: options.fee,
     maxRoyalty: royalty,
     deadline: timestamp + BigInt(options.deadline),

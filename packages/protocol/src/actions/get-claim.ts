@@ -5,7 +5,7 @@ import type { Deployment } from "../deployment.ts";
 import { type Phase, phaseName, type Settlement, settlementName, type Terms } from "../types.ts";
 import { getRequest, type GetRequestReturnType } from "./get-request.ts";
 
-export interface GetClaimParameters extends AsOf {
+export interface GetClaimParameters {
   deployment: Deployment;
   claimId: Hash;
 }
@@ -46,7 +46,7 @@ export interface GetClaimReturnType extends ClaimOnBook {
  */
 export async function getClaimOnBook(
   client: AssayClient,
-  { deployment, claimId, ...asOf }: GetClaimParameters,
+  { deployment, claimId, ...asOf }: GetClaimParameters & AsOf,
 ): Promise<ClaimOnBook> {
   const { inferenceMarket: address } = deployment;
   const call = { address, abi: inferenceMarketAbi, args: [claimId], ...asOf } as const;
@@ -85,5 +85,6 @@ export async function getClaim(
   parameters: GetClaimParameters,
 ): Promise<GetClaimReturnType> {
   const claim = await getClaimOnBook(client, parameters);
-  return { ...claim, request: await getRequest(client, { ...parameters, requestId: claim.requestId }) };
+  const { deployment } = parameters;
+  return { ...claim, request: await getRequest(client, { deployment, requestId: claim.requestId }) };
 }

@@ -1,7 +1,7 @@
 import { encodeFunctionData, type Hash, type Hex, type TransactionReceipt } from "viem";
 import { batchMarketAbi } from "../abi/batch-market.ts";
 import { type BatchEntry, batchId, type BatchHeader, entryClaimId } from "../batches.ts";
-import { type AssayClient, read, write } from "../client.ts";
+import { type AsOf, type AssayClient, read, write } from "../client.ts";
 import type { Deployment } from "../deployment.ts";
 import { ContractError } from "../errors.ts";
 import type { OrderDomain } from "../orders.ts";
@@ -65,16 +65,24 @@ export interface GetBatchReturnType {
 }
 
 /** A batch's state on chain; `undefined` when it was not posted. */
-export async function getBatch(
+export function getBatch(
   client: AssayClient,
   { deployment, header }: { deployment: Deployment; header: BatchHeader },
 ): Promise<GetBatchReturnType | undefined> {
-  const id = batchId(deployment, header);
+  return getBatchById(client, { deployment, batchId: batchId(deployment, header) });
+}
+
+/** The same, of a batch whose id is known. */
+export async function getBatchById(
+  client: AssayClient,
+  { deployment, batchId: id, ...asOf }: { deployment: Deployment; batchId: Hash } & AsOf,
+): Promise<GetBatchReturnType | undefined> {
   const { executor, challengeEnd, ...state } = await read(client, {
     address: deployment.batchMarket,
     abi: batchMarketAbi,
     functionName: "batchOf",
     args: [id],
+    ...asOf,
   });
   if (BigInt(executor) === 0n) return undefined;
   return { batchId: id, challengeEnd: BigInt(challengeEnd), ...state };
