@@ -19,7 +19,7 @@ import {
   stakeOf,
 } from "@assay/protocol";
 import type { Hex } from "viem";
-import { getBlock, readContract } from "viem/actions";
+import { getBlock, getBlockNumber, readContract } from "viem/actions";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openPostgres, type TestPostgres } from "../packages/service/test/postgres.ts";
 import { type Immortal, immortal } from "./actors/immortal.ts";
@@ -37,11 +37,13 @@ const SEED = Number(process.env.ASSAY_CHAOS_SEED ?? 20261121);
 const KILLS = Math.max(2, Math.round(REQUESTS / 100));
 const CHANCE = (5 * KILLS) / (REQUESTS + 20);
 const REORGS = Math.max(2, Math.round(REQUESTS / 50));
-const PATIENCE = Number(process.env.ASSAY_CHAOS_PATIENCE ?? 300 + REQUESTS);
+const PATIENCE = Number(process.env.ASSAY_CHAOS_PATIENCE ?? Math.min(1200, 300 + REQUESTS));
 /** The honest executor as several processes on one PostgreSQL: two posters, a gateway and a worker. */
 const CLUSTER = process.env.ASSAY_CHAOS_CLUSTER === "1";
 /** Signed orders: to the honest executor's gateway, as many as requests; to the cheater's, a few. */
 const WRONG_ORDERS = Math.max(2, Math.round(REQUESTS / 50));
+/** Requests and orders wait for those before them: kills and reorgs go on until the last. */
+const AHEAD = 100;
 
 let scene: Scene;
 let proxy: Proxy;
@@ -138,7 +140,21 @@ async function startAll(): Promise<string[]> {
   return gateways;
 }
 
-const events = () => getEvents(scene.people.requester.client, { deployment: scene.deployment });
+/** What was read so far, and up to which block. */
+let seen: { events: AssayEvent[]; next: bigint | undefined } = { events: [], next: undefined };
+
+/** All events, of which only the new ones are read; a reorg begins anew. */
+async function events(): Promise<AssayEvent[]> {
+  const { client } = scene.people.requester;
+  const toBlock = await getBlockNumber(client);
+  const before = seen;
+  const fromBlock = before.next ?? BigInt(scene.deployment.block);
+  if (toBlock < fromBlock) return before.events;
+  const more = await getEvents(client, { deployment: scene.deployment, fromBlock, toBlock });
+  const now = { events: [...before.events, ...more], next: toBlock + 1n };
+  if (seen === before) seen = now;
+  return now.events;
+}
 const named = <name extends AssayEvent["eventName"]>(all: AssayEvent[], name: name) =>
   all.filter((event): event is Extract<AssayEvent, { eventName: name }> => event.eventName === name);
 
@@ -188,20 +204,30 @@ test(
     /** Undoes what happens within a moment; requests that are gone with it are asked again. */
     const reorganise = async (): Promise<void> => {
       const id = await node.snapshot();
+      const before = wanted;
+      wanted = [];
       for (let i = 0; i < 3; i++) await ask();
       await new Promise((resolve) => setTimeout(resolve, 300 + random() * 1500));
       await node.revert({ id });
+      seen = { events: [], next: undefined };
       reorgs++;
       // The new branch is longer than the old one, as that of a real reorg.
       await node.mine({ blocks: 8 });
       const still = await Promise.all(wanted.map(({ requestId }) => exists(requestId)));
-      wanted = wanted.filter((_, i) => still[i]);
+      wanted = [...before, ...wanted.filter((_, i) => still[i])];
     };
+    const unclaimed = async (): Promise<number> => {
+      const claims = ofRequests(named(await events(), "ClaimPosted"));
+      const claimed = new Set(claims.map(({ args }) => args.requestId));
+      return wanted.filter(({ requestId }) => !claimed.has(requestId)).length;
+    };
+    const keptUp = async () => (await unclaimed()) < AHEAD && orders.sent - orders.answered < AHEAD;
     const victims = [...services.values()];
     for (let i = 0; i < 4; i++) await ask();
     await until("the first claim", async () => named(await events(), "ClaimPosted").length > 0, PATIENCE);
     while (wanted.length < REQUESTS || reorgs < REORGS) {
       if (wanted.length < REQUESTS) await ask();
+      if (asked % 16 === 0) await until("what was asked before", keptUp, PATIENCE);
       const progress = wanted.length / REQUESTS;
       if (reorgs < REORGS && (progress >= (reorgs + 0.5) / REORGS || progress >= 1)) await reorganise();
       await new Promise((resolve) => setTimeout(resolve, random() * 100));
@@ -209,16 +235,7 @@ test(
     }
     while (orders.sent < REQUESTS || wrongOrders.sent < WRONG_ORDERS) order();
 
-    await until(
-      "a claim for every request",
-      async () => {
-        const claimed = new Set(
-          ofRequests(named(await events(), "ClaimPosted")).map(({ args }) => args.requestId),
-        );
-        return wanted.every(({ requestId }) => claimed.has(requestId));
-      },
-      PATIENCE,
-    );
+    await until("a claim for every request", async () => (await unclaimed()) === 0, PATIENCE);
     await Promise.all([orders.idle(), wrongOrders.idle()]);
     const inBatches = async (flow: OrderFlow) => flow.posted(await events()) >= flow.sent;
     await until(

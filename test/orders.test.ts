@@ -19,12 +19,15 @@ import {
   getChannel,
   getInclusion,
   getEvents,
+  mintDevTokens,
   receiptHash,
   requestClose,
 } from "@assay/protocol";
 import { defaultLogger, type Model, ModelBackend } from "@assay/service";
 import { float32Tensor, type Tensor } from "@assay/tensor";
-import type { Hex } from "viem";
+import { artifacts } from "hardhat";
+import { type Abi, type Hex, type LocalAccount, parseAbi } from "viem";
+import { deployContract, waitForTransactionReceipt, writeContract } from "viem/actions";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ServiceArguments } from "./actors/service-process.ts";
 import { controlOf } from "./actors/node.ts";
@@ -102,6 +105,20 @@ async function clientOf(url: string, amount = unit): Promise<AssayOrders> {
   const assay = await createAssayClient({ gateway: url, client, deployment, account, records });
   await assay.deposit(amount);
   return assay;
+}
+
+/** A smart-contract wallet, for which the requester's key signs. */
+async function openWallet(): Promise<Hex> {
+  const { client, account } = scene.people.requester;
+  const { abi, bytecode } = await artifacts.readArtifact("ContractWallet");
+  const hash = await deployContract(client, {
+    abi: abi as Abi,
+    bytecode: bytecode as Hex,
+    args: [account.address],
+    account,
+    chain: null,
+  });
+  return (await waitForTransactionReceipt(client, { hash })).contractAddress!;
 }
 
 /** Honest but for one input. */
@@ -309,4 +326,39 @@ test("a channel that is being closed is drawn upon before the batch is final, bu
   await close();
   await until("the payment", async () => (await paid()) > before);
   expect((await gateway.status()).batches.settled).toBeUndefined();
+});
+
+test("a smart-contract wallet orders: its key signs, the wallet funds the channel, and its voucher pays", async () => {
+  const { people, deployment } = scene;
+  const { client, account } = people.requester;
+  const { gateway } = await serve({ gateway: { batches: { age: 500 } } });
+  const wallet = await openWallet();
+  await mintDevTokens(client, { deployment, to: wallet, amount: unit });
+  const clientWith = (signer: LocalAccount) =>
+    createAssayClient({
+      gateway: gateway.url,
+      client,
+      deployment,
+      account: { address: wallet, signTypedData: (data) => signer.signTypedData(data) },
+    });
+  const assay = await clientWith(account);
+  await expect(assay.deposit(unit)).rejects.toMatchObject({ code: "WRONG_SIGNER" });
+  for (const { to, data } of await assay.depositCalls(unit)) {
+    const abi = parseAbi(["function execute(address target, bytes data)"]);
+    const call = { abi, functionName: "execute", args: [to, data], account, chain: null } as const;
+    const hash = await writeContract(client, { address: wallet, ...call });
+    expect((await waitForTransactionReceipt(client, { hash })).status).toBe("success");
+  }
+  const order = { programRoot: scene.model.programRoot, inputs: digit(7) };
+  const impostor = await clientWith(people.other.account);
+  await expect(impostor.order(order)).rejects.toMatchObject({ code: "SIGNATURE_INVALID" });
+  const { record } = await assay.order(order);
+  expect(record.order.requester).toBe(wallet);
+  await until("the batch", async () => assay.isPosted(record));
+  await scene.pass(TERMS.challengeWindow);
+  const ends = { requester: wallet, executor: people.executor.account.address };
+  await until(
+    "the payment",
+    async () => (await getChannel(client, { deployment, ...ends })).settled === PRICE,
+  );
 });

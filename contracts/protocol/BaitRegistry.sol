@@ -2,11 +2,11 @@
 pragma solidity ^0.8.28;
 
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
-import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {BitMaps} from "@openzeppelin/contracts/utils/structs/BitMaps.sol";
 import {ClaimLife, ClaimState, Phase} from "./ClaimLife.sol";
 import {BaitCommitment, BaitOpening, BaitOutcome, BaitTally, IBaitRegistry} from "./IBaitRegistry.sol";
 import {IInferenceMarket} from "./IInferenceMarket.sol";
+import {Signatures} from "./Signatures.sol";
 import {Terms} from "./Terms.sol";
 
 /// @title BaitRegistry
@@ -153,8 +153,7 @@ contract BaitRegistry is IBaitRegistry, EIP712 {
         address party,
         bytes calldata signature
     ) private view {
-        if (!SignatureChecker.isValidSignatureNowCalldata(party, consent, signature))
-            revert NoConsent(claimId, party);
+        if (!Signatures.isSignedBy(party, consent, signature)) revert NoConsent(claimId, party);
     }
 
     /// @dev When a claim was posted, or somewhat before: a trace that was revealed hides whether data was demanded before

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
 import {BatchData, BatchEntry, BatchHeader} from "./BatchData.sol";
 import {ClaimBook} from "./ClaimBook.sol";
@@ -11,6 +10,7 @@ import {Claim, IClaimBook} from "./IClaimBook.sol";
 import {IModelRegistry} from "./IModelRegistry.sol";
 import {IStakeManager} from "./IStakeManager.sol";
 import {PaymentChannels} from "./PaymentChannels.sol";
+import {Signatures} from "./Signatures.sol";
 import {Terms, TermsLib} from "./Terms.sol";
 
 /// @title BatchMarket
@@ -225,10 +225,8 @@ contract BatchMarket is PaymentChannels, Multicall, IBatchMarket {
         uint16 count = header.count;
         if (count == 0) revert EmptyBatch();
         batchId = batchIdOf(header);
-        if (
-            msg.sender != executor &&
-            !SignatureChecker.isValidSignatureNowCalldata(executor, batchId, signature)
-        ) revert InvalidBatchSignature(executor, batchId);
+        if (msg.sender != executor && !Signatures.isSignedBy(executor, batchId, signature))
+            revert InvalidBatchSignature(executor, batchId);
         if (_batches[batchId].executor != address(0)) revert BatchExists(batchId);
         // A claim of an unknown program could not be proven wrong, and the program be published once it is final.
         for (uint256 i; i < header.programRoots.length; ++i)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {ClaimBook} from "./ClaimBook.sol";
 import {ClaimState} from "./ClaimLife.sol";
 import {Claim, IClaimBook} from "./IClaimBook.sol";
@@ -9,6 +8,7 @@ import {IInferenceConsumer} from "./IInferenceConsumer.sol";
 import {IInferenceMarket, Request, RequestParams, RequestStatus} from "./IInferenceMarket.sol";
 import {IModelRegistry, PortRecord} from "./IModelRegistry.sol";
 import {IStakeManager} from "./IStakeManager.sol";
+import {Signatures} from "./Signatures.sol";
 import {TensorTree} from "./TensorTree.sol";
 import {Terms, TermsLib} from "./Terms.sol";
 
@@ -118,7 +118,7 @@ contract InferenceMarket is IInferenceMarket, ClaimBook {
         _checkOutputs(claim, req.outputsInline, outputs);
 
         claimId = claimIdOf(claim);
-        if (!SignatureChecker.isValidSignatureNowCalldata(claim.executor, claimId, signature))
+        if (!Signatures.isSignedBy(claim.executor, claimId, signature))
             revert InvalidSignature(claim.executor, claimId);
 
         // INVARIANT I4: one claim per request, and the digest names the request, so a claim cannot be posted twice.

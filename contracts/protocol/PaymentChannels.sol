@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {ClaimBook} from "./ClaimBook.sol";
 import {IPaymentChannels} from "./IPaymentChannels.sol";
 import {IStakeManager} from "./IStakeManager.sol";
 import {Orders, Voucher} from "./Orders.sol";
+import {Signatures} from "./Signatures.sol";
 import {TermsLib} from "./Terms.sol";
 
 /// @title PaymentChannels
@@ -91,8 +91,7 @@ abstract contract PaymentChannels is ClaimBook, IPaymentChannels {
         }
         if (amount == 0) revert NothingToRedeem(requester, executor, voucher.cumulative, settled);
         bytes32 digest = voucherHashOf(voucher);
-        if (!SignatureChecker.isValidSignatureNowCalldata(requester, digest, signature))
-            revert InvalidVoucher(requester, digest);
+        if (!Signatures.isSignedBy(requester, digest, signature)) revert InvalidVoucher(requester, digest);
         settled += uint128(amount);
         channel.settled = settled;
         emit VoucherRedeemed(requester, executor, amount, settled);

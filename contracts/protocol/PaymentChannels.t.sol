@@ -113,6 +113,13 @@ contract PaymentChannelsTest is BatchFixture {
         _equal(stakes.accountOf(executor).payout, 9_000, "payout");
     }
 
+    /// @notice EIP-7702: a requester whose account takes on code afterwards pays what its key has promised.
+    function test_redeem_requesterTakesOnCode_paysAllTheSame() public {
+        _denyItsWord(requester);
+        _redeem(100_000);
+        _check(300_000, 100_000, 100_000);
+    }
+
     function test_close_afterTheDelay_givesTheRestBack() public {
         vm.prank(requester);
         batches.requestClose(executor);

@@ -2,7 +2,6 @@
 pragma solidity ^0.8.28;
 
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
-import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {BatchEntry, BatchHeader} from "./BatchData.sol";
 import {IBatchMarket} from "./IBatchMarket.sol";
@@ -10,6 +9,7 @@ import {IClaimBook} from "./IClaimBook.sol";
 import {Inclusion, InclusionStatus, IReceiptFaults, ReceiptRules} from "./IReceiptFaults.sol";
 import {IStakeManager} from "./IStakeManager.sol";
 import {Order, Orders, Receipt} from "./Orders.sol";
+import {Signatures} from "./Signatures.sol";
 import {Terms, TermsLib} from "./Terms.sol";
 
 /// @title ReceiptFaults
@@ -228,7 +228,7 @@ contract ReceiptFaults is IReceiptFaults, ReentrancyGuardTransient {
     ) private view returns (bytes32 receiptHash) {
         _requireOrder(order, receipt);
         receiptHash = receiptHashOf(receipt);
-        if (!SignatureChecker.isValidSignatureNowCalldata(order.executor, receiptHash, signature))
+        if (!Signatures.isSignedBy(order.executor, receiptHash, signature))
             revert InvalidReceipt(order.executor, receiptHash);
     }
 

@@ -72,6 +72,19 @@ contract ReceiptFaultsTest is BatchFixture {
         );
     }
 
+    /// @notice EIP-7702: an executor whose account takes on code after the signature has signed all the same.
+    function test_forceInclude_executorTakesOnCode_isHeldToItsReceipt() public {
+        Order memory order = _order();
+        Receipt memory receipt = _receipt(order);
+        _denyItsWord(executor);
+        _pass(CLAIM_DELAY);
+        bytes32 receiptHash = _demand(order, receipt);
+        _pass(INCLUSION_WINDOW);
+        faults.settleMissing(order, receipt);
+        _checkStatus(receiptHash, InclusionStatus.Slashed);
+        _checkMoney(FREE - COLLATERAL, 0, GAIN, BOND, 0, 0, BURNED);
+    }
+
     /// @notice A withdrawal that was requested right after the signature comes too late.
     function test_forceInclude_lastMoment_reachesStakeThatIsLeaving() public {
         Order memory order = _order();

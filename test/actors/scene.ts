@@ -244,9 +244,12 @@ export async function until<T>(
 ): Promise<T> {
   const end = Date.now() + seconds * 1000;
   for (;;) {
+    const started = Date.now();
     const value = await condition();
     if (value !== undefined && value !== false) return value;
     if (Date.now() > end) throw new Error(`waited ${seconds} s in vain for: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    // Looking must not take the processor from what is waited for.
+    const pause = Math.min(2_000, Math.max(100, 4 * (Date.now() - started)));
+    await new Promise((resolve) => setTimeout(resolve, pause));
   }
 }

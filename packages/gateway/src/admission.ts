@@ -1,10 +1,18 @@
 import { inputSizes, rootOf, split, type StoredValues } from "@assay/service";
 import { AssayError } from "@assay/tensor";
-import { type Address, type Client, type Hex, zeroHash } from "viem";
+import { type Address, type Hex, zeroHash } from "viem";
 import { type Budget, Buckets } from "./budget.ts";
 import type { Channels } from "./channels.ts";
-import { entryOf, type Order, type OrderDomain, orderHash, voucherHash } from "@assay/protocol";
-import { isContractSignature, recoverSigner } from "./signatures.ts";
+import {
+  type AssayClient,
+  entryOf,
+  isContractSignature,
+  type Order,
+  type OrderDomain,
+  orderHash,
+  voucherHash,
+} from "@assay/protocol";
+import { recoverSigner } from "./signatures.ts";
 import type { Program } from "@assay/program";
 import type { SubmittedOrder } from "./wire.ts";
 
@@ -53,7 +61,7 @@ export interface AdmissionContext {
   room: () => number;
   offers: ReadonlyMap<Hex, Offer>;
   channels: Channels;
-  client: Client;
+  client: AssayClient;
   limits: AdmissionLimits;
   /** The signers' budget where several processes share it; resolves to the seconds to wait. */
   signers?: (requester: Address) => Promise<number>;
@@ -170,17 +178,20 @@ export class Admission {
   }
 
   /**
-   * As the contracts have it: an account with code is asked (EIP-1271), any other must have signed itself. Whether there
-   * is code is only looked up where the signature is right, and where a stranger's contract may still vouch for it.
+   * As the contracts have it: by the signer's key, or else by its code (EIP-1271), if a stranger's contract may still be
+   * asked.
    */
   async #signed(signer: Address, hash: Hex, signature: Hex, address: string): Promise<boolean> {
-    const { channels, client } = this.#context;
-    const recovered = recoverSigner(hash, signature) === signer;
-    if (!recovered) {
-      const wait = this.#contracts.take(address);
-      if (wait > 0) throw tooFast("RATE_LIMITED", wait);
+    if (recoverSigner(hash, signature) === signer) return true;
+    const wait = this.#contracts.take(address);
+    if (wait > 0) throw tooFast("RATE_LIMITED", wait);
+    try {
+      return await isContractSignature(this.#context.client, hash, signature, signer);
+    } catch (cause) {
+      throw new AssayError("CHAIN_UNREACHABLE", "the chain cannot be asked about the signature now", {
+        hint: "try again in a moment",
+        cause,
+      });
     }
-    const { isContract } = await channels.onChain(signer);
-    return isContract ? isContractSignature(client, signer, hash, signature) : recovered;
   }
 }

@@ -25,7 +25,7 @@ import {
 import { type Chain, kzg } from "@assay/service";
 import { AssayError } from "@assay/tensor";
 import type { Address, Hex } from "viem";
-import { getBlock, getCode } from "viem/actions";
+import { getBlock } from "viem/actions";
 import type { BatchBlob } from "./batch-state.ts";
 import type { ChainChannel } from "./channels.ts";
 import type { PosterBook } from "./poster.ts";
@@ -168,13 +168,11 @@ export async function chainBook(chain: Chain, data: BatchData = "auto"): Promise
       chain.send(redeem, { voucher: { requester, executor: self, cumulative }, signature }),
     now: () => chain.now(),
     async channel(requester) {
-      const [{ balance, settled, closableAt }, code] = await Promise.all([
-        getChannel(client, { deployment, requester, executor: self }),
-        getCode(client, { address: requester }),
-      ]);
+      const channel = await getChannel(client, { deployment, requester, executor: self });
+      const { balance, settled, closableAt } = channel;
       // A channel that is being closed backs nothing new.
       const funds = closableAt === 0n ? balance + settled : settled;
-      return { funds, redeemed: settled, isContract: code !== undefined && code !== "0x" };
+      return { funds, redeemed: settled };
     },
     backed,
     demanded: async (receiptHash) =>

@@ -9,8 +9,6 @@ export interface ChainChannel {
   /** Token units that vouchers can draw, those that were redeemed included. */
   funds: bigint;
   redeemed: bigint;
-  /** Whether the requester is a contract, whose signatures only itself can judge (EIP-1271). */
-  isContract: boolean;
 }
 
 interface Entry {

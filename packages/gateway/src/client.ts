@@ -1,5 +1,6 @@
 import {
   approve,
+  batchMarketAbi,
   type AssayClient as ChainClient,
   type Deployment,
   forceInclude,
@@ -24,7 +25,10 @@ import { randomBytes } from "node:crypto";
 import {
   type Address,
   bytesToBigInt,
+  encodeFunctionData,
+  erc20Abi,
   type Hex,
+  isAddressEqual,
   type LocalAccount,
   recoverTypedDataAddress,
   toHex,
@@ -35,6 +39,12 @@ import { type OrderRecord, type OrderRecords, memoryRecords } from "./records.ts
 import { ShownClaims } from "./shown.ts";
 import { type AnsweredOrder, parseReceipt, type ServedProgram, wireJson } from "./wire.ts";
 
+/**
+ * Whose orders they are: an account with a key, or a smart-contract wallet (viem's SmartAccount, or whatever makes
+ * signatures that the wallet acknowledges by EIP-1271). A wallet's channel is funded by the wallet (`depositCalls`).
+ */
+export type RequesterAccount = Pick<LocalAccount, "address" | "signTypedData">;
+
 export interface AssayClientOptions {
   /** Address of an executor's gateway, or of several: when one does not answer, the next is sent the same order. */
   gateway: string | readonly string[];
@@ -42,7 +52,7 @@ export interface AssayClientOptions {
   client: ChainClient;
   deployment: Deployment;
   /** Signs orders and vouchers, and pays. */
-  account: LocalAccount;
+  account: RequesterAccount;
   /** Where orders and receipts are kept. Default: in memory, which is to trust the executor. */
   records?: OrderRecords;
   /** Seconds that an executor may let pass between its receipt and the claim. Default 3,600. */
@@ -216,12 +226,34 @@ export class AssayOrders {
     }
   }
 
-  /** Adds to the prepaid balance that vouchers to this gateway's executor draw on. Approves the StakeManager for it. */
+  /**
+   * Adds to the prepaid balance that vouchers to this gateway's executor draw on. Approves the StakeManager for it. Throws
+   * `WRONG_SIGNER` when the client sends for another account than the requester: the channel would be that one's.
+   */
   async deposit(amount: bigint): Promise<Hex> {
-    const { client, deployment } = this.#options;
+    const { client, deployment, account } = this.#options;
+    const from = client.account?.address;
+    if (from !== undefined && !isAddressEqual(from, account.address))
+      throw new AssayError("WRONG_SIGNER", `the channel is funded by ${account.address}, not by ${from}`, {
+        hint: "a smart-contract wallet makes the calls that depositCalls returns",
+      });
     const executor = await this.#executor();
     await approve(client, { deployment, amount });
     return (await fundChannel(client, { deployment, executor, amount })).receipt.transactionHash;
+  }
+
+  /** The calls by which a smart-contract wallet adds to its prepaid balance: the approval, then the deposit. */
+  async depositCalls(amount: bigint): Promise<{ to: Address; data: Hex }[]> {
+    const { token, stakeManager, batchMarket } = this.#options.deployment;
+    const approval = { abi: erc20Abi, functionName: "approve", args: [stakeManager, amount] } as const;
+    const args = [await this.#executor(), amount] as const;
+    return [
+      { to: token, data: encodeFunctionData(approval) },
+      {
+        to: batchMarket,
+        data: encodeFunctionData({ abi: batchMarketAbi, functionName: "fund", args }),
+      },
+    ];
   }
 
   /**

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { defaultLogger, folderPlace, loadModel, ModelBackend, rootOf, type Store } from "@assay/service";
 import { float32Tensor, toStored } from "@assay/tensor";
-import { createClient, type Hex, http, type LocalAccount } from "viem";
+import { createClient, custom, type Hex, type LocalAccount } from "viem";
 import { mnemonicToAccount } from "viem/accounts";
 import { shippedFile, shippedSamples } from "../../execution/test/models.ts";
 import {
@@ -60,11 +60,12 @@ export async function openRig(
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), "assay-desk-")));
   const store = await openGatewayStore({ dataDir: folder });
   const values = new Values(folderPlace(join(folder, "values")));
-  const channels = new Channels(store, async () => ({ funds: FUNDS, redeemed: 0n, isContract: false }));
+  const channels = new Channels(store, async () => ({ funds: FUNDS, redeemed: 0n }));
   const now = () => BigInt(Math.floor(Date.now() / 1000));
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const offers = new Map([[model.programRoot, { program: model.program, price: PRICE }]]);
-  const client = createClient({ transport: http("http://127.0.0.1:1", { retryCount: 0 }) });
+  // No account has code.
+  const client = createClient({ transport: custom({ request: async () => "0x" }) });
   const admission = new Admission({
     domain,
     executor: executor.address,

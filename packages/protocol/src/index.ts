@@ -69,7 +69,7 @@ export {
   estimateCaught,
   requestId,
 } from "./baits.ts";
-export { isSignedBy, isValidSignature } from "./signatures.ts";
+export { isContractSignature, isSignedBy, isValidSignature } from "./signatures.ts";
 export {
   type CommitmentParameters,
   elementCommitment,

@@ -8,7 +8,7 @@ import {
   size,
   slice,
 } from "viem";
-import { call, getCode } from "viem/actions";
+import { call } from "viem/actions";
 import { AssayError } from "@assay/tensor";
 import type { AssayClient } from "./client.ts";
 import { toAssayError } from "./errors.ts";
@@ -29,7 +29,7 @@ const erc1271 = [
 ] as const;
 
 /**
- * Whether an account without code signed this digest: ECDSA exactly as the contracts have it (65 bytes, v of 27 or 28,
+ * Whether an account's key signed this digest: ECDSA exactly as the contracts have it (65 bytes, v of 27 or 28,
  * low s), so that nothing passes here that a contract refuses later. Asks nobody.
  */
 export async function isSignedBy(hash: Hash, signature: Hex, signer: Address): Promise<boolean> {
@@ -45,8 +45,8 @@ export async function isSignedBy(hash: Hash, signature: Hex, signer: Address): P
 }
 
 /**
- * Whether the contracts would take this signature now: ECDSA for an account without code, EIP-1271 for one with code.
- * Errors: those of the RPC. A contract that reverts or answers anything else has not signed.
+ * Whether the contracts would take this signature now: made with the account's key (ECDSA), or acknowledged by its code
+ * (EIP-1271). Errors: those of the RPC, which is asked only about signatures that the key did not make.
  */
 export async function isValidSignature(
   client: AssayClient,
@@ -54,13 +54,19 @@ export async function isValidSignature(
   signature: Hex,
   signer: Address,
 ): Promise<boolean> {
-  let code: Hex | undefined;
-  try {
-    code = await getCode(client, { address: signer });
-  } catch (error) {
-    throw toAssayError(error);
-  }
-  if (code === undefined || code === "0x") return isSignedBy(hash, signature, signer);
+  return (await isSignedBy(hash, signature, signer)) || isContractSignature(client, hash, signature, signer);
+}
+
+/**
+ * Whether an account's code acknowledges a signature (EIP-1271): one call to the chain. An account without code, one that
+ * reverts or answers anything else has not signed. Errors: those of the RPC.
+ */
+export async function isContractSignature(
+  client: AssayClient,
+  hash: Hash,
+  signature: Hex,
+  signer: Address,
+): Promise<boolean> {
   try {
     const call_ = { abi: erc1271, functionName: "isValidSignature", args: [hash, signature] } as const;
     const { data } = await call(client, { to: signer, data: encodeFunctionData(call_) });

@@ -38,11 +38,11 @@ const client = (takes: Hex | "revert" = "0x") =>
   createWalletClient({
     account: requester,
     transport: custom({
-      request: async ({ method, params }: { method: string; params: [{ to: Hex; data: Hex }] | [Hex] }) => {
-        if (method === "eth_getCode") return params[0] === wallet ? "0xfe" : "0x";
+      request: async ({ method, params }: { method: string; params: [{ to: Hex; data: Hex }] }) => {
         if (method !== "eth_call") throw new Error(`unexpected ${method}`);
+        const [{ to, data }] = params;
+        if (to.toLowerCase() !== wallet) return "0x";
         if (takes === "revert") throw Object.assign(new Error("execution reverted"), { code: 3, data: "0x" });
-        const { data } = params[0] as { data: Hex };
         return data.includes(takes.slice(2))
           ? "0x1626ba7e00000000000000000000000000000000000000000000000000000000"
           : root("00");
@@ -127,6 +127,9 @@ test("signatures that the contracts refuse are refused: high s, compact, odd v",
 });
 
 test("a wallet with code is asked (EIP-1271), and one that reverts has not signed", async () => {
+  // What the key signed stands, whatever the account's code says of it (EIP-7702).
+  const { signature } = await assay.signOrder(client(), { deployment, order });
+  expect(await assay.verifyOrder(client("revert"), { deployment, order, signature })).toBe(true);
   const of = { deployment, order: { ...order, requester: wallet } as assay.Order };
   expect(await assay.verifyOrder(client("0xc0ffee"), { ...of, signature: "0xc0ffee" })).toBe(true);
   expect(await assay.verifyOrder(client("0xc0ffee"), { ...of, signature: "0xbad0" })).toBe(false);

@@ -21,6 +21,7 @@ import { estimateGas, getTransactionCount, getTransactionReceipt, sendRawTransac
 import { type Fees, larger, marketFees, raised } from "./fees.ts";
 import type { Journal, Sent } from "./journal.ts";
 import { errorFields, type Logger } from "./log.ts";
+import { MinedLately, type Resendable } from "./mined-lately.ts";
 import { pause } from "./time.ts";
 import { Turns } from "./turns.ts";
 
@@ -59,9 +60,6 @@ const URGENT: ReadonlySet<string> = new Set<
   "settleWithheld",
 ]);
 
-/** Mined transactions with blobs to keep for a reorg; nodes keep them too, and they are large. */
-const BLOBS_KEPT = 2;
-
 /**
  * Sends transactions of one account: nonces in order, several under way, the same nonce for more when one is stuck, the
  * same bytes again when an answer was lost or a reorg has undone one. What was sent is in the journal before it goes out, so
@@ -76,8 +74,7 @@ export class Sender {
   readonly #signal: AbortSignal;
   readonly #abort = new AbortController();
   readonly #inFlight = new Map<number, Sent>();
-  /** Mined lately, to be sent again when a reorg leaves a gap before later nonces. */
-  readonly #mined = new Map<number, Sent>();
+  readonly #mined = new MinedLately();
   #floor = { nonce: 0, until: 0 };
   #journal: Journal | undefined;
   #recovered: Promise<unknown> = Promise.resolve();
@@ -202,7 +199,7 @@ export class Sender {
   }
 
   /** Undefined once the node may have it; else why it does not. */
-  async #broadcast(sent: Sent): Promise<Error | undefined> {
+  async #broadcast(sent: Resendable): Promise<Error | undefined> {
     try {
       const { raw, sidecar } = sent;
       const serializedTransaction = sidecar === undefined ? raw : withSidecar(raw, sidecar);
@@ -270,7 +267,7 @@ export class Sender {
   }
 
   /** Any of the transactions sent for this nonce may be the one that was mined. */
-  async #receipt({ hashes }: Sent): Promise<TransactionReceipt | undefined> {
+  async #receipt({ hashes }: Resendable): Promise<TransactionReceipt | undefined> {
     for (const hash of [...hashes].reverse())
       try {
         return await getTransactionReceipt(this.#options.client, { hash });
@@ -329,13 +326,7 @@ export class Sender {
 
   #keep(sent: Sent): void {
     this.#floor = { nonce: Math.max(this.#floor.nonce, sent.nonce + 1), until: Date.now() + 15_000 };
-    this.#mined.set(sent.nonce, sent);
-    const withBlobs = [...this.#mined.values()].filter(({ sidecar }) => sidecar !== undefined);
-    for (const { nonce } of withBlobs.slice(0, -BLOBS_KEPT)) this.#mined.delete(nonce);
-    for (const nonce of this.#mined.keys()) {
-      if (this.#mined.size <= 256) break;
-      this.#mined.delete(nonce);
-    }
+    this.#mined.keep(sent);
   }
 
   #count(): Promise<number> {

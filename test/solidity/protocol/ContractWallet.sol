@@ -24,3 +24,10 @@ contract ContractWallet is IERC1271 {
         return recovered == _signer ? IERC1271.isValidSignature.selector : bytes4(0);
     }
 }
+
+/// @notice Code that has signed nothing: what an account that takes back its word delegates to.
+contract DenyingWallet is IERC1271 {
+    function isValidSignature(bytes32, bytes calldata) external pure returns (bytes4) {
+        return bytes4(0);
+    }
+}

@@ -15,6 +15,7 @@ import {Referee} from "../../../contracts/protocol/Referee.sol";
 import {StakeManager} from "../../../contracts/protocol/StakeManager.sol";
 import {Terms} from "../../../contracts/protocol/Terms.sol";
 import {DevToken} from "../../../contracts/token/DevToken.sol";
+import {DenyingWallet} from "./ContractWallet.sol";
 import {VerifierDouble} from "./VerifierDouble.sol";
 import {vm} from "./Vm.sol";
 
@@ -261,6 +262,15 @@ abstract contract ProtocolFixture {
     function _sign(uint256 key, bytes32 digest) internal pure returns (bytes memory) {
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, digest);
         return abi.encodePacked(r, s, v);
+    }
+
+    /// @dev An account with a key takes on code (EIP-7702) that denies whatever the key signed.
+    function _denyItsWord(address account) internal {
+        vm.etch(account, abi.encodePacked(hex"ef0100", new DenyingWallet()));
+        require(
+            DenyingWallet(account).isValidSignature(0, "") == 0 && account.code.length == 23,
+            "delegated"
+        );
     }
 
     function _post(Claim memory claim) internal returns (bytes32 claimId) {
