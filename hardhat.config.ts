@@ -19,12 +19,17 @@ const compiler = {
 const deep = process.env.ASSAY_DEEP === "1";
 
 /** Optimised for size: at most 24,576 bytes fit on a chain (EIP-170). */
-const small = { ...compiler, settings: { ...compiler.settings, optimizer: { enabled: true, runs: 200 } } };
+const small = (runs: number) => ({
+  ...compiler,
+  settings: { ...compiler.settings, optimizer: { enabled: true, runs } },
+});
 const profile = {
   compilers: [compiler],
-  overrides: Object.fromEntries(
-    ["Referee", "InferenceMarket", "BatchMarket"].map((name) => [`contracts/protocol/${name}.sol`, small]),
-  ),
+  overrides: {
+    "contracts/protocol/Referee.sol": small(200),
+    "contracts/protocol/InferenceMarket.sol": small(200),
+    "contracts/protocol/BatchMarket.sol": small(700),
+  },
 };
 
 export default defineConfig({

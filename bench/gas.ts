@@ -1,6 +1,7 @@
 /**
  * `pnpm bench:gas`: gas of whole transactions (receipts' gasUsed) on an in-process chain with the limits of mainnet.
- * `--json` prints the table as JSON, `--check` compares with bench/gas-snapshot.json, `--update` writes it.
+ * `--json` prints the table as JSON, `--check` compares with bench/gas-snapshot.json, `--update` writes it and the rows of
+ * docs/benchmarks.md that have the same names.
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { batchGas, type MeasuredBatch } from "./gas-batches.ts";
@@ -9,6 +10,7 @@ import { familyCases } from "./gas-families.ts";
 import { Lifecycle, type Measured } from "./gas-lifecycle.ts";
 
 const SNAPSHOT = new URL("gas-snapshot.json", import.meta.url);
+const PAGE = new URL("../docs/benchmarks.md", import.meta.url);
 /** Relative difference that the check lets pass. */
 const TOLERANCE = 0.005;
 
@@ -46,6 +48,20 @@ function differences(snapshot: Table, table: Table): string[] {
   return found;
 }
 
+/** The page with today's numbers in its rows `| name | gas | calldata |`. */
+function withRows(page: string, table: Table): string {
+  const number = (value: number, old: string) => value.toLocaleString("en").padStart(old.length);
+  return page.replace(
+    /^\| ([^|]+?) +\|( +[\d,]+) \|( +[\d,]+) \|$/gm,
+    (row, name: string, gas: string, data: string) => {
+      const now = table[name];
+      if (now === undefined) return row;
+      const end = `|${number(now.gas, gas)} |${number(now.calldata, data)} |`;
+      return row.slice(0, row.length - end.length) + end;
+    },
+  );
+}
+
 const flags = new Set(process.argv.slice(2));
 const unknown = [...flags].filter((flag) => !["--json", "--check", "--update"].includes(flag));
 if (unknown.length > 0) {
@@ -68,7 +84,10 @@ else
       ]),
     ),
   );
-if (flags.has("--update")) await writeFile(SNAPSHOT, `${JSON.stringify(table, null, 2)}\n`);
+if (flags.has("--update")) {
+  await writeFile(SNAPSHOT, `${JSON.stringify(table, null, 2)}\n`);
+  await writeFile(PAGE, withRows(await readFile(PAGE, "utf8"), table));
+}
 if (flags.has("--check")) {
   const found = differences(JSON.parse(await readFile(SNAPSHOT, "utf8")) as Table, table);
   if (found.length > 0) {

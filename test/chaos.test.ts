@@ -23,6 +23,7 @@ import { getBlock, getBlockNumber, readContract } from "viem/actions";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openPostgres, type TestPostgres } from "../packages/service/test/postgres.ts";
 import { type Immortal, immortal } from "./actors/immortal.ts";
+import { ledgerOf, sum } from "./actors/ledger.ts";
 import { controlOf } from "./actors/node.ts";
 import { ORDER_PRICE, type OrderFlow, orderFlow } from "./actors/order-flow.ts";
 import { freePorts } from "./actors/ports.ts";
@@ -168,6 +169,7 @@ test(
     const random = generator(SEED);
     const honest = people.executor.account.address;
     const cheater = people.other.account.address;
+    const ledger = ledgerOf(client, deployment);
     const stakeBefore = await stakeOf(client, { deployment, account: honest });
     const flowTo = (executor: Hex, urls: string[], most: number) =>
       orderFlow(scene, { by: people.requester, executor, urls, most, seconds: PATIENCE });
@@ -283,7 +285,16 @@ test(
     );
     const due = ORDER_PRICE * BigInt(REQUESTS);
     await until("every order paid", async () => (await orders.paid()) === due, PATIENCE);
-    await until("bonds back", async () => (await totals()).bonds === 0n, PATIENCE);
+    const bonds = async () => {
+      const all = await events();
+      return sum(
+        [
+          ...named(all, "Challenged").map(({ args }) => args.claimId),
+          ...named(all, "DataDemanded").map(({ args }) => args.demandId),
+        ].map((id) => ledger.read.bondsOf([id])),
+      );
+    };
+    await until("bonds back", async () => (await bonds()) === 0n, PATIENCE);
 
     const all = await events();
     // I4: every request has one claim, every claim one end.
@@ -330,11 +341,16 @@ test(
       const { timestamp } = await getBlock(client, { blockNumber });
       expect(timestamp).toBeGreaterThanOrEqual(batches.get(args.batchId)!);
     }
-    // I1: every token that the contract holds is somebody's.
-    const { stake, locked, escrow, bonds, prepaid, payouts } = await totals();
-    const held = await balanceOf(client, { deployment, account: deployment.stakeManager });
-    expect(held).toBe(stake + locked + escrow + bonds + prepaid + payouts);
-    expect(escrow).toBe(0n);
+    // I1: every token that the contract holds is somebody's, and nothing is held for a request that has had its end.
+    const tokens = await balanceOf(client, { deployment, account: deployment.stakeManager });
+    expect(tokens).toBe(await ledger.read.accounted());
+    const burn = await ledger.read.BURN_ADDRESS();
+    const owners = [...Object.values(people).map(({ account }) => account.address), burn];
+    const prepaid = [honest, cheater].map((executor) =>
+      ledger.read.prepaidOf([people.requester.account.address, executor]),
+    );
+    expect((await sum(owners.map((owner) => ledger.owned(owner)))) + (await sum(prepaid))).toBe(tokens);
+    expect(await sum(requests.map((id) => ledger.read.escrowOf([id])))).toBe(0n);
     // The chaos was one.
     expect(reorgs).toBeGreaterThanOrEqual(REORGS);
     const kills = victims.reduce((sum, { deaths }) => sum + deaths, 0);
@@ -359,12 +375,6 @@ function ofRequests<T extends { address: Hex }>(claims: T[]): T[] {
   return claims.filter(
     ({ address }) => address.toLowerCase() === scene.deployment.inferenceMarket.toLowerCase(),
   );
-}
-
-function totals() {
-  const { stakeManager: address } = scene.deployment;
-  const call = { address, abi: stakeManagerAbi, functionName: "totals" } as const;
-  return readContract(scene.people.requester.client, call);
 }
 
 /** I3 in the middle of it: locked stake covers all open claims. The claims are read first: they can only be fewer later. */

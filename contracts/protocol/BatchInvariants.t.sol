@@ -13,7 +13,7 @@ import {BatchState, IBatchMarket} from "./IBatchMarket.sol";
 import {IPaymentChannels} from "./IPaymentChannels.sol";
 import {InclusionStatus, IReceiptFaults} from "./IReceiptFaults.sol";
 import {IReferee} from "./IReferee.sol";
-import {Account, IStakeManager, Totals, Wiring} from "./IStakeManager.sol";
+import {Account, IStakeManager, Wiring} from "./IStakeManager.sol";
 import {Order, Receipt, Voucher} from "./Orders.sol";
 import {DevToken} from "../token/DevToken.sol";
 
@@ -268,7 +268,6 @@ contract BatchInvariantsTest is BatchFixture, HostileCast {
 
     /// @dev INVARIANTS I1 and I3, from the parts.
     function _checkLedger() private view {
-        Totals memory totals = stakes.totals();
         address[6] memory all = [executor, requester, challenger, prover, anyone, stakes.BURN_ADDRESS()];
         (uint256 stake, uint256 payouts, uint256 locked) = (0, 0, 0);
         for (uint256 i; i < all.length; ++i) {
@@ -282,12 +281,16 @@ contract BatchInvariantsTest is BatchFixture, HostileCast {
         }
         for (uint256 i; i < _claims.length; ++i)
             if (uint256(batches.phaseOf(_claims[i])) < uint256(Phase.Finalised)) locked += COLLATERAL;
-        _equal(totals.stake, stake, "I1: stake");
-        _equal(totals.payouts, payouts, "I1: payouts");
-        _equal(totals.prepaid, stakes.prepaidOf(requester, executor), "I1: prepaid");
-        _equal(totals.locked, locked, "I3");
-        _equal(stakes.accountOf(executor).locked, locked, "I3: the executor's");
+        uint256 prepaid = stakes.prepaidOf(requester, executor);
+        _equal(stakes.accounted(), stake + locked + payouts + prepaid + _bonds(), "I1: accounted");
+        _equal(stakes.accountOf(executor).locked, locked, "I3");
         _equal(token.balanceOf(address(stakes)), stakes.accounted(), "I1: tokens");
+    }
+
+    function _bonds() private view returns (uint256 bonds) {
+        for (uint256 i; i < _claims.length; ++i) bonds += stakes.bondsOf(_claims[i]);
+        for (uint256 i; i < _receipts.length; ++i)
+            bonds += stakes.bondsOf(faults.receiptHashOf(_receipts[i]));
     }
 
     /// @dev INVARIANT I8: everybody gone, a stranger brings all of it to an end.
@@ -309,8 +312,8 @@ contract BatchInvariantsTest is BatchFixture, HostileCast {
             InclusionStatus status = faults.inclusionOf(faults.receiptHashOf(_receipts[i])).status;
             require(status != InclusionStatus.Open, "I8: demand");
         }
-        _equal(stakes.totals().locked, 0, "I8: locked stake left");
-        _equal(stakes.totals().bonds, 0, "I8: bonds left");
+        _equal(stakes.accountOf(executor).locked, 0, "I8: locked stake left");
+        _equal(_bonds(), 0, "I8: bonds left");
         _checkLedger();
     }
 

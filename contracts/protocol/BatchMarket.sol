@@ -36,6 +36,8 @@ contract BatchMarket is PaymentChannels, Multicall, IBatchMarket {
 
     mapping(bytes32 batchId => BatchState) private _batches;
     mapping(bytes32 claimId => Subject) private _subjects;
+    /// @dev Programs that the registry has said are there, as they are for ever: its word is asked for once.
+    mapping(bytes32 programRoot => bool) private _published;
 
     constructor(
         address modelRegistry_,
@@ -229,14 +231,18 @@ contract BatchMarket is PaymentChannels, Multicall, IBatchMarket {
             revert InvalidBatchSignature(executor, batchId);
         if (_batches[batchId].executor != address(0)) revert BatchExists(batchId);
         // A claim of an unknown program could not be proven wrong, and the program be published once it is final.
-        for (uint256 i; i < header.programRoots.length; ++i)
-            IModelRegistry(modelRegistry).requirePublished(header.programRoots[i]);
-        (uint16 termsId, Terms storage t) = _currentTerms();
+        for (uint256 i; i < header.programRoots.length; ++i) {
+            bytes32 programRoot = header.programRoots[i];
+            if (_published[programRoot]) continue;
+            IModelRegistry(modelRegistry).requirePublished(programRoot);
+            _published[programRoot] = true;
+        }
+        Current memory t = _current;
         uint256 window = t.challengeWindow;
         if (window > maxWindow) revert WindowOutlivesBlobs(window, maxWindow);
         uint40 challengeEnd = uint40(block.timestamp + window);
-        _batches[batchId] = BatchState(executor, challengeEnd, termsId, count, 0, false);
-        emit BatchPosted(batchId, executor, header, termsId, challengeEnd);
+        _batches[batchId] = BatchState(executor, challengeEnd, t.termsId, count, 0, false);
+        emit BatchPosted(batchId, executor, header, t.termsId, challengeEnd);
         // INVARIANT I3: no claim without its collateral.
         IStakeManager(stakeManager).lock(executor, uint256(t.collateral) * count);
     }

@@ -19,6 +19,13 @@ abstract contract ClaimBook is IClaimBook, Governed, EIP712, ReentrancyGuardTran
     using ClaimLife for ClaimState;
     using TermsLib for Terms;
 
+    /// @dev What new claims are made under, in one word: the last terms' number, and what a batch needs of them.
+    struct Current {
+        uint16 termsId;
+        uint32 challengeWindow;
+        uint128 collateral;
+    }
+
     bytes32 private constant CLAIM_TYPEHASH = keccak256(
         "Claim(bytes32 requestId,bytes32 programRoot,bytes32 inputRoot,bytes32 outputRoot,bytes32 traceRoot,address executor)"
     );
@@ -28,8 +35,9 @@ abstract contract ClaimBook is IClaimBook, Governed, EIP712, ReentrancyGuardTran
     /// @inheritdoc IClaimBook
     address public immutable stakeManager;
 
-    /// @dev Append-only: claims refer to their terms by index.
+    /// @dev Append-only: claims refer to their terms by number.
     Terms[] private _terms;
+    Current internal _current;
     mapping(bytes32 claimId => ClaimState) internal _claims;
 
     modifier onlyReferee() {
@@ -47,7 +55,7 @@ abstract contract ClaimBook is IClaimBook, Governed, EIP712, ReentrancyGuardTran
         terms_.validate();
         modelRegistry = modelRegistry_;
         stakeManager = stakeManager_;
-        _terms.push(terms_);
+        _append(0, terms_);
     }
 
     /// @inheritdoc IClaimBook
@@ -61,9 +69,10 @@ abstract contract ClaimBook is IClaimBook, Governed, EIP712, ReentrancyGuardTran
     function appendTerms(Terms calldata next) external onlyGovernance returns (uint16 termsId) {
         Terms memory t = next;
         t.validateAfter(_terms[0]);
-        if (_terms.length > type(uint16).max) revert TooManyTerms();
-        termsId = uint16(_terms.length);
-        _terms.push(t);
+        termsId = _current.termsId;
+        if (termsId == type(uint16).max) revert TooManyTerms();
+        ++termsId;
+        _append(termsId, t);
         // Stake in withdrawal backs no claim, so this is a second fence around locked stake.
         uint256 delay = IStakeManager(stakeManager).withdrawalDelay();
         uint256 longest = IClaimBook(address(this)).longestClaimLife();
@@ -189,7 +198,7 @@ abstract contract ClaimBook is IClaimBook, Governed, EIP712, ReentrancyGuardTran
 
     /// @inheritdoc IClaimBook
     function terms() external view returns (Terms memory) {
-        return _terms[_terms.length - 1];
+        return _terms[_current.termsId];
     }
 
     /// @inheritdoc IClaimBook
@@ -199,13 +208,13 @@ abstract contract ClaimBook is IClaimBook, Governed, EIP712, ReentrancyGuardTran
 
     /// @inheritdoc IClaimBook
     function termsById(uint16 termsId) external view returns (Terms memory) {
-        if (termsId >= _terms.length) revert UnknownTerms(termsId);
+        if (termsId > _current.termsId) revert UnknownTerms(termsId);
         return _terms[termsId];
     }
 
     /// @inheritdoc IClaimBook
     function longestClaimLife() external view virtual returns (uint256) {
-        return _terms[_terms.length - 1].longestLife();
+        return _terms[_current.termsId].longestLife();
     }
 
     /// @inheritdoc IClaimBook
@@ -288,12 +297,6 @@ abstract contract ClaimBook is IClaimBook, Governed, EIP712, ReentrancyGuardTran
         emit ClaimFinalised(claimId, claim.requestId, executor, fee, bonds, royaltyTo, royalty);
     }
 
-    /// @dev Terms of a claim that comes in now.
-    function _currentTerms() internal view returns (uint16 termsId, Terms storage t) {
-        termsId = uint16(_terms.length - 1);
-        t = _terms[termsId];
-    }
-
     function _termsAt(uint16 termsId) internal view returns (Terms storage) {
         return _terms[termsId];
     }
@@ -336,6 +339,11 @@ abstract contract ClaimBook is IClaimBook, Governed, EIP712, ReentrancyGuardTran
             burned
         );
         IStakeManager(stakeManager).slash(executor, beneficiary, bounty, requester, compensation, burned);
+    }
+
+    function _append(uint16 termsId, Terms memory t) private {
+        _terms.push(t);
+        _current = Current(termsId, t.challengeWindow, t.collateral);
     }
 
     function _authorityOf(address modelRegistry_) private view returns (address) {

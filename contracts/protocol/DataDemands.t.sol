@@ -35,7 +35,7 @@ contract DataDemandsTest is DemandFixture {
         _pass(2 * PROOF_WINDOW + ANSWER_WINDOW);
         market.finalise(claimId);
         _checkMoney(FREE, FEE, 0, 0, 0, ROYALTY, BURN);
-        _equal(stakes.totals().bonds, 0, "bonds");
+        _equal(_held(), 0, "held");
     }
 
     /// @notice P1: whatever exists of an honest claim can be shown, each page once.
@@ -311,7 +311,7 @@ contract DataDemandsTest is DemandFixture {
         vm.prank(anyone);
         referee.reclaimDemand(claimId, _chunks(0, 0));
         _equal(stakes.accountOf(prover).payout, _bondOf(2), "bond");
-        _equal(stakes.totals().bonds, 0, "bonds");
+        _equal(_held(), 0, "held");
         _reverts(address(referee), prover, reclaim, _notOpen(claimId, _chunks(0, 0), DemandStatus.Returned));
     }
 
@@ -400,8 +400,8 @@ contract DataDemandsTest is DemandFixture {
         referee.settleUnrevealed(claimId);
         referee.reclaimDemand(claimId, _inputPage());
         referee.reclaimBond(claimId, prover);
-        // What is left is the challenger's bond in the first claim.
-        _equal(stakes.totals().bonds, BOND, "bonds");
+        // What is left is the challenger's bond in the first claim, and its request's escrow.
+        _equal(_held(), BOND + FEE + ROYALTY, "held");
     }
 
     // --- flooding ---

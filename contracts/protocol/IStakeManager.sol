@@ -11,16 +11,6 @@ struct Account {
     uint64 withdrawableAt; // time from which `withdraw` pays `withdrawing`
 }
 
-/// @notice Sums of all balances by kind, in token units.
-struct Totals {
-    uint128 stake; // free and withdrawing
-    uint128 locked;
-    uint128 prepaid; // in payment channels
-    uint128 payouts;
-    uint128 escrow;
-    uint128 bonds;
-}
-
 /// @notice A market and the referee of its claims.
 struct Wiring {
     address market; // an IClaimBook
@@ -207,10 +197,7 @@ interface IStakeManager {
     /// @notice The bond that a challenger has in a claim.
     function bondOf(bytes32 claimId, address challenger) external view returns (uint256);
 
-    /// @notice Sums of the ledger's balances over all accounts, requests and claims.
-    function totals() external view returns (Totals memory);
-
-    /// @notice INVARIANT I1: what the contract owes = free stake + locked stake + escrow + bonds + prepaid
-    ///         + unclaimed payouts.
+    /// @notice INVARIANT I1: what the contract owes = free stake + locked stake + stake in withdrawal + escrow + bonds
+    ///         + prepaid + unclaimed payouts. Changes when tokens come or go, and by nothing else.
     function accounted() external view returns (uint256);
 }

@@ -59,7 +59,7 @@ contract InferenceMarket is IInferenceMarket, ClaimBook {
         _checkInputs(params);
         _checkCallback(params.callback, params.callbackGas);
 
-        (uint16 termsId, ) = _currentTerms();
+        uint16 termsId = _current.termsId;
         requestId = requestIdOf(msg.sender, params);
         ++_nonces[msg.sender];
         _requests[requestId] = Request({

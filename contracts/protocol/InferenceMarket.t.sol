@@ -151,7 +151,7 @@ contract InferenceMarketTest is ProtocolFixture {
     function test_request_withoutFunds_reverts() public {
         (bool ok, ) = address(market).call(abi.encodeCall(IInferenceMarket.request, (_requestParams())));
         require(!ok, "a request without funds");
-        _equal(stakes.totals().escrow, 0, "escrow");
+        _equal(_held(), 0, "escrow");
     }
 
     // --- claims ---

@@ -41,11 +41,16 @@ contract PaymentChannelsTest is BatchFixture {
     }
 
     function _check(uint256 balance, uint256 settled, uint256 payout) private view {
+        _check(balance, settled, payout, 0);
+    }
+
+    /// @param bonds of challengers, not yet given back
+    function _check(uint256 balance, uint256 settled, uint256 payout, uint256 bonds) private view {
         (uint256 balance_, uint256 settled_, ) = batches.channelOf(requester, executor);
         _equal(balance_, balance, "balance");
         _equal(settled_, settled, "settled");
         _equal(stakes.accountOf(executor).payout, payout, "payout");
-        _equal(stakes.totals().prepaid, balance, "prepaid");
+        _equal(_held(), balance + bonds, "prepaid and bonds");
         _equal(token.balanceOf(address(stakes)), stakes.accounted(), "I1");
     }
 
@@ -169,20 +174,20 @@ contract PaymentChannelsTest is BatchFixture {
         BatchHeader memory header = _postBatch(entries);
         _voidClaim(header, entries, 0);
         _voidClaim(header, entries, 1);
-        _check(FUNDING, 2 * (PRICE - VOID_CAP), 0);
+        _check(FUNDING, 2 * (PRICE - VOID_CAP), 0, 2 * BOND);
         // Two orders were paid by voucher; both are void, so that only the provers' costs are left of them.
         (, bytes memory refusal) = address(batches).call(_redeemCall(2 * (PRICE - VOID_CAP)));
         require(bytes4(refusal) == IPaymentChannels.NothingToRedeem.selector, "something to redeem");
         _redeem(2 * PRICE - VOID_CAP / 2);
-        _check(FUNDING - (3 * VOID_CAP) / 2, 2 * PRICE - VOID_CAP / 2, 0);
+        _check(FUNDING - (3 * VOID_CAP) / 2, 2 * PRICE - VOID_CAP / 2, 0, 2 * BOND);
         _equal(stakes.accountOf(prover).payout, (3 * VOID_CAP) / 2, "prover");
         _equal(batches.voidCostsOf(executor), VOID_CAP / 2, "still owed");
         _redeem(3 * PRICE);
-        _check(FUNDING - PRICE - 2 * VOID_CAP, 3 * PRICE, PRICE);
+        _check(FUNDING - PRICE - 2 * VOID_CAP, 3 * PRICE, PRICE, 2 * BOND);
         _equal(stakes.accountOf(prover).payout, 2 * VOID_CAP, "prover");
         _equal(batches.voidCostsOf(executor), 0, "owed");
         _redeem(4 * PRICE);
-        _check(FUNDING - 2 * PRICE - 2 * VOID_CAP, 4 * PRICE, 2 * PRICE);
+        _check(FUNDING - 2 * PRICE - 2 * VOID_CAP, 4 * PRICE, 2 * PRICE, 2 * BOND);
     }
 
     function _voidClaim(BatchHeader memory header, BatchEntry[] memory entries, uint256 index) private {

@@ -6,12 +6,12 @@ import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {IClaimBook} from "./IClaimBook.sol";
 import {IReferee} from "./IReferee.sol";
-import {Account, IStakeManager, Totals, Wiring} from "./IStakeManager.sol";
+import {Account, IStakeManager, Wiring} from "./IStakeManager.sol";
 
 /// @title StakeManager
 /// @notice See IStakeManager, which is the specification.
-/// @dev Each entry point either moves an amount between two balances of the ledger (and their totals), or between one
-///      balance and the token. The ledger is written before the token is called.
+/// @dev Each entry point either moves an amount between two balances of the ledger, or between one balance and the token
+///      (_pull, _push; these alone change the sum). The ledger is written before the token is called.
 contract StakeManager is IStakeManager, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
 
@@ -30,7 +30,8 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
     /// @inheritdoc IStakeManager
     mapping(address referee => address) public marketOf;
 
-    Totals private _totals;
+    /// @inheritdoc IStakeManager
+    uint256 public accounted;
     mapping(address account => Account) private _accounts;
     /// @inheritdoc IStakeManager
     mapping(address requester => mapping(address executor => uint256)) public prepaidOf;
@@ -75,7 +76,6 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
     function deposit(uint256 amount) external nonReentrant {
         if (amount == 0) revert ZeroAmount();
         _accounts[msg.sender].free += _narrow(amount);
-        _totals.stake += uint128(amount);
         emit Deposited(msg.sender, amount);
         _pull(msg.sender, amount);
     }
@@ -104,7 +104,6 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
         uint64 withdrawableAt = _accounts[msg.sender].withdrawableAt;
         uint128 amount = _takeWithdrawing();
         if (block.timestamp < withdrawableAt) revert WithdrawalNotReady(block.timestamp, withdrawableAt);
-        _totals.stake -= amount;
         emit Withdrawn(msg.sender, amount);
         _push(msg.sender, amount);
     }
@@ -114,7 +113,6 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
         amount = _accounts[account].payout;
         if (amount == 0) revert NoPayout(account);
         _accounts[account].payout = 0;
-        _totals.payouts -= uint128(amount);
         emit PayoutClaimed(account, amount);
         _push(account, amount);
     }
@@ -126,8 +124,6 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
         Account storage account = _accounts[executor];
         _takeFree(account, executor, amount);
         account.locked += uint128(amount);
-        _totals.stake -= uint128(amount);
-        _totals.locked += uint128(amount);
         emit StakeLocked(executor, amount);
     }
 
@@ -135,7 +131,6 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
     function unlock(address executor, uint256 amount) external onlyMarket nonReentrant {
         _takeLocked(executor, amount);
         _accounts[executor].free += uint128(amount);
-        _totals.stake += uint128(amount);
         emit StakeUnlocked(executor, amount);
     }
 
@@ -170,7 +165,6 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
         uint256 fromFree = amount < free ? amount : free;
         account.free = uint128(free - fromFree);
         account.withdrawing = uint128(withdrawing - (amount - fromFree));
-        _totals.stake -= uint128(amount);
         emit StakeSlashed(executor, amount);
         _credit(requester, compensation);
         _credit(BURN_ADDRESS, burned);
@@ -183,8 +177,7 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
         uint256 amount
     ) external onlyMarket nonReentrant {
         if (amount == 0) revert ZeroAmount();
-        prepaidOf[requester][executor] += amount;
-        _totals.prepaid += _narrow(amount);
+        prepaidOf[requester][executor] += _narrow(amount);
         emit PrepaidTaken(requester, executor, amount);
         _pull(requester, amount);
     }
@@ -199,7 +192,6 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
         uint256 prepaid = prepaidOf[requester][executor];
         if (prepaid < amount) revert InsufficientPrepaid(requester, executor, prepaid, amount);
         prepaidOf[requester][executor] = prepaid - amount;
-        _totals.prepaid -= uint128(amount);
         _credit(to, amount);
     }
 
@@ -211,8 +203,7 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
     ) external onlyMarket nonReentrant {
         if (amount == 0) revert ZeroAmount();
         if (escrowOf[requestId] != 0) revert EscrowExists(requestId);
-        escrowOf[requestId] = amount;
-        _totals.escrow += _narrow(amount);
+        escrowOf[requestId] = _narrow(amount);
         emit EscrowTaken(requestId, requester, amount);
         _pull(requester, amount);
     }
@@ -222,7 +213,6 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
         uint256 escrow = escrowOf[requestId];
         if (escrow < amount) revert InsufficientEscrow(requestId, escrow, amount);
         escrowOf[requestId] = escrow - amount;
-        _totals.escrow -= uint128(amount);
         _credit(to, amount);
     }
 
@@ -233,7 +223,6 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
     ) external onlyMarket nonReentrant returns (uint256 amount) {
         amount = bondsOf[claimId];
         bondsOf[claimId] = 0;
-        _totals.bonds -= uint128(amount);
         _credit(to, amount);
     }
 
@@ -243,9 +232,8 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
     function takeBond(bytes32 claimId, address challenger, uint256 amount) external onlyReferee nonReentrant {
         if (amount == 0) revert ZeroAmount();
         if (bondOf[claimId][challenger] != 0) revert BondExists(claimId, challenger);
-        bondOf[claimId][challenger] = amount;
+        bondOf[claimId][challenger] = _narrow(amount);
         bondsOf[claimId] += amount;
-        _totals.bonds += _narrow(amount);
         emit BondTaken(claimId, challenger, amount);
         _pull(challenger, amount);
     }
@@ -286,16 +274,6 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
         return uint256(account.free) + account.withdrawing;
     }
 
-    /// @inheritdoc IStakeManager
-    function totals() external view returns (Totals memory) {
-        return _totals;
-    }
-
-    /// @inheritdoc IStakeManager
-    function accounted() external view returns (uint256) {
-        return _accounted();
-    }
-
     // --- wiring ---
 
     function _wire(address market, address referee) private {
@@ -324,7 +302,6 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
         uint256 locked = _accounts[executor].locked;
         if (locked < amount) revert InsufficientLockedStake(executor, locked, amount);
         _accounts[executor].locked = uint128(locked - amount);
-        _totals.locked -= uint128(amount);
     }
 
     function _takeWithdrawing() private returns (uint128 amount) {
@@ -342,35 +319,30 @@ contract StakeManager is IStakeManager, ReentrancyGuardTransient {
         if (bonds < amount) revert InsufficientBonds(id, bonds, amount);
         bondOf[id][owner] = 0;
         bondsOf[id] = bonds - amount;
-        _totals.bonds -= uint128(amount);
     }
 
     function _credit(address account, uint256 amount) private {
         if (amount == 0) return;
         _accounts[account].payout += uint128(amount);
-        _totals.payouts += uint128(amount);
         emit PayoutCredited(account, amount);
     }
 
     // --- token ---
 
     function _pull(address from, uint256 amount) private {
-        // All balances together fit one word, so that no later move between them can fail for its size.
-        if (_accounted() > type(uint128).max) revert LedgerFull(amount);
+        // All balances together fit 128 bits, so that no later move between them can fail for its size.
+        accounted += _narrow(amount);
+        if (accounted > type(uint128).max) revert LedgerFull(amount);
         uint256 before = IERC20(token).balanceOf(address(this));
         IERC20(token).safeTransferFrom(from, address(this), amount);
         _requireMoved(before, IERC20(token).balanceOf(address(this)), amount);
     }
 
     function _push(address to, uint256 amount) private {
+        accounted -= amount;
         uint256 before = IERC20(token).balanceOf(address(this));
         IERC20(token).safeTransfer(to, amount);
         _requireMoved(IERC20(token).balanceOf(address(this)), before, amount);
-    }
-
-    function _accounted() private view returns (uint256) {
-        Totals memory sums = _totals;
-        return uint256(sums.stake) + sums.locked + sums.prepaid + sums.payouts + sums.escrow + sums.bonds;
     }
 
     /// @dev What comes in fits the ledger's words; all other amounts are parts of what came in, see _pull.

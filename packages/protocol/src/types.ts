@@ -67,7 +67,6 @@ export const ZERO_ROOT: Hash = `0x${"00".repeat(32)}`;
 export type RequestParams = Inputs<typeof inferenceMarketAbi, "request">[0];
 export type Terms = Output<typeof inferenceMarketAbi, "terms">;
 export type StakeAccount = Output<typeof stakeManagerAbi, "accountOf">;
-export type StakeTotals = Output<typeof stakeManagerAbi, "totals">;
 export type Model = Output<typeof modelRegistryAbi, "modelOf">;
 export type ProgramRecord = Output<typeof modelRegistryAbi, "programs">;
 export type PortRecord = Output<typeof modelRegistryAbi, "inputsOf">[number];

@@ -329,12 +329,31 @@ abstract contract ProtocolFixture {
         require(_ledger() == before, "money moved in a reverted call");
     }
 
-    /// @dev Hash of the ledger's totals and of everybody's tokens.
+    /// @dev What the ledger holds besides the cast's accounts: bonds, escrow and what is prepaid.
+    function _held() internal view returns (uint256 amount) {
+        amount = stakes.accounted();
+        address[7] memory cast = [
+            executor,
+            requester,
+            challenger,
+            prover,
+            modelOwner,
+            anyone,
+            stakes.BURN_ADDRESS()
+        ];
+        for (uint256 i; i < cast.length; ++i) {
+            Account memory account = stakes.accountOf(cast[i]);
+            amount -= uint256(account.free) + account.locked + account.withdrawing + account.payout;
+        }
+    }
+
+    /// @dev Hash of the ledger's sum, and of everybody's tokens.
     function _ledger() private view returns (bytes32) {
         return
             keccak256(
                 abi.encode(
-                    stakes.totals(),
+                    stakes.accounted(),
+                    stakes.accountOf(executor),
                     token.balanceOf(address(stakes)),
                     token.balanceOf(executor),
                     token.balanceOf(requester),

@@ -359,26 +359,6 @@ export const stakeManagerAbi = [
     type: "function",
   },
   {
-    inputs: [],
-    name: "totals",
-    outputs: [
-      {
-        components: [
-          { name: "stake", type: "uint128" },
-          { name: "locked", type: "uint128" },
-          { name: "prepaid", type: "uint128" },
-          { name: "payouts", type: "uint128" },
-          { name: "escrow", type: "uint128" },
-          { name: "bonds", type: "uint128" },
-        ],
-        name: "",
-        type: "tuple",
-      },
-    ],
-    stateMutability: "view",
-    type: "function",
-  },
-  {
     inputs: [
       { name: "executor", type: "address" },
       { name: "amount", type: "uint256" },
