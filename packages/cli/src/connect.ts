@@ -1,4 +1,4 @@
-import { type Deployment, readDeployment, toAssayError } from "@assay/protocol";
+import { type Deployment, MOST_ANSWER_BYTES, readDeployment, toAssayError } from "@assay/protocol";
 import { AssayError } from "@assay/tensor";
 import {
   type Account,
@@ -46,7 +46,7 @@ function withoutSecrets(rpc: string): string {
 function clientFor(rpc: string, chain: Chain, account?: Account) {
   return createClient({
     chain,
-    transport: http(rpc, { timeout: 60_000 }),
+    transport: http(rpc, { timeout: 60_000, maxResponseBodySize: MOST_ANSWER_BYTES }),
     pollingInterval: chain.id === DEVELOPMENT_CHAIN ? 200 : 4_000,
     ...(account !== undefined && { account }),
   }).extend(publicActions);

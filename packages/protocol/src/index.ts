@@ -69,6 +69,7 @@ export {
   estimateCaught,
   requestId,
 } from "./baits.ts";
+export { MOST_ANSWER_BYTES } from "./logs.ts";
 export { isContractSignature, isSignedBy, isValidSignature } from "./signatures.ts";
 export {
   type CommitmentParameters,
@@ -112,7 +113,6 @@ export {
   type RequestStatus,
   type Settlement,
   type StakeAccount,
-  type StakeTotals,
   type Terms,
   ZERO_ROOT,
 } from "./types.ts";
@@ -212,12 +212,16 @@ export {
   type GetDemandPriceParameters,
   type GetDemandPriceReturnType,
 } from "./actions/get-demand-price.ts";
-export { getEvents, getHistory, type GetEventsParameters } from "./actions/get-events.ts";
+export {
+  getEvents,
+  getHistory,
+  type GetEventsParameters,
+  type HistoryParameters,
+} from "./actions/get-events.ts";
 export { getModel, type GetModelParameters } from "./actions/get-model.ts";
 export { getProgram, type GetProgramParameters, type GetProgramReturnType } from "./actions/get-program.ts";
 export { getRequest, type GetRequestParameters, type GetRequestReturnType } from "./actions/get-request.ts";
 export { getTerms, type GetTermsParameters } from "./actions/get-terms.ts";
-export { getTotals, type GetTotalsParameters } from "./actions/get-totals.ts";
 export { getVersion, type GetVersionParameters, type GetVersionReturnType } from "./actions/get-version.ts";
 export {
   mintDevTokens,

@@ -11,6 +11,7 @@ import {
   getProgram,
   getRequest,
   type GetRequestReturnType,
+  MOST_ANSWER_BYTES,
   type Phase,
   postClaim,
   stakeManagerAbi,
@@ -95,7 +96,11 @@ export class Chain {
         account,
         cacheTime: 0,
         pollingInterval: 250,
-        transport: http(rpc, { timeout: options.timeout ?? 20_000, retryCount: 2 }),
+        transport: http(rpc, {
+          timeout: options.timeout ?? 20_000,
+          retryCount: 2,
+          maxResponseBodySize: MOST_ANSWER_BYTES,
+        }),
       });
     this.client = clientAt(options.rpc);
     this.second = options.secondRpc === undefined ? undefined : clientAt(options.secondRpc);

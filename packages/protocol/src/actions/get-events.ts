@@ -1,9 +1,10 @@
 import { formatLog, type Hash, type Log, numberToHex } from "viem";
-import { getLogs } from "viem/actions";
+import { getBlockNumber, getLogs } from "viem/actions";
 import type { AssayClient } from "../client.ts";
 import type { Deployment } from "../deployment.ts";
 import { toAssayError } from "../errors.ts";
 import { type AssayEvent, decodeEvents, eventSources } from "../events.ts";
+import { logsInPages } from "../logs.ts";
 
 export interface GetEventsParameters {
   deployment: Deployment;
@@ -11,12 +12,19 @@ export interface GetEventsParameters {
   fromBlock?: bigint;
   /** Default: the latest block. */
   toBlock?: bigint;
-  /** Most blocks of one question; RPC servers refuse too many. Default 10,000. */
+  /** Most blocks of one question; what a server refuses is asked for in parts. Default 10,000. */
+  range?: bigint;
+}
+
+export interface HistoryParameters extends GetEventsParameters {
+  /** A claim's, a request's, or any other that events have as a topic. */
+  id: Hash;
+  /** Most blocks of one question. Default: all, for it is few events that are asked for. */
   range?: bigint;
 }
 
 /**
- * All events of the protocol's contracts in a range of blocks, in order.
+ * All events of the protocol's contracts in a range of blocks, in order, by as many questions as the RPC server wants.
  *
  * @example
  * const events = await getEvents(client, { deployment, fromBlock: 100n, toBlock: 200n });
@@ -25,16 +33,10 @@ export async function getEvents(
   client: AssayClient,
   { deployment, fromBlock = BigInt(deployment.block), toBlock, range = 10_000n }: GetEventsParameters,
 ): Promise<AssayEvent[]> {
+  const address = eventSources(deployment);
+  const ask = (from: bigint, to: bigint) => getLogs(client, { address, fromBlock: from, toBlock: to });
   try {
-    const address = eventSources(deployment);
-    if (toBlock === undefined)
-      return decodeEvents(await getLogs(client, { address, fromBlock, toBlock: "latest" }));
-    const events: AssayEvent[] = [];
-    for (let from = fromBlock; from <= toBlock; from += range) {
-      const to = from + range - 1n < toBlock ? from + range - 1n : toBlock;
-      events.push(...decodeEvents(await getLogs(client, { address, fromBlock: from, toBlock: to })));
-    }
-    return events;
+    return decodeEvents(await logsInPages<Log>(ask, fromBlock, toBlock ?? (await newest(client)), range));
   } catch (error) {
     throw toAssayError(error);
   }
@@ -42,26 +44,26 @@ export async function getEvents(
 
 /**
  * The events that name a claim, or a request, in order. Every event has the ids that it is about as topics, so that the node's
- * index finds them, however long the history.
+ * index finds them, however long the history; a server that allows only so many blocks is asked in pages.
  *
  * @example
  * const history = await getHistory(client, { deployment, id: claimId });
  */
 export async function getHistory(
   client: AssayClient,
-  { deployment, id, fromBlock = BigInt(deployment.block), toBlock }: GetEventsParameters & { id: Hash },
+  { deployment, id, fromBlock = BigInt(deployment.block), toBlock, range }: HistoryParameters,
 ): Promise<AssayEvent[]> {
-  const filter = {
-    address: eventSources(deployment),
-    fromBlock: numberToHex(fromBlock),
-    toBlock: toBlock === undefined ? ("latest" as const) : numberToHex(toBlock),
-  };
+  const address = eventSources(deployment);
   const places = [[id], [null, id], [null, null, id]];
+  const askFor = (place: (Hash | null)[]) => (from: bigint, to: bigint) =>
+    client.request({
+      method: "eth_getLogs",
+      params: [{ address, fromBlock: numberToHex(from), toBlock: numberToHex(to), topics: [null, ...place] }],
+    });
   try {
+    const last = toBlock ?? (await newest(client));
     const found = await Promise.all(
-      places.map((place) =>
-        client.request({ method: "eth_getLogs", params: [{ ...filter, topics: [null, ...place] }] }),
-      ),
+      places.map((place) => logsInPages(askFor(place), fromBlock, last, range)),
     );
     const logs = new Map(found.flat().map((log) => [`${log.blockNumber}:${log.logIndex}`, formatLog(log)]));
     const order = (log: Log) => Number(log.blockNumber) * 2 ** 20 + Number(log.logIndex);
@@ -69,4 +71,8 @@ export async function getHistory(
   } catch (error) {
     throw toAssayError(error);
   }
+}
+
+function newest(client: AssayClient): Promise<bigint> {
+  return getBlockNumber(client, { cacheTime: 0 });
 }
