@@ -8,7 +8,7 @@ export interface Immortal {
   readonly deaths: number;
   /** Kills it, if it runs; it is started again. */
   kill(): void;
-  /** Stops it for good, gracefully; resolves once it is gone. */
+  /** Stops it for good; resolves once it is gone. */
   stop(): Promise<void>;
 }
 

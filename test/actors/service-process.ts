@@ -25,6 +25,8 @@ export interface ServiceArguments {
   port: number;
   /** Milliseconds between two looks at the chain. Default 100. */
   pollInterval?: number;
+  /** Bytes; default: the service's. */
+  minFreeDisk?: number;
   /** Of an executor of several processes. */
   databaseUrl?: string;
   blobs?: string;
@@ -49,7 +51,9 @@ const given = JSON.parse(process.argv[2]!) as ServiceArguments;
 const { rpc, deployment, dataDir, pollInterval = 100 } = given;
 const models = [{ onnx: given.onnx, shapes: given.shapes }];
 const account = mnemonicToAccount(given.mnemonic, { addressIndex: given.addressIndex });
-const common = { rpc, deployment, account, models, dataDir, pollInterval };
+const { minFreeDisk } = given;
+const space = minFreeDisk === undefined ? {} : { minFreeDisk };
+const common = { rpc, deployment, account, models, dataDir, pollInterval, ...space };
 const shared = {
   ...(given.databaseUrl !== undefined && { databaseUrl: given.databaseUrl }),
   ...(given.blobs !== undefined && { blobs: given.blobs }),

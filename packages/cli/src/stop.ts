@@ -1,3 +1,5 @@
+import { startWatchdog } from "@assay/service";
+
 /** Resolves at the first SIGINT or SIGTERM; a second one ends the process at once. */
 export function untilStopped(): Promise<void> {
   return new Promise((resolve) => {
@@ -7,4 +9,11 @@ export function untilStopped(): Promise<void> {
         resolve();
       });
   });
+}
+
+/** The same for a service that somebody starts again: one that stands still is ended, too. */
+export async function superviseUntilStopped(): Promise<void> {
+  const stop = await startWatchdog();
+  await untilStopped();
+  stop();
 }

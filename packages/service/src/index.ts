@@ -28,6 +28,7 @@ export { inputsOf } from "./inputs.ts";
 export { type Journal, type Sent, storeJournal } from "./journal.ts";
 export { JobRunner, Serial } from "./jobs.ts";
 export { kzg } from "./kzg.ts";
+export { startWatchdog } from "./watchdog.ts";
 export { defaultLogger, errorFields, type Logger } from "./log.ts";
 export { Monitor, type NodeState } from "./monitor.ts";
 export {

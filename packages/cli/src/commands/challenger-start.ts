@@ -8,7 +8,7 @@ import { modelsToServe } from "../model-sources.ts";
 import { type JsonOption, type ModelOptions, withExample, withJson, withModel } from "../options.ts";
 import { print, progress } from "../output.ts";
 import { settingsOf, withSettings } from "../settings.ts";
-import { untilStopped } from "../stop.ts";
+import { superviseUntilStopped } from "../stop.ts";
 
 export function challengerStartCommand(): Command {
   const command = new Command("start")
@@ -40,7 +40,7 @@ async function runStart(paths: string[], options: JsonOption & ModelOptions): Pr
   print(options.json, { challenger: account.address, metricsUrl: challenger.metricsUrl }, () => [
     `challenger ${account.address} watches claims of ${sources.length} programs; Ctrl+C ends it`,
   ]);
-  await untilStopped();
+  await superviseUntilStopped();
   progress("finishing what is under way");
   await challenger.stop();
 }

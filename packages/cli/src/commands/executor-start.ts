@@ -8,7 +8,7 @@ import { modelsToServe } from "../model-sources.ts";
 import { type JsonOption, type ModelOptions, withExample, withJson, withModel } from "../options.ts";
 import { print, progress } from "../output.ts";
 import { settingsOf, withSettings } from "../settings.ts";
-import { untilStopped } from "../stop.ts";
+import { superviseUntilStopped } from "../stop.ts";
 
 export function executorStartCommand(): Command {
   const command = new Command("start")
@@ -44,7 +44,7 @@ async function runStart(paths: string[], options: JsonOption & ModelOptions): Pr
     { executor: account.address, url: executor.url, metricsUrl: executor.metricsUrl },
     () => [`executor ${account.address} serves traces at ${executor.url}; Ctrl+C ends it`],
   );
-  await untilStopped();
+  await superviseUntilStopped();
   progress("finishing what is under way");
   await executor.stop();
 }
@@ -59,7 +59,7 @@ export async function runWorker(options: WorkerOptions, json: boolean | undefine
   print(json, { role: "worker", metricsUrl: worker.metricsUrl }, () => [
     "worker runs models; Ctrl+C ends it",
   ]);
-  await untilStopped();
+  await superviseUntilStopped();
   progress("finishing what is under way");
   await worker.stop();
 }

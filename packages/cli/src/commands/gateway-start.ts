@@ -9,7 +9,7 @@ import { modelsToServe } from "../model-sources.ts";
 import { type JsonOption, type ModelOptions, withExample, withJson, withModel } from "../options.ts";
 import { print, progress } from "../output.ts";
 import { settingsOf, withSettings } from "../settings.ts";
-import { untilStopped } from "../stop.ts";
+import { superviseUntilStopped } from "../stop.ts";
 import { runWorker } from "./executor-start.ts";
 
 type Options = JsonOption & ModelOptions;
@@ -99,7 +99,7 @@ async function serve(
     print(json, { executor: self, url: gateway.url, traces: executor.url, metricsUrl }, () => [
       `gateway of ${self} takes orders at ${gateway.url}; Ctrl+C ends it`,
     ]);
-    await untilStopped();
+    await superviseUntilStopped();
     progress("finishing what is under way");
     await gateway.stop();
   } finally {
