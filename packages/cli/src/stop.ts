@@ -13,7 +13,8 @@ export function untilStopped(): Promise<void> {
 
 /** The same for a service that somebody starts again: one that stands still is ended, too. */
 export async function superviseUntilStopped(): Promise<void> {
-  const stop = await startWatchdog();
-  await untilStopped();
-  stop();
+  const stopped = untilStopped();
+  const unwatch = await startWatchdog();
+  await stopped;
+  unwatch();
 }
