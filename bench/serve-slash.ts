@@ -2,7 +2,7 @@
 import { getEvents } from "@assay/protocol";
 import { createPublicClient, type Hash, http } from "viem";
 import { startService } from "../test/actors/processes.ts";
-import { MNEMONIC, openScene, SHAPES, until } from "../test/actors/scene.ts";
+import { openScene, sceneArguments, until } from "../test/actors/scene.ts";
 import type { ServiceArguments } from "../test/actors/service-process.ts";
 
 /** What the chain saw of a claim. */
@@ -26,12 +26,8 @@ export async function measureSlash(): Promise<Step[]> {
   const start = (role: ServiceArguments["role"], addressIndex: number, port: number) =>
     startService({
       role,
-      rpc,
-      deployment,
-      mnemonic: MNEMONIC,
+      ...sceneArguments(scene),
       addressIndex,
-      onnx: scene.onnx,
-      shapes: SHAPES,
       dataDir: `${scene.folder}/${role}`,
       port,
     });

@@ -22,7 +22,7 @@ import { DType } from "@assay/tensor";
 import { openPostgres, type TestPostgres } from "../packages/service/test/postgres.ts";
 import { type ServiceProcess, startService } from "../test/actors/processes.ts";
 import type { ServiceArguments } from "../test/actors/service-process.ts";
-import { MNEMONIC, openScene, type Scene, until } from "../test/actors/scene.ts";
+import { openScene, type Scene, sceneArguments, until } from "../test/actors/scene.ts";
 import { quantile } from "./interleave.ts";
 import { cpuSeconds, residentMiB } from "./process-stats.ts";
 import { longRun, type LongRun } from "./serve-long.ts";
@@ -109,9 +109,7 @@ async function serve(scene: Scene, onnx: string, shapes: Record<string, number[]
   const postgres: TestPostgres | undefined = WORKERS === 0 ? undefined : await openPostgres();
   const given: ServiceArguments = {
     role: postgres === undefined ? "gateway" : "poster",
-    rpc: scene.rpc,
-    deployment: scene.deployment,
-    mnemonic: MNEMONIC,
+    ...sceneArguments(scene),
     addressIndex: 3,
     onnx,
     shapes,

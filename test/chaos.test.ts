@@ -29,7 +29,7 @@ import { ORDER_PRICE, type OrderFlow, orderFlow } from "./actors/order-flow.ts";
 import { freePorts } from "./actors/ports.ts";
 import { openProxy, type Proxy, randomFaults } from "./actors/proxy.ts";
 import { generator } from "./actors/random.ts";
-import { MNEMONIC, openScene, type Scene, SHAPES, STAKE, TERMS, until } from "./actors/scene.ts";
+import { openScene, type Scene, sceneArguments, STAKE, TERMS, until } from "./actors/scene.ts";
 import type { ServiceArguments } from "./actors/service-process.ts";
 
 const REQUESTS = Number(process.env.ASSAY_CHAOS_REQUESTS ?? 24);
@@ -103,13 +103,10 @@ function start(
   name: string,
   more: Pick<ServiceArguments, "role" | "addressIndex"> & Partial<ServiceArguments>,
 ) {
-  const common = { mnemonic: MNEMONIC, onnx: scene.onnx, shapes: SHAPES, dataDir: join(scene.folder, name) };
-  const service = immortal(
-    { rpc: proxy.url, deployment: scene.deployment, port: 0, ...common, ...more },
-    ({ msg }) => {
-      if (service.deaths < KILLS && WORK.has(String(msg)) && draw() < CHANCE) service.kill();
-    },
-  );
+  const common = { ...sceneArguments(scene), rpc: proxy.url, dataDir: join(scene.folder, name) };
+  const service = immortal({ ...common, port: 0, ...more }, ({ msg }) => {
+    if (service.deaths < KILLS && WORK.has(String(msg)) && draw() < CHANCE) service.kill();
+  });
   services.set(name, service);
 }
 

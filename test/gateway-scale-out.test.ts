@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { openPostgres, postgresInstalled, type TestPostgres } from "../packages/service/test/postgres.ts";
 import { sendOrder, type SignedOrder, signedOrder } from "./actors/orders.ts";
 import { startService } from "./actors/processes.ts";
-import { MNEMONIC, openScene, type Scene, SHAPES, until } from "./actors/scene.ts";
+import { openScene, type Scene, sceneArguments, until } from "./actors/scene.ts";
 import type { ServiceArguments } from "./actors/service-process.ts";
 
 const ORDERS = 40;
@@ -36,12 +36,8 @@ function start(
 ): { url: Promise<string>; kill: () => Promise<void> } {
   const given: ServiceArguments = {
     role,
-    rpc: scene.rpc,
-    deployment: scene.deployment,
-    mnemonic: MNEMONIC,
+    ...sceneArguments(scene),
     addressIndex: 3,
-    onnx: scene.onnx,
-    shapes: SHAPES,
     dataDir: join(scene.folder, name),
     blobs: join(scene.folder, "blobs"),
     databaseUrl,

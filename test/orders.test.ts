@@ -32,7 +32,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ServiceArguments } from "./actors/service-process.ts";
 import { controlOf } from "./actors/node.ts";
 import { startService } from "./actors/processes.ts";
-import { MNEMONIC, openScene, type Scene, SHAPES, TERMS, until } from "./actors/scene.ts";
+import { openScene, type Scene, sceneArguments, SHAPES, TERMS, until } from "./actors/scene.ts";
 
 const unit = 10n ** 18n;
 const PRICE = 10n ** 12n;
@@ -227,15 +227,10 @@ test("a claim that is not posted is demanded: shown when there is one, slashed w
 });
 
 test("a gateway killed between receipt and batch posts the claim once, and repeats its receipt", async () => {
-  const { deployment } = scene;
   const given: ServiceArguments = {
     role: "gateway",
-    rpc: scene.rpc,
-    deployment,
-    mnemonic: MNEMONIC,
+    ...sceneArguments(scene),
     addressIndex: 3,
-    onnx: scene.onnx,
-    shapes: SHAPES,
     dataDir: join(scene.folder, "killed"),
     port: 0,
     gateway: { port: 0, price: String(PRICE), batches: { age: 2000 } },

@@ -5,7 +5,7 @@ import type { Hex } from "viem";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openPostgres, postgresInstalled, type TestPostgres } from "../packages/service/test/postgres.ts";
 import { startService } from "./actors/processes.ts";
-import { MNEMONIC, openScene, type Scene, SHAPES, until } from "./actors/scene.ts";
+import { openScene, type Scene, sceneArguments, until } from "./actors/scene.ts";
 import type { ServiceArguments } from "./actors/service-process.ts";
 
 const REQUESTS = 12;
@@ -35,12 +35,8 @@ afterAll(async () => {
 function start(role: ServiceArguments["role"], name: string, log: "info" | "debug" = "info"): Service {
   const given: ServiceArguments = {
     role,
-    rpc: scene.rpc,
-    deployment: scene.deployment,
-    mnemonic: MNEMONIC,
+    ...sceneArguments(scene),
     addressIndex: 3,
-    onnx: scene.onnx,
-    shapes: SHAPES,
     dataDir: join(scene.folder, name),
     blobs: join(scene.folder, "blobs"),
     databaseUrl,

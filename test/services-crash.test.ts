@@ -4,7 +4,7 @@ import { getClaim, getEvents, getRequest } from "@assay/protocol";
 import type { Hex } from "viem";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startService } from "./actors/processes.ts";
-import { MNEMONIC, openScene, type Scene, SHAPES, TERMS, until } from "./actors/scene.ts";
+import { openScene, type Scene, sceneArguments, TERMS, until } from "./actors/scene.ts";
 import type { ServiceArguments } from "./actors/service-process.ts";
 
 let scene: Scene;
@@ -30,12 +30,8 @@ function immortal(role: ServiceArguments["role"], addressIndex: number, port: nu
   const start = () => {
     const given: ServiceArguments = {
       role,
-      rpc: scene.rpc,
-      deployment: scene.deployment,
-      mnemonic: MNEMONIC,
+      ...sceneArguments(scene),
       addressIndex,
-      onnx: scene.onnx,
-      shapes: SHAPES,
       dataDir: join(scene.folder, role),
       port,
     };

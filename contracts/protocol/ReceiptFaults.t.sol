@@ -24,6 +24,13 @@ contract ReceiptFaultsTest is BatchFixture {
         return faults.receiptHashOf(receipt);
     }
 
+    /// @dev A demand that nobody answers, and its end.
+    function _demandInVain(Order memory order, Receipt memory receipt) private returns (bytes32 receiptHash) {
+        receiptHash = _demand(order, receipt);
+        _pass(INCLUSION_WINDOW);
+        faults.settleMissing(order, receipt);
+    }
+
     function _single(Order memory order) private view returns (BatchEntry[] memory entries) {
         entries = new BatchEntry[](1);
         entries[0] = _entryOf(order);
@@ -78,9 +85,7 @@ contract ReceiptFaultsTest is BatchFixture {
         Receipt memory receipt = _receipt(order);
         _denyItsWord(executor);
         _pass(CLAIM_DELAY);
-        bytes32 receiptHash = _demand(order, receipt);
-        _pass(INCLUSION_WINDOW);
-        faults.settleMissing(order, receipt);
+        bytes32 receiptHash = _demandInVain(order, receipt);
         _checkStatus(receiptHash, InclusionStatus.Slashed);
         _checkMoney(FREE - COLLATERAL, 0, GAIN, BOND, 0, 0, BURNED);
     }
@@ -92,9 +97,7 @@ contract ReceiptFaultsTest is BatchFixture {
         vm.prank(executor);
         stakes.requestWithdrawal(FREE);
         _pass(CLAIM_DELAY + FILING_WINDOW - 1);
-        _demand(order, receipt);
-        _pass(INCLUSION_WINDOW);
-        faults.settleMissing(order, receipt);
+        _demandInVain(order, receipt);
         _equal(stakes.accountOf(executor).withdrawing, FREE - COLLATERAL, "withdrawing");
         _checkMoney(0, 0, GAIN, BOND, 0, 0, BURNED);
     }
@@ -105,9 +108,7 @@ contract ReceiptFaultsTest is BatchFixture {
         Receipt memory receipt = _receipt(order);
         _pass(CLAIM_DELAY);
         BatchHeader memory header = _postBatch(_entries(5));
-        bytes32 receiptHash = _demand(order, receipt);
-        _pass(INCLUSION_WINDOW);
-        faults.settleMissing(order, receipt);
+        bytes32 receiptHash = _demandInVain(order, receipt);
         _checkStatus(receiptHash, InclusionStatus.Missing);
         _checkMoney(0, 0, 0, BOND, 0, 0, 0);
         _refused(
@@ -310,9 +311,7 @@ contract ReceiptFaultsTest is BatchFixture {
         );
         // A demand for the same order ends without another slash, and with the bond back.
         _pass(CLAIM_DELAY);
-        bytes32 receiptHash = _demand(order, first);
-        _pass(INCLUSION_WINDOW);
-        faults.settleMissing(order, first);
+        bytes32 receiptHash = _demandInVain(order, first);
         _checkStatus(receiptHash, InclusionStatus.Slashed);
         _checkMoney(FREE - COLLATERAL, 0, GAIN, BOND, 0, 0, BURNED);
     }

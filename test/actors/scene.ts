@@ -84,6 +84,11 @@ export interface Scene extends Published {
   close(): Promise<void>;
 }
 
+/** What every service of a scene is told, whoever runs it. */
+export function sceneArguments({ rpc, deployment, onnx }: Scene) {
+  return { rpc, deployment, mnemonic: MNEMONIC, onnx, shapes: SHAPES };
+}
+
 export const DIGITS = new URL("../../models/digits/", import.meta.url).pathname;
 export const PERSON_TOKENS = 10_000n * unit;
 export const STAKE = 1_000n * unit;

@@ -51,9 +51,10 @@ const given = JSON.parse(process.argv[2]!) as ServiceArguments;
 const { rpc, deployment, dataDir, pollInterval = 100 } = given;
 const models = [{ onnx: given.onnx, shapes: given.shapes }];
 const account = mnemonicToAccount(given.mnemonic, { addressIndex: given.addressIndex });
-const { minFreeDisk } = given;
-const space = minFreeDisk === undefined ? {} : { minFreeDisk };
-const common = { rpc, deployment, account, models, dataDir, pollInterval, ...space };
+const common = {
+  ...{ rpc, deployment, account, models, dataDir, pollInterval },
+  ...(given.minFreeDisk !== undefined && { minFreeDisk: given.minFreeDisk }),
+};
 const shared = {
   ...(given.databaseUrl !== undefined && { databaseUrl: given.databaseUrl }),
   ...(given.blobs !== undefined && { blobs: given.blobs }),

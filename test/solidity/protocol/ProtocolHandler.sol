@@ -310,17 +310,15 @@ contract ProtocolHandler is IProtocolMoves, HostileCast {
             if (market.requestOf(requests[i]).claimId == 0 && stakes.escrowOf(requests[i]) != 0)
                 market.expire(requests[i]);
         for (uint256 p; p < 3; ++p) require(stakes.accountOf(people[p]).locked == 0, "I8: locked stake left");
-        for (uint256 i; i < requests.length; ++i)
-            require(stakes.escrowOf(requests[i]) == 0, "I8: escrow left");
-        for (uint256 i; i < claims.length; ++i) require(stakes.bondsOf(claims[i]) == 0, "I8: bonds left");
-        for (uint256 i; i < demands.length; ++i) require(stakes.bondsOf(demands[i]) == 0, "I8: bonds left");
+        require(_escrow() == 0, "I8: escrow left");
+        require(_bonds() == 0, "I8: bonds left");
         checkLedger();
         _mendToken();
     }
 
     /// @notice INVARIANT I1, from the parts: their sum, what the ledger says it is, and the tokens.
     function checkLedger() public view {
-        (uint256 stake, uint256 locked, uint256 payouts, uint256 escrow, uint256 bonds) = (0, 0, 0, 0, 0);
+        uint256 parts = _escrow() + _bonds();
         // The fixture's own cast holds balances too: its executor is people[0], its owner gets the royalties.
         // So do consumers that ask again.
         address guest = address(consumers[uint256(Mood.AskAgain)]);
@@ -334,14 +332,9 @@ contract ProtocolHandler is IProtocolMoves, HostileCast {
         ];
         for (uint256 i; i < accounts.length; ++i) {
             Account memory account = stakes.accountOf(accounts[i]);
-            stake += account.free + account.withdrawing;
-            locked += account.locked;
-            payouts += account.payout;
+            parts += uint256(account.free) + account.withdrawing + account.locked + account.payout;
         }
-        for (uint256 i; i < requests.length; ++i) escrow += stakes.escrowOf(requests[i]);
-        for (uint256 i; i < claims.length; ++i) bonds += stakes.bondsOf(claims[i]);
-        for (uint256 i; i < demands.length; ++i) bonds += stakes.bondsOf(demands[i]);
-        _equal(stakes.accounted(), stake + locked + payouts + escrow + bonds, "I1: accounted");
+        _equal(stakes.accounted(), parts, "I1: accounted");
         _equal(token.balanceOf(address(stakes)), stakes.accounted(), "I1: tokens");
     }
 
@@ -377,6 +370,15 @@ contract ProtocolHandler is IProtocolMoves, HostileCast {
             if (what.claimId != claimId || referee.demandOf(demands[i]).status != DemandStatus.Open) continue;
             return referee.settleWithheld(claimId, _page(what.page));
         }
+    }
+
+    function _escrow() private view returns (uint256 sum) {
+        for (uint256 i; i < requests.length; ++i) sum += stakes.escrowOf(requests[i]);
+    }
+
+    function _bonds() private view returns (uint256 sum) {
+        for (uint256 i; i < claims.length; ++i) sum += stakes.bondsOf(claims[i]);
+        for (uint256 i; i < demands.length; ++i) sum += stakes.bondsOf(demands[i]);
     }
 
     /// @dev One of the last six: older ones are settled, mostly.
