@@ -89,6 +89,12 @@ export const executorSettings = {
     help: "collect what the ledger owes once a claim is settled",
     default: true,
   },
+  keepDays: {
+    schema: kinds.integer(2),
+    placeholder: "<n>",
+    help: "days for which what has ended is kept: claims, orders, inputs and outputs",
+    default: 7,
+  },
   ...chainSettings,
   ...accountSettings,
   ...operationsSettings,

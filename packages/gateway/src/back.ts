@@ -13,6 +13,7 @@ import {
 import { Backing } from "./backing.ts";
 import { markOpened, reopenBatches, settleClaim } from "./batch-state.ts";
 import type { ChainBook } from "./book.ts";
+import { forgetEnded } from "./forget.ts";
 import type { Poster } from "./poster.ts";
 import { forgetBudgets, type Signing, signReceipts } from "./receipts.ts";
 import { addDemand, placedByClaim } from "./state.ts";
@@ -26,6 +27,8 @@ export interface BackContext extends Omit<Signing, "backing"> {
   values: Values;
   poster: Poster;
   confirmations: number;
+  /** For how long what has ended is kept. */
+  keepSeconds: number;
   pollInterval: number;
   operations: Operations;
 }
@@ -78,7 +81,17 @@ export async function runBack(context: BackContext, signal: AbortSignal): Promis
   // What a node says that has lost its chain, or is on another one, is nothing to act upon.
   const tick = () => (operations.monitor.usable ? poster.tick() : Promise.resolve());
   const posting = keep(tick, context, signal);
-  await Promise.all([following, posting, ...(store.shared ? [sign(context, book, store, signal)] : [])]);
+  const forgetting = keep(
+    () => forgetEnded(store, context.values, context.keepSeconds),
+    { ...context, pollInterval: 600_000 },
+    signal,
+  );
+  await Promise.all([
+    following,
+    posting,
+    forgetting,
+    ...(store.shared ? [sign(context, book, store, signal)] : []),
+  ]);
 }
 
 async function sign(context: BackContext, book: ChainBook, store: Store, signal: AbortSignal): Promise<void> {

@@ -53,6 +53,8 @@ export interface ChainBook extends PosterBook {
   readonly priceUnit: bigint;
   /** Most seconds from a receipt to its claimBy for which the executor's stake backs it. */
   readonly claimDelay: bigint;
+  /** Seconds from its signature for which a receipt can be held against the executor. */
+  readonly receiptLife: bigint;
   channel(requester: Address): Promise<ChainChannel>;
   /** Claims that the free stake still backs. */
   backed(): Promise<number>;
@@ -81,7 +83,7 @@ export async function chainBook(chain: Chain, data: BatchData = "auto"): Promise
     const { blobGasUsed, excessBlobGas } = await getBlock(client);
     return typeof blobGasUsed === "bigint" && typeof excessBlobGas === "bigint";
   };
-  const [priceUnit, { claimDelay }] = await Promise.all([
+  const [priceUnit, { claimDelay, filingWindow, inclusionWindow }] = await Promise.all([
     getPriceUnit(client, { deployment }),
     getReceiptRules(client, { deployment }),
   ]);
@@ -119,6 +121,7 @@ export async function chainBook(chain: Chain, data: BatchData = "auto"): Promise
   return {
     priceUnit,
     claimDelay,
+    receiptLife: claimDelay + filingWindow + inclusionWindow + 3_600n,
     capacity: async () => ((await inBlobs()) ? ENTRIES_PER_BATCH : CALLDATA_ENTRIES),
     inclusionOf,
     blobOf(orders, position) {

@@ -24,6 +24,7 @@ import { BATCH_MARGIN, Poster, type PosterOptions } from "./poster.ts";
 import { ReceiptWatch, sharedBudget, signer } from "./receipts.ts";
 import { createGatewayServer } from "./server.ts";
 import { openGatewayStore } from "./state.ts";
+import { firstDay } from "./forget.ts";
 import { Values } from "./values.ts";
 import { GatewayWatch } from "./watch.ts";
 
@@ -57,6 +58,8 @@ export interface GatewayOptions {
   batchData?: BatchData;
   /** Seconds after a receipt by which its claim is on the chain. Default 900. */
   claimSeconds?: number;
+  /** Days after the end of a batch for which its orders, inputs and outputs are kept. Default 7. */
+  keepDays?: number;
   /** Blocks to stay behind the head. Default 0. */
   confirmations?: number;
   /** Milliseconds between two looks at the chain. Default 1000. */
@@ -140,7 +143,7 @@ async function open(
   const { monitor } = operations;
   operations.ready(false);
   const pollInterval = options.pollInterval ?? 1000;
-  const values = valuesOf(options);
+  const values = valuesOf(options, store);
   if ("whileLeading" in executor) checkBatchData(chain, options.batchData);
   const book = await chainBook(chain, options.batchData);
   const stake = new Backing(store, book);
@@ -265,6 +268,7 @@ async function open(
                 values,
                 poster,
                 confirmations: options.confirmations ?? 0,
+                keepSeconds: Math.max((options.keepDays ?? 7) * 86_400, Number(book.receiptLife)),
                 pollInterval,
                 operations,
                 log,
@@ -304,9 +308,10 @@ function claimSecondsOf(options: GatewayOptions, { claimDelay }: ChainBook): big
 }
 
 /** Where inputs and outputs are: processes that share orders must share them too. */
-function valuesOf({ databaseUrl, blobs, dataDir }: GatewayOptions): Values {
-  if (blobs !== undefined) return new Values(blobPlace(blobs));
-  if (databaseUrl === undefined) return new Values(folderPlace(join(dataDir, "values")));
+function valuesOf({ databaseUrl, blobs, dataDir }: GatewayOptions, store: Store): Values {
+  const first = () => firstDay(store);
+  if (blobs !== undefined) return new Values(blobPlace(blobs), first);
+  if (databaseUrl === undefined) return new Values(folderPlace(join(dataDir, "values")), first);
   throw new AssayError("OPTION_MISSING", "gateways that share a database share inputs and outputs too", {
     hint: "name a folder or bucket that all of them reach: blobs (--blobs)",
   });

@@ -1,5 +1,5 @@
 /** What the poster's store remembers: SQL against a real database. */
-import { keccak256, toHex } from "viem";
+import { toHex } from "viem";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Store } from "@assay/service";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -7,6 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openBatches, reopenBatches, sealBatch, settleBatch, settleClaim, markOpened, updateBatch, waitingOrders } from "../src/batch-state.ts"; // prettier-ignore
 import { channelOf, insertPlaced, openGatewayStore, type Placed, placedByHash, placedInBatch, type Placing, redeemable } from "../src/state.ts"; // prettier-ignore
+
+import { alice, hash, placing } from "./placing.ts";
 
 let folder: string;
 let store: Store;
@@ -18,27 +20,6 @@ afterAll(async () => {
   await store?.close();
   await rm(folder, { recursive: true, force: true });
 });
-
-const hash = (text: string) => keccak256(toHex(text));
-const alice = "0x00000000000000000000000000000000000A11cE";
-const executor = "0x000000000000000000000000000000000000E8ec";
-
-function placing(n: number, price: bigint, cumulative: bigint, nonce = BigInt(n)): Placing {
-  const order = { requester: alice, executor, programRoot: hash("p"), inputRoot: hash("i"), price, deadline: 2n ** 40n, nonce } as const; // prettier-ignore
-  const orderHash = hash(`order ${n}`);
-  return {
-    placed: {
-      orderHash,
-      order,
-      orderSignature: "0x01",
-      receipt: { orderHash, outputRoot: hash(`output ${n}`), claimBy: 1000n + BigInt(n) },
-      receiptSignature: "0x02",
-      claimId: hash(`claim ${n}`),
-    },
-    voucher: { requester: alice, executor, cumulative },
-    voucherSignature: toHex(`voucher ${cumulative}`),
-  };
-}
 
 test("orders come in once, vouchers must cover them, batches take each once and in order", async () => {
   const write = (...items: Placing[]) => insertPlaced(store, items, () => undefined);

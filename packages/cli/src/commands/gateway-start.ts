@@ -91,6 +91,7 @@ async function serve(
       },
       batchData: values.batchData,
       claimSeconds: values.claimBy,
+      keepDays: values.keepDays,
       confirmations: values.confirmations,
       pollInterval: values.pollInterval,
       log,
