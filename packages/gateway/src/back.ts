@@ -121,8 +121,10 @@ async function onEvent(event: AssayEvent, context: EventContext): Promise<void> 
       const { claimId, requestId, programRoot, inputRoot, outputRoot } = event.args;
       if (event.args.executor !== chain.self) return;
       const placed = await placedByClaim(store, claimId);
-      const [inputs, outputs] = await Promise.all([values.read(inputRoot), values.read(outputRoot)]);
-      if (placed === undefined || inputs === undefined || outputs === undefined)
+      const [inputs, outputs] = placed
+        ? await Promise.all([inputRoot, outputRoot].map((root) => values.read(root, store)))
+        : [];
+      if (inputs === undefined || outputs === undefined)
         return void log.error(
           { claimId },
           "a claim of ours is challenged that is not in this store: it cannot be defended",

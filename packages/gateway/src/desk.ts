@@ -98,8 +98,8 @@ export class Desk {
 
   /** Outputs of an order with a receipt, checked. */
   async outputs({ order, receipt }: Placed): Promise<Uint8Array> {
-    const { values, offers } = this.#context;
-    const bytes = await values.read(receipt.outputRoot);
+    const { store, values, offers } = this.#context;
+    const bytes = await values.read(receipt.outputRoot, store);
     const program = offers.get(order.programRoot)?.program;
     const outputs = bytes && program && split(bytes, outputSizes(program));
     if (bytes === undefined || (outputs && rootOf(outputs) !== receipt.outputRoot))

@@ -1,6 +1,6 @@
 import { readNote, type Store, writeNote } from "@assay/service";
 import type { Hex } from "viem";
-import { dayOf, type Values } from "./values.ts";
+import { firstDay, type Values } from "./values.ts";
 
 /** Batches that are forgotten in one transaction. */
 const AT_ONCE = 4;
@@ -38,14 +38,6 @@ function forgetBatches(store: Store, seconds: number): Promise<number> {
       await tx.query(`delete from ${table} where batch_id = any($1::text[])`, [ids]);
     return ids.length;
   });
-}
-
-/** The first day of which values may be needed. An order's were written before it was, and perhaps before midnight. */
-export async function firstDay(store: Store): Promise<number> {
-  const { rows } = await store.query<{ at: number }>(
-    "select extract(epoch from created_at)::float8 * 1000 as at from placed order by number limit 1",
-  );
-  return dayOf(rows[0]?.at ?? Date.now()) - 1;
 }
 
 async function forgetValues(store: Store, values: Values): Promise<void> {

@@ -24,7 +24,6 @@ import { BATCH_MARGIN, Poster, type PosterOptions } from "./poster.ts";
 import { ReceiptWatch, sharedBudget, signer } from "./receipts.ts";
 import { createGatewayServer } from "./server.ts";
 import { openGatewayStore } from "./state.ts";
-import { firstDay } from "./forget.ts";
 import { Values } from "./values.ts";
 import { GatewayWatch } from "./watch.ts";
 
@@ -143,7 +142,7 @@ async function open(
   const { monitor } = operations;
   operations.ready(false);
   const pollInterval = options.pollInterval ?? 1000;
-  const values = valuesOf(options, store);
+  const values = valuesOf(options);
   if ("whileLeading" in executor) checkBatchData(chain, options.batchData);
   const book = await chainBook(chain, options.batchData);
   const stake = new Backing(store, book);
@@ -308,10 +307,9 @@ function claimSecondsOf(options: GatewayOptions, { claimDelay }: ChainBook): big
 }
 
 /** Where inputs and outputs are: processes that share orders must share them too. */
-function valuesOf({ databaseUrl, blobs, dataDir }: GatewayOptions, store: Store): Values {
-  const first = () => firstDay(store);
-  if (blobs !== undefined) return new Values(blobPlace(blobs), first);
-  if (databaseUrl === undefined) return new Values(folderPlace(join(dataDir, "values")), first);
+function valuesOf({ databaseUrl, blobs, dataDir }: GatewayOptions): Values {
+  if (blobs !== undefined) return new Values(blobPlace(blobs));
+  if (databaseUrl === undefined) return new Values(folderPlace(join(dataDir, "values")));
   throw new AssayError("OPTION_MISSING", "gateways that share a database share inputs and outputs too", {
     hint: "name a folder or bucket that all of them reach: blobs (--blobs)",
   });

@@ -13,7 +13,7 @@ export { ReceiptWatch, type Sign, signer, type Signing, signReceipts } from "./r
 export { gatewaySettings } from "./settings.ts";
 export { openGatewayStore, type OrderState, type Placed } from "./state.ts";
 export { GatewayWatch, type GatewayWatchOptions } from "./watch.ts";
-export { firstDay, forgetEnded } from "./forget.ts";
+export { forgetEnded } from "./forget.ts";
 export { dayOf, Values } from "./values.ts";
 export {
   type OrderAnswer,

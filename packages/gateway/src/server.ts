@@ -171,7 +171,7 @@ export async function createGatewayServer(options: GatewayServerOptions): Promis
   // What batches are about, by the root that commits to it: whoever fetches it can check it.
   server.get<{ Params: HashParams }>("/v1/values/:hash", async (request, reply) => {
     const root = hashOf(request);
-    const data = await values.read(root);
+    const data = await values.read(root, store);
     if (data === undefined) throw notFound(`value ${root}`);
     return bytes(reply, data);
   });

@@ -1,10 +1,8 @@
-import type { BlobPlace } from "@assay/service";
+import type { BlobPlace, Queryable } from "@assay/service";
 import type { Hex } from "viem";
 
 const MOST_KNOWN = 10_000;
 const DAY = 86_400_000;
-/** Milliseconds for which to believe when the first order that is kept was taken. */
-const FRESH = 60_000;
 
 /** The day, since 1970, of a time in milliseconds since then. */
 export function dayOf(time: number): number {
@@ -17,16 +15,12 @@ export function dayOf(time: number): number {
  */
 export class Values {
   readonly #place: BlobPlace;
-  readonly #firstDay: () => Promise<number>;
   /** Roots that were stored today. */
   readonly #known = new Set<Hex>();
   #day = 0;
-  #first: { at: number; day: Promise<number> } | undefined;
 
-  /** @param firstDay the first one of which values are to be found */
-  constructor(place: BlobPlace, firstDay: () => Promise<number>) {
+  constructor(place: BlobPlace) {
     this.#place = place;
-    this.#firstDay = firstDay;
   }
 
   /** Stores all of the bytes or, when interrupted, none. */
@@ -42,15 +36,19 @@ export class Values {
     if (this.#known.size > MOST_KNOWN) this.#known.delete(this.#known.values().next().value!);
   }
 
-  /** Undefined when there is no such value. */
-  async read(root: Hex): Promise<Uint8Array | undefined> {
+  /**
+   * Undefined when there is no such value.
+   *
+   * @param store knows which orders are kept; a transaction where one is open, for it may be all that the database serves
+   */
+  async read(root: Hex, store: Queryable): Promise<Uint8Array | undefined> {
     const today = dayOf(Date.now());
     // Mostly it is a new one; another process's clock may be ahead.
     for (const day of [today, today + 1]) {
       const bytes = await this.#place.read(keyOf(day, root));
       if (bytes !== undefined) return bytes;
     }
-    const first = await this.#knownFirstDay();
+    const first = await firstDay(store);
     for (let day = today - 1; day >= first; day--) {
       const bytes = await this.#place.read(keyOf(day, root));
       if (bytes !== undefined) return bytes;
@@ -62,14 +60,14 @@ export class Values {
   forget(day: number): Promise<void> {
     return this.#place.remove(folderOf(day));
   }
+}
 
-  #knownFirstDay(): Promise<number> {
-    if (this.#first === undefined || Date.now() - this.#first.at > FRESH) {
-      this.#first = { at: Date.now(), day: this.#firstDay() };
-      this.#first.day.catch(() => (this.#first = undefined));
-    }
-    return this.#first.day;
-  }
+/** The first day of which values may be needed. An order's were written before it was, and perhaps before midnight. */
+export async function firstDay(store: Queryable): Promise<number> {
+  const { rows } = await store.query<{ at: number }>(
+    "select extract(epoch from created_at)::float8 * 1000 as at from placed order by number limit 1",
+  );
+  return dayOf(rows[0]?.at ?? Date.now()) - 1;
 }
 
 function folderOf(day: number): string {

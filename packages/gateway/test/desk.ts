@@ -14,7 +14,6 @@ import {
   createGatewayServer,
   DEFAULT_LIMITS,
   Desk,
-  firstDay,
   openGatewayStore,
   type OrderAnswer,
   signer,
@@ -60,7 +59,7 @@ export async function openRig(
 ): Promise<Rig> {
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), "assay-desk-")));
   const store = await openGatewayStore({ dataDir: folder });
-  const values = new Values(folderPlace(join(folder, "values")), () => firstDay(store));
+  const values = new Values(folderPlace(join(folder, "values")));
   const channels = new Channels(store, async () => ({ funds: FUNDS, redeemed: 0n }));
   const now = () => BigInt(Math.floor(Date.now() / 1000));
   const limits = { ...DEFAULT_LIMITS, ...options.limits };

@@ -4,7 +4,7 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { firstDay, forgetEnded, openGatewayStore, Values } from "@assay/gateway";
+import { forgetEnded, openGatewayStore, Values } from "@assay/gateway";
 import { countBatches, markOpened, sealBatch, settleBatch, settleClaim } from "../src/batch-state.ts";
 import { addDemand, endDemand, insertPlaced, placedByHash } from "../src/state.ts";
 import { hash, placing } from "./placing.ts";
@@ -18,7 +18,7 @@ let values: Values;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "assay-forget-"));
   store = await openGatewayStore({ dataDir: folder });
-  values = new Values(folderPlace(join(folder, "values")), () => firstDay(store));
+  values = new Values(folderPlace(join(folder, "values")));
 });
 afterEach(async () => {
   vi.useRealTimers();
@@ -98,9 +98,9 @@ test("inputs and outputs are found for as long as an order of their day is kept,
   vi.useRealTimers();
   await values.write(hash("k"), bytes("today"));
   const found = async () => {
-    const fresh = new Values(folderPlace(join(folder, "values")), () => firstDay(store));
+    const fresh = new Values(folderPlace(join(folder, "values")));
     const texts = [];
-    for (const name of ["i", "j", "k"]) texts.push(await fresh.read(hash(name)));
+    for (const name of ["i", "j", "k"]) texts.push(await fresh.read(hash(name), store));
     return texts.map((each) => each && new TextDecoder().decode(each));
   };
   await forgetEnded(store, values, 30 * 86_400);
@@ -118,7 +118,7 @@ test("a root that was stored yesterday is stored again today", async () => {
     ...place,
     write: (key: string, data: Uint8Array) => (writes.push(key), place.write(key, data)),
   };
-  const own = new Values(noting, () => firstDay(store));
+  const own = new Values(noting);
   const data = new Uint8Array([1, 2, 3]);
   atDay(-1);
   await own.write(hash("v"), data);

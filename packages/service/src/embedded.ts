@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import type { PGlite, Transaction } from "@electric-sql/pglite";
 import type { Scriptable, Store } from "./store.ts";
 
@@ -8,11 +9,24 @@ export async function embeddedStore(
   release: (() => Promise<void>) | undefined,
 ): Promise<Store> {
   await database.exec(`set search_path to ${schema}`);
+  const within = new AsyncLocalStorage<{ open: boolean }>();
+  /** A transaction has the database for itself: whoever waits for it inside of one waits for ever. */
+  const outside = () => {
+    if (within.getStore()?.open) throw new Error("inside a transaction, ask the transaction, not its store");
+  };
   return {
-    ...scriptable(database),
+    ...scriptable(database, outside),
     shared: false,
     schema,
-    transaction: (body) => database.transaction((tx) => body(scriptable(tx))),
+    async transaction(body) {
+      outside();
+      const one = { open: true };
+      try {
+        return await database.transaction((tx) => within.run(one, () => body(scriptable(tx))));
+      } finally {
+        one.open = false;
+      }
+    },
     listen: (channel, hear) => database.listen(channel, hear),
     lead: (_name, body, signal) => body(signal),
     async close() {
@@ -22,10 +36,14 @@ export async function embeddedStore(
   };
 }
 
-function scriptable(database: PGlite | Transaction): Scriptable {
+function scriptable(database: PGlite | Transaction, check?: () => void): Scriptable {
   return {
-    query: (sql, params) => database.query(sql, params),
+    async query(sql, params) {
+      check?.();
+      return database.query(sql, params);
+    },
     async exec(sql) {
+      check?.();
       return { rows: (await database.exec(sql)).flatMap(({ rows }) => rows) };
     },
   };

@@ -69,3 +69,24 @@ test("a store is one account's on one deployment", async () => {
     await expect(checkOwner(store, other)).rejects.toMatchObject({ code: "STORE_FOREIGN" });
   await store.close();
 });
+
+test("who asks the store inside a transaction of it is told so, and does not wait for ever", async () => {
+  const store = await openStore({ migrations });
+  const told = /ask the transaction/;
+  await store.transaction(async (tx) => {
+    await tx.query("insert into number values (1)");
+    await expect(store.query("select 1")).rejects.toThrow(told);
+    await expect(store.transaction(() => Promise.resolve())).rejects.toThrow(told);
+    expect((await tx.query("select value from number")).rows).toEqual([{ value: 1 }]);
+  });
+  // What a transaction began and outlives it is outside again.
+  let later: Promise<unknown> | undefined;
+  const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+  await store.transaction(() => {
+    later = ended.then(() => store.query("select value from number"));
+    return Promise.resolve();
+  });
+  end();
+  expect(await later).toMatchObject({ rows: [{ value: 1 }] });
+  await store.close();
+});
