@@ -17,6 +17,7 @@ import {
   startOperations,
   type Store,
   storeJournal,
+  waitFor,
   writeNote,
 } from "@assay/service";
 import { AssayError } from "@assay/tensor";
@@ -155,7 +156,7 @@ export async function startChallenger(options: ChallengerOptions): Promise<Chall
         session.abort();
         await loop;
         // A transaction that takes longer than this is in the journal, for the next start to go on with.
-        await Promise.race([jobs.idle(), pause(STOP_MS)]);
+        await waitFor(jobs.idle(), STOP_MS);
         chain.sender.stop();
         await jobs.idle();
         await session.close();

@@ -1,5 +1,5 @@
 import { type OrderDomain, type Receipt, receiptTypedData } from "@assay/protocol";
-import { errorFields, type Logger, notify, pause, type Store } from "@assay/service";
+import { errorFields, type Logger, notify, type Store, waitFor } from "@assay/service";
 import type { Address, Hex, LocalAccount } from "viem";
 import { type Placed, placedByHash } from "./state.ts";
 
@@ -60,7 +60,7 @@ export async function signReceipts(signing: Signing, signal: AbortSignal): Promi
       } catch (error) {
         log.warn(errorFields(error), "receipts could not be signed; trying again");
       }
-      await Promise.race([wake.promise, pause(POLL, signal)]);
+      await waitFor(wake.promise, POLL, signal);
       wake = Promise.withResolvers();
     }
   } finally {

@@ -79,7 +79,7 @@ export {
   type ShownData,
   shownData,
 } from "./pages.ts";
-export { backoff, pause } from "./time.ts";
+export { backoff, pause, waitFor } from "./time.ts";
 export { type ClaimManifest, claimPath, type TensorEntry } from "./traces.ts";
 export {
   checkedInputs,

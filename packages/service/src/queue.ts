@@ -4,7 +4,7 @@ import { type Db, PgBoss } from "pg-boss";
 import { errorFields, type Logger } from "./log.ts";
 import { Commits } from "./commits.ts";
 import { lockFor, notify, type Queryable, type Scriptable, type Store } from "./store.ts";
-import { backoff, pause } from "./time.ts";
+import { backoff, pause, waitFor } from "./time.ts";
 
 /** A piece of work in a line. */
 export interface Task<Data extends object = object> {
@@ -157,7 +157,7 @@ export class Queue {
           if (tasks.length === 0) await this.#bury(line, options);
           failures = 0;
           if (tasks.length === free && free > 0) continue;
-          await Promise.race([wake.promise, pause(POLL, signal)]);
+          await waitFor(wake.promise, POLL, signal);
         } catch (error) {
           this.#log.warn({ line, ...errorFields(error) }, "cannot fetch tasks; trying again");
           await pause(backoff(++failures), signal);

@@ -4,7 +4,7 @@ import { followEvents } from "./follow.ts";
 import { JobRunner } from "./jobs.ts";
 import { errorFields, type Logger } from "./log.ts";
 import type { Scriptable, Store } from "./store.ts";
-import { backoff, pause } from "./time.ts";
+import { backoff, pause, waitFor } from "./time.ts";
 
 export interface ServiceLoopOptions<Item> {
   chain: Chain;
@@ -59,13 +59,13 @@ export async function runServiceLoop<Item>(options: ServiceLoopOptions<Item>): P
           if ((await options.step(item)) === true) wake.resolve();
         });
       }
-      await Promise.race([wake.promise, pause(pollInterval, signal)]);
+      await waitFor(wake.promise, pollInterval, signal);
       wake = Promise.withResolvers();
     }
   });
   await following;
   // A transaction that takes longer than this is in the journal, for the next start to go on with.
-  await Promise.race([jobs.idle(), pause(STOP_MS)]);
+  await waitFor(jobs.idle(), STOP_MS);
   chain.sender.stop();
   await jobs.idle();
   signal.removeEventListener("abort", stop);
