@@ -1,5 +1,8 @@
 /** What docs and examples tell operators is what the commands take. */
-import { readFile } from "node:fs/promises";
+import { spawnSync } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { challengerSettings } from "@assay/challenger";
 import { executorSettings } from "@assay/executor";
 import { gatewaySettings } from "@assay/gateway";
@@ -40,5 +43,28 @@ test.each(roles)(
       `/etc/assay/${role}.yaml`,
     ]);
     expect(compose.services[role]!.secrets).toEqual([`${role}-password`]);
+  },
+);
+
+const systemd = spawnSync("systemd-analyze", ["--version"]).status === 0;
+test.skipIf(!systemd)(
+  "systemd knows every line of the units (skipped where there is no systemd-analyze)",
+  async () => {
+    const folder = await mkdtemp(join(tmpdir(), "assay-units-"));
+    try {
+      const here = new URL("..", import.meta.url).pathname.replace(/\/$/, "");
+      for (const [role] of roles) {
+        const unit = await readFile(example(`assay-${role}.service`), "utf8");
+        const path = join(folder, `assay-${role}.service`);
+        // It looks whether the command is there.
+        await writeFile(path, unit.replaceAll("/opt/assay", here));
+        const { stdout, stderr, status } = spawnSync("systemd-analyze", ["verify", path], {
+          encoding: "utf8",
+        });
+        expect({ said: stdout + stderr, status }).toEqual({ said: "", status: 0 });
+      }
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
   },
 );
