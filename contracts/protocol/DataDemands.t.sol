@@ -452,6 +452,8 @@ contract DataDemandsTest is DemandFixture {
             ),
             abi.encodeWithSelector(IDataDemands.BondAboveMax.selector, REWARD + BURN, REWARD + BURN - 1)
         );
+        vm.prank(challenger);
+        referee.demandData(claimId, _roots(), "", new bytes32[](0), REWARD + BURN);
     }
 
     /// @notice An executor that demands from itself, to raise the price for others, pays the burn each time.

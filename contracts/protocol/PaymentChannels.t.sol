@@ -190,6 +190,21 @@ contract PaymentChannelsTest is BatchFixture {
         _check(FUNDING - 2 * PRICE - 2 * VOID_CAP, 4 * PRICE, 2 * PRICE, 2 * BOND);
     }
 
+    /// @notice However many void claims wait to be paid for, a redemption pays for eight at most, and so fits in a block.
+    function test_redeem_manyVoidClaims_paysForEightAtATime() public {
+        vm.prank(executor);
+        stakes.deposit(4 * COLLATERAL);
+        vm.prank(requester);
+        batches.fund(executor, 9 * PRICE);
+        BatchEntry[] memory entries = _entries(9);
+        BatchHeader memory header = _postBatch(entries);
+        for (uint256 i; i < 9; ++i) _voidClaim(header, entries, i);
+        _redeem(10 * PRICE);
+        _equal(stakes.accountOf(prover).payout, 8 * VOID_CAP, "eight");
+        _redeem(11 * PRICE);
+        _equal(stakes.accountOf(prover).payout, 9 * VOID_CAP, "the ninth");
+    }
+
     function _voidClaim(BatchHeader memory header, BatchEntry[] memory entries, uint256 index) private {
         bytes32 claimId = _open(header, entries, index);
         vm.prank(challenger);

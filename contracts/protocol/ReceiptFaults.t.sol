@@ -2,11 +2,13 @@
 pragma solidity ^0.8.28;
 
 import {BatchFixture} from "../../test/solidity/protocol/BatchFixture.sol";
+import {Deploy} from "../../test/solidity/protocol/Deploy.sol";
 import {vm} from "../../test/solidity/protocol/Vm.sol";
 import {BatchEntry, BatchHeader} from "./BatchData.sol";
-import {InclusionStatus, IReceiptFaults} from "./IReceiptFaults.sol";
+import {InclusionStatus, IReceiptFaults, ReceiptRules} from "./IReceiptFaults.sol";
 import {IStakeManager} from "./IStakeManager.sol";
 import {Order, Receipt} from "./Orders.sol";
+import {TermsLib} from "./Terms.sol";
 
 /// @notice Receipts that are not kept, and honest executors that no receipt can hurt.
 contract ReceiptFaultsTest is BatchFixture {
@@ -329,6 +331,26 @@ contract ReceiptFaultsTest is BatchFixture {
     }
 
     /// @notice Whatever differs from the order or the receipt does not answer a demand.
+    function deploy(ReceiptRules memory rules) external {
+        Deploy.receiptFaults(address(batches), rules);
+    }
+
+    function test_constructor_windowOutOfRange_reverts() public {
+        uint32[2] memory wrong = [uint32(59), 30 days + 1];
+        for (uint256 i; i < 6; ++i) {
+            uint32 window = wrong[i / 3];
+            ReceiptRules memory rules = ReceiptRules(
+                i % 3 == 0 ? window : CLAIM_DELAY,
+                i % 3 == 1 ? window : FILING_WINDOW,
+                i % 3 == 2 ? window : INCLUSION_WINDOW
+            );
+            vm.expectRevert(
+                abi.encodeWithSelector(TermsLib.WindowOutOfRange.selector, window, 1 minutes, 30 days)
+            );
+            this.deploy(rules);
+        }
+    }
+
     function testFuzz_answerInclusion_anythingElse_reverts(uint8 field) public {
         Order memory order = _order();
         Receipt memory receipt = _receipt(order);

@@ -348,4 +348,32 @@ contract RefereeTest is ProtocolFixture {
             require(bytes4(error_) == IReferee.ZeroAddress.selector, "error");
         }
     }
+
+    /// @notice A referee that judges by other kernel versions than programs were published against.
+    function test_constructor_foreignKernelVersions_reverts() public {
+        address foreign = address(new VerifierDouble());
+        try this.deploy(address(market), foreign) {
+            revert("accepted foreign kernel versions");
+        } catch (bytes memory error_) {
+            bytes memory expected = abi.encodeWithSelector(IReferee.ForeignKernelVersions.selector, foreign);
+            require(keccak256(error_) == keccak256(expected), "error");
+        }
+    }
+
+    /// @notice The first challenge says until when the trace must be revealed, the second the same, later ones nothing.
+    function test_recordChallenge_saysUntilWhenTheTraceIsDue() public {
+        bytes32 claimId = _lazy();
+        uint256 due = time + REVEAL_WINDOW;
+        for (uint256 i; i < 2; ++i) {
+            vm.prank(address(referee));
+            (, uint64 revealEnd) = market.recordChallenge(claimId, challenger);
+            _equal(revealEnd, due, "revealEnd");
+            _pass(60);
+        }
+        vm.prank(executor);
+        referee.revealTrace(claimId, "trace", "");
+        vm.prank(address(referee));
+        (, uint64 none) = market.recordChallenge(claimId, challenger);
+        _equal(none, 0, "nothing is due");
+    }
 }

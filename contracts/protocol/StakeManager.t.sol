@@ -259,6 +259,22 @@ contract StakeManagerTest is ProtocolFixture {
         require(fresh.marketOf(address(freshReferee)) == address(freshMarket), "first market");
     }
 
+    /// @notice Whoever deployed it cannot bring in a market of its own later, which could take all stakes.
+    function test_wire_once_isForAll() public {
+        StakeManager fresh = Deploy.stakeManager(address(token), WITHDRAWAL_DELAY);
+        vm.expectRevert(abi.encodeWithSelector(IStakeManager.ZeroAddress.selector));
+        fresh.wire(new Wiring[](0));
+        InferenceMarket first = Deploy.inferenceMarket(address(registry), address(fresh), _terms(), 0);
+        fresh.wire(_pairs(address(first), address(Deploy.referee(address(first), address(verifier)))));
+        InferenceMarket later = Deploy.inferenceMarket(address(registry), address(fresh), _terms(), 0);
+        _wire(
+            fresh,
+            address(later),
+            address(Deploy.referee(address(later), address(verifier))),
+            abi.encodeWithSelector(IStakeManager.AlreadyWired.selector)
+        );
+    }
+
     function test_wire_withdrawalDelayNotAboveLongestLife_reverts() public {
         StakeManager fresh = Deploy.stakeManager(address(token), WITHDRAWAL_DELAY - 1);
         InferenceMarket freshMarket = Deploy.inferenceMarket(address(registry), address(fresh), _terms(), 0);
