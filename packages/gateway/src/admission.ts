@@ -23,13 +23,20 @@ export interface Offer {
   price: bigint;
 }
 
+/** Who sent an order, and what its checks have taken of the budgets for strangers. */
+export interface Visitor {
+  address: string;
+  checks: number;
+  calls: number;
+}
+
 export interface AdmissionLimits {
   /**
-   * Signatures to check for one address, and for all together, of orders not yet known to come from their requester:
-   * all the work but reading the body that a stranger can cause. One costs about 0.5 ms.
+   * Orders to check for one address, and for all together, that come to nothing or are not yet paid for: all the work but
+   * reading the body that a stranger can cause. One costs about 0.5 ms.
    */
   strangers: { each: Budget; all: Budget };
-  /** Calls to the chain about signatures of contract accounts (EIP-1271), likewise. */
+  /** Calls to the chain about signatures of contract accounts (EIP-1271), likewise. An order has two signatures. */
   contracts: { each: Budget; all: Budget };
   /** Orders of one signer. */
   signer: Budget;
@@ -92,7 +99,7 @@ export class Admission {
   }
 
   /** What can be seen by looking at it; then whose it is. Returns the order's hash. */
-  async authenticate(submitted: SubmittedOrder, address: string): Promise<Hex> {
+  async authenticate(submitted: SubmittedOrder, visitor: Visitor): Promise<Hex> {
     const { domain } = this.#context;
     const { order, signature, inputs, voucher } = submitted;
     const { program } = this.#plausible(order);
@@ -105,10 +112,11 @@ export class Admission {
       );
     if (voucher.requester !== order.requester || voucher.executor !== order.executor)
       throw refuse("VOUCHER_MISMATCH", "the voucher is not from this order's requester to its executor");
-    const wait = this.#strangers.take(address);
+    const wait = this.#strangers.take(visitor.address);
     if (wait > 0) throw tooFast("RATE_LIMITED", wait);
+    visitor.checks++;
     const hash = orderHash(domain, order);
-    if (!(await this.#signed(order.requester, hash, signature, address)))
+    if (!(await this.#signed(order.requester, hash, signature, visitor)))
       throw refuse(
         "SIGNATURE_INVALID",
         `the order is not signed by ${order.requester}`,
@@ -146,7 +154,7 @@ export class Admission {
   /** What comes before a first answer to an order that is known to be its requester's: returns its inputs, checked. */
   async admit(
     { order, inputs, voucher, voucherSignature }: SubmittedOrder,
-    address: string,
+    visitor: Visitor,
   ): Promise<StoredValues> {
     const { domain, offers } = this.#context;
     const { requester } = order;
@@ -168,7 +176,7 @@ export class Admission {
     const held = await this.#context.channels.voucherOf(order.requester);
     // A voucher that is held already, or is lower, adds nothing that would have to be checked.
     if (held === undefined || voucher.cumulative > held.cumulative)
-      if (!(await this.#signed(order.requester, voucherHash(domain, voucher), voucherSignature, address)))
+      if (!(await this.#signed(order.requester, voucherHash(domain, voucher), voucherSignature, visitor)))
         throw refuse("VOUCHER_SIGNATURE_INVALID", `the voucher is not signed by ${order.requester}`);
     const { program } = offers.get(order.programRoot)!;
     const values = split(inputs, inputSizes(program))!;
@@ -177,14 +185,21 @@ export class Admission {
     return values;
   }
 
+  /** Whoever pays for its order is no stranger: gives back what the order's checks took. */
+  paid(visitor: Visitor): void {
+    this.#strangers.give(visitor.address, visitor.checks);
+    this.#contracts.give(visitor.address, visitor.calls);
+  }
+
   /**
    * As the contracts have it: by the signer's key, or else by its code (EIP-1271), if a stranger's contract may still be
    * asked.
    */
-  async #signed(signer: Address, hash: Hex, signature: Hex, address: string): Promise<boolean> {
+  async #signed(signer: Address, hash: Hex, signature: Hex, visitor: Visitor): Promise<boolean> {
     if (recoverSigner(hash, signature) === signer) return true;
-    const wait = this.#contracts.take(address);
+    const wait = this.#contracts.take(visitor.address);
     if (wait > 0) throw tooFast("RATE_LIMITED", wait);
+    visitor.calls++;
     try {
       return await isContractSignature(this.#context.client, hash, signature, signer);
     } catch (cause) {

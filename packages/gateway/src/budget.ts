@@ -43,6 +43,13 @@ export class Buckets {
     return 0;
   }
 
+  /** Gives tokens back that were taken for `key`. */
+  give(key: string, tokens: number): void {
+    const bucket = this.#buckets.get(key);
+    if (bucket !== undefined) bucket.tokens = Math.min(this.#each.burst, bucket.tokens + tokens);
+    this.#total.tokens = Math.min(this.#all.burst, this.#total.tokens + tokens);
+  }
+
   #forget(now: number): void {
     const full = (this.#each.burst / this.#each.perSecond) * 1000;
     for (const [key, { at }] of this.#buckets) {

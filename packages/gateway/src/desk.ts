@@ -11,7 +11,7 @@ import {
 } from "@assay/service";
 import { AssayError } from "@assay/tensor";
 import type { Address, Hex } from "viem";
-import type { Admission, Offer } from "./admission.ts";
+import type { Admission, Offer, Visitor } from "./admission.ts";
 import type { Channels } from "./channels.ts";
 import { Group } from "./group.ts";
 import type { OrderDomain, Order, Receipt } from "@assay/protocol";
@@ -71,7 +71,8 @@ export class Desk {
 
   async answer(submitted: SubmittedOrder, address: string): Promise<AnsweredOrder> {
     const { admission, store, pending } = this.#context;
-    const hash = await admission.authenticate(submitted, address);
+    const visitor = { address, checks: 0, calls: 0 };
+    const hash = await admission.authenticate(submitted, visitor);
     const underWay = this.#underWay.get(hash);
     if (underWay !== undefined) return underWay;
     if (await isPlaced(store, hash, "signed")) return this.stored((await placedByHash(store, hash))!);
@@ -80,7 +81,7 @@ export class Desk {
         hint: "try again in a moment",
       });
     // Somebody may have come in while the store was read.
-    const answer = this.#underWay.get(hash) ?? this.#place(hash, submitted, address);
+    const answer = this.#underWay.get(hash) ?? this.#place(hash, submitted, visitor);
     this.#underWay.set(hash, answer);
     try {
       return await answer;
@@ -107,12 +108,12 @@ export class Desk {
     return bytes;
   }
 
-  async #place(hash: Hex, submitted: SubmittedOrder, address: string): Promise<AnsweredOrder> {
+  async #place(hash: Hex, submitted: SubmittedOrder, visitor: Visitor): Promise<AnsweredOrder> {
     const { admission, channels, values, receipts, domain, log, store } = this.#context;
     const { order, signature, inputs, voucher, voucherSignature } = submitted;
     // Answered already, here or elsewhere, and only to be signed.
     if ("watch" in receipts && (await isPlaced(store, hash))) return this.stored(await this.#signed(hash));
-    const stored = await admission.admit(submitted, address);
+    const stored = await admission.admit(submitted, visitor);
     const reservation = await channels.reserve(order.requester, order.price, {
       cumulative: voucher.cumulative,
       signature: voucherSignature,
@@ -144,6 +145,7 @@ export class Desk {
       if (written instanceof AssayError) throw written;
       if (written) {
         reservation.owe();
+        admission.paid(visitor);
         this.#context.placed();
         if (signed !== undefined) return answerOf(hash, signed.receipt, signed.signature, bytes);
       }

@@ -161,6 +161,24 @@ test("floods are held off, by address and by stranger", async () => {
   }
 });
 
+test("who pays is no stranger: its orders leave the budget as it was, their repetition does not", async () => {
+  const few = { each: { burst: 3, perSecond: 0.001 }, all: { burst: 100, perSecond: 0.001 } };
+  const small = await openRig({ limits: { strangers: few } });
+  try {
+    const statuses = async (count: number, next: () => Promise<unknown>) => {
+      const found = [];
+      for (let i = 0; i < count; i++) found.push((await small.post(await next())).status);
+      return found;
+    };
+    expect(await statuses(8, async () => body(await signed()))).toEqual(Array(8).fill(200));
+    const repeated = body(await signed());
+    expect(await statuses(5, () => Promise.resolve(repeated))).toEqual([200, 200, 200, 200, 429]);
+    expect(small.runs()).toBe(9);
+  } finally {
+    await small.close();
+  }
+});
+
 test("GET /v1/programs says what is served", async () => {
   const [program] = (await (await fetch(`${rig.url}/v1/programs`)).json()) as ServedProgram[];
   expect(program).toMatchObject({ programRoot: model.programRoot, price: "5", executor: executor.address });
