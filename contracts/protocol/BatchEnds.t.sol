@@ -39,6 +39,15 @@ contract BatchEndsTest is BatchFixture {
         _equal(stakes.accountOf(executor).locked, 0, "executor's locked");
     }
 
+    function test_terms_unknown_revert() public {
+        _reverts(
+            address(batches),
+            anyone,
+            abi.encodeCall(IClaimBook.termsById, (2)),
+            abi.encodeWithSelector(IClaimBook.UnknownTerms.selector, uint16(2))
+        );
+    }
+
     function test_subject_unopened_reverts() public {
         BatchEntry[] memory entries = _entries(1);
         bytes32 claimId = _claimIdOf(_postBatch(entries), entries[0]);

@@ -144,6 +144,27 @@ contract ReceiptFaultsTest is BatchFixture {
         );
     }
 
+    /// @notice One demand for a receipt: a second one would take the first one's bond from whoever is paid for it.
+    function test_forceInclude_secondTime_reverts() public {
+        Order memory order = _order();
+        Receipt memory receipt = _receipt(order);
+        _pass(CLAIM_DELAY);
+        bytes memory call_ = abi.encodeCall(
+            IReceiptFaults.forceInclude,
+            (order, receipt, _signReceipt(receipt))
+        );
+        bytes32 receiptHash = _demand(order, receipt);
+        _refused(
+            prover,
+            call_,
+            abi.encodeWithSelector(
+                IReceiptFaults.InclusionAlreadyDemanded.selector,
+                receiptHash,
+                InclusionStatus.Open
+            )
+        );
+    }
+
     // --- honest is safe ---
 
     function test_answerInclusion_postedInTime_getsTheBond() public {

@@ -330,6 +330,9 @@ contract RefereeTest is ProtocolFixture {
         _reverts(target, prover, abi.encodeCall(IClaimBook.recordImprecision, (claimId, prover)), refused);
         _reverts(target, prover, abi.encodeCall(IClaimBook.settleSlashed, (claimId, prover)), refused);
         _reverts(target, prover, abi.encodeCall(IClaimBook.settleVoided, (claimId)), refused);
+        _reverts(target, prover, abi.encodeCall(IClaimBook.recordDemand, (claimId, true)), refused);
+        _reverts(target, prover, abi.encodeCall(IClaimBook.recordAnswer, (claimId)), refused);
+        _reverts(target, prover, abi.encodeCall(IClaimBook.settleWithheld, (claimId, prover)), refused);
     }
 
     function deploy(address market_, address kernelVersions) external {
