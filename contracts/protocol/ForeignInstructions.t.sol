@@ -1,25 +1,16 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {ProtocolFixture} from "../../test/solidity/protocol/ProtocolFixture.sol";
-import {Instruction, ProgramHeader} from "../program/Program.sol";
+import {DemandFixture} from "../../test/solidity/protocol/DemandFixture.sol";
+import {Instruction} from "../program/Program.sol";
 import {AccessMap} from "../proof/AccessMap.sol";
-import {Data, Page} from "../proof/DataPage.sol";
 import {IDataDemands} from "./IDataDemands.sol";
 
 /// @notice A program root may commit to any bytes for instructions. Data of one that is none cannot be demanded: nobody
 ///         could say how long the answer is.
-contract ForeignInstructionsTest is ProtocolFixture {
-    function _header() internal pure override returns (ProgramHeader memory header) {
-        header = super._header();
-        header.instructionsRoot = _pair(
-            _pair(sha256(_instruction(0)), sha256(_instruction(1))),
-            _pair(sha256(_instruction(2)), 0)
-        );
-    }
-
+contract ForeignInstructionsTest is DemandFixture {
     /// @dev 0: of no element type; 1: of more bytes than 64 bits count; 2: not an instruction.
-    function _instruction(uint32 index) private pure returns (bytes memory) {
+    function _instruction(uint32 index) internal pure override returns (bytes memory) {
         if (index == 2) return "no instruction";
         Instruction memory instruction;
         instruction.dtype = index == 0 ? 99 : 1;
@@ -29,19 +20,12 @@ contract ForeignInstructionsTest is ProtocolFixture {
     }
 
     function _refused(bytes32 claimId, uint32 index, bytes memory expected) private {
-        bytes32[] memory path = new bytes32[](2);
-        path[0] = index == 2 ? bytes32(0) : sha256(_instruction(1 - index));
-        path[1] =
-            index == 2
-                ? _pair(sha256(_instruction(0)), sha256(_instruction(1)))
-                : _pair(sha256(_instruction(2)), 0);
-        Page memory page = Page(Data.Trace, index, 0, 0);
         _reverts(
             address(referee),
             challenger,
             abi.encodeCall(
                 IDataDemands.demandData,
-                (claimId, page, _instruction(index), path, type(uint256).max)
+                (claimId, _chunks(index, 0), _instruction(index), _instructionPath(index), type(uint256).max)
             ),
             expected
         );

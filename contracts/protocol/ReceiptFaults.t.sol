@@ -351,7 +351,6 @@ contract ReceiptFaultsTest is BatchFixture {
         _equal(stakes.accountOf(executor).locked, COLLATERAL, "the batch's collateral");
     }
 
-    /// @notice Whatever differs from the order or the receipt does not answer a demand.
     function deploy(ReceiptRules memory rules) external {
         Deploy.receiptFaults(address(batches), rules);
     }
@@ -372,6 +371,7 @@ contract ReceiptFaultsTest is BatchFixture {
         }
     }
 
+    /// @notice Whatever differs from the order or the receipt does not answer a demand.
     function testFuzz_answerInclusion_anythingElse_reverts(uint8 field) public {
         Order memory order = _order();
         Receipt memory receipt = _receipt(order);

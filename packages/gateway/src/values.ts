@@ -43,14 +43,13 @@ export class Values {
    */
   async read(root: Hex, store: Queryable): Promise<Uint8Array | undefined> {
     const today = dayOf(Date.now());
+    const find = (day: number) => this.#place.read(keyOf(day, root));
     // Mostly it is a new one; another process's clock may be ahead.
-    for (const day of [today, today + 1]) {
-      const bytes = await this.#place.read(keyOf(day, root));
-      if (bytes !== undefined) return bytes;
-    }
+    const recent = (await find(today)) ?? (await find(today + 1));
+    if (recent !== undefined) return recent;
     const first = await firstDay(store);
     for (let day = today - 1; day >= first; day--) {
-      const bytes = await this.#place.read(keyOf(day, root));
+      const bytes = await find(day);
       if (bytes !== undefined) return bytes;
     }
     return undefined;

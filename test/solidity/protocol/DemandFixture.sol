@@ -49,7 +49,7 @@ abstract contract DemandFixture is ProtocolFixture {
         );
     }
 
-    function _instruction(uint32 index) internal pure returns (bytes memory) {
+    function _instruction(uint32 index) internal pure virtual returns (bytes memory) {
         Instruction memory instruction;
         instruction.family = Family.Movement;
         instruction.dtype = 1;
