@@ -231,6 +231,7 @@ test(
       if (reorgs < REORGS && (progress >= (reorgs + 0.5) / REORGS || progress >= 1)) await reorganise();
       await new Promise((resolve) => setTimeout(resolve, random() * 100));
       if (asked % 16 === 0) await checkLocked([honest, cheater]);
+      if (asked % 100 === 0) await tellProgress(asked);
     }
     while (orders.sent < REQUESTS || wrongOrders.sent < WRONG_ORDERS) order();
 
@@ -243,11 +244,11 @@ test(
       PATIENCE,
     );
     const cheats = wanted.filter(({ executor }) => executor === cheater);
-    await until(
-      "every cheat slashed",
-      async () => named(await events(), "ClaimSlashed").length >= cheats.length + WRONG_ORDERS,
-      PATIENCE,
-    );
+    const slashed = async () => named(await events(), "ClaimSlashed").length >= cheats.length + WRONG_ORDERS;
+    await until("every cheat slashed", slashed, PATIENCE).catch(async (error: Error) => {
+      error.message += `\n${await unslashed(cheater)}`;
+      throw error;
+    });
     await checkLocked([honest, cheater]);
     // Whose gateway was not there may have had data demanded of it: hours must not pass between question and answer.
     await until(
@@ -361,6 +362,16 @@ test(
   },
 );
 
+/** A line about how far everybody is. */
+async function tellProgress(asked: number): Promise<void> {
+  const counts = Object.entries(Object.groupBy(await events(), ({ eventName }) => eventName));
+  const { timestamp } = await getBlock(scene.people.requester.client);
+  const ahead = Math.round(Number(timestamp) - Date.now() / 1000);
+  console.error(
+    `${asked} asked; chain ${ahead} s ahead; ${counts.map(([name, of]) => `${name} ${of?.length}`).join(", ")}`,
+  );
+}
+
 /** The claims that were settled, each as often as it was. */
 function endsIn(all: AssayEvent[]): Hex[] {
   const ends = [...named(all, "ClaimFinalised"), ...named(all, "ClaimVoided"), ...named(all, "ClaimSlashed")];
@@ -371,6 +382,23 @@ function endsIn(all: AssayEvent[]): Hex[] {
 function ofRequests<T extends { address: Hex }>(claims: T[]): T[] {
   return claims.filter(
     ({ address }) => address.toLowerCase() === scene.deployment.inferenceMarket.toLowerCase(),
+  );
+}
+
+/** What the chain says of claims of `executor` that are not slashed. */
+async function unslashed(executor: Hex): Promise<string> {
+  const all = await events();
+  const slashed = new Set(named(all, "ClaimSlashed").map(({ args }) => args.claimId));
+  const claims = named(all, "ClaimPosted").filter(
+    ({ args }) => args.executor === executor && !slashed.has(args.claimId),
+  );
+  const lines = claims.map(({ args: { claimId }, blockNumber }) => {
+    const about = all.filter(({ args }) => "claimId" in args && args.claimId === claimId);
+    return `${claimId} of block ${blockNumber}: ${about.map(({ eventName }) => eventName).join(", ")}`;
+  });
+  const taken = named(all, "ClaimOpened").length;
+  return [`claims not slashed: ${lines.length}; taken out of batches: ${taken}`, ...lines.slice(0, 20)].join(
+    "\n",
   );
 }
 

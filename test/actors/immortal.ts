@@ -1,5 +1,7 @@
 /** Services in processes of their own that are killed (SIGKILL) when it hurts, and started again at once. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { appendFileSync, mkdirSync } from "node:fs";
+import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
 import type { ServiceArguments } from "./service-process.ts";
 
@@ -12,6 +14,9 @@ export interface Immortal {
   stop(): Promise<void>;
 }
 
+/** A folder that keeps what each service logs, for a look at what went wrong. */
+const LOGS = process.env.ASSAY_TEST_LOGS;
+
 /** Keeps a service running. `onLine` hears what it logs. */
 export function immortal(
   given: ServiceArguments,
@@ -21,6 +26,7 @@ export function immortal(
   let deaths = 0;
   let stopped = false;
   let child: ChildProcess;
+  if (LOGS !== undefined) mkdirSync(LOGS, { recursive: true });
   const ended = Promise.withResolvers<void>();
   const start = () => {
     child = spawn(process.execPath, [script, JSON.stringify(given)], {
@@ -29,6 +35,7 @@ export function immortal(
     });
     createInterface({ input: child.stderr! }).on("line", (line) => {
       if (process.env.ASSAY_LOG_LEVEL) console.error(line.slice(0, 600));
+      if (LOGS !== undefined) appendFileSync(join(LOGS, `${basename(given.dataDir)}.log`), `${line}\n`);
       if (line.startsWith("{")) onLine(JSON.parse(line) as Record<string, unknown>);
     });
     child.on("exit", () => {

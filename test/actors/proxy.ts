@@ -10,7 +10,7 @@ export interface Proxy {
   /** Decides for each request, by its JSON-RPC method or path. Default: everything passes. */
   decide(what: string): Fault;
   /** Changes what the node answers: a node that lies. */
-  rewrite?: (what: string, answer: string) => string;
+  rewrite?: (what: string, answer: string, request: string) => string;
   /** How often each fault was done. */
   done: Record<Fault, number>;
   close(): Promise<void>;
@@ -42,7 +42,10 @@ export async function openProxy(target: () => string): Promise<Proxy> {
         : { method: request.method ?? "GET" },
     );
     const honest = Buffer.from(await answer.arrayBuffer());
-    const bytes = proxy.rewrite === undefined ? honest : Buffer.from(proxy.rewrite(what, honest.toString()));
+    const bytes =
+      proxy.rewrite === undefined
+        ? honest
+        : Buffer.from(proxy.rewrite(what, honest.toString(), body.toString()));
     if (fault === "drop answer") return void response.destroy();
     response
       .writeHead(answer.status, { "content-type": answer.headers.get("content-type") ?? "" })

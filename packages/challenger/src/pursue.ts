@@ -25,7 +25,7 @@ import { elementProof, encodeProof, type Proof } from "./proofs.ts";
 import { search } from "./search.ts";
 import type { Case } from "./state.ts";
 import { claimedOutputs, inputsOfCase } from "./case-data.ts";
-import { set, settle, type StepContext } from "./step-context.ts";
+import { lose, set, settle, type StepContext } from "./step-context.ts";
 
 /** Waits for the trace, audits it and prepares the proof. */
 export async function pursue(
@@ -38,13 +38,7 @@ export async function pursue(
   if (phase === "Open" || phase === "AwaitingReveal") return;
   if (phase === "Unrevealed") return settle(context, settleUnrevealed, item.claimId);
   if (phase !== "Provable") {
-    if (item.state === "challenged") {
-      const reason = "the proof window ended before anything was proven";
-      log.error({ reason, bond: item.bond }, "dispute lost");
-      context.operations?.alerts.event("bond_lost", reason, { claimId: item.claimId, bond: item.bond });
-      await set(context, item, { state: "unproven", reason });
-    }
-    return;
+    return lose(context, item, "the proof window ended before anything was proven");
   }
   const claim = await chain.claim(item.claimId);
   if (claim === undefined) return;
@@ -76,16 +70,21 @@ export async function pursue(
         details,
       );
     log.warn({ reason, bond: item.bond }, "nothing to prove: the bond is lost");
-    return set(context, item, { state: "unproven", reason });
+    return set(context, item, { state: "unproven", reason, traceRoot });
   }
   if (proof.imprecise && !isZero(claim.imprecisionProver))
-    return set(context, item, { state: "proven", reason: "somebody else has proven it imprecise" });
+    return set(context, item, {
+      state: "proven",
+      reason: "somebody else has proven it imprecise",
+      traceRoot,
+    });
   // Salt and proof are stored before anything is committed: after a crash they must be these very ones.
   await set(context, item, {
     state: "proving",
     proofKind: proof.proof.kind,
     salt: toHex(randomBytes(32)),
     proof: hexToBytes(encodeProof(proof.proof)),
+    traceRoot,
     finding: proof.finding,
   });
 }

@@ -12,7 +12,7 @@ import type { Address, Hex } from "viem";
 /**
  * How far the work on a claim has come. `seen` → `suspect` (its outputs are not ours, or it was sampled) → `challenged`
  * (a trace is owed or known) → `proving` (salt and proof stored, nothing committed yet) → `proven` → `settled`; or
- * `agreed`, `skipped` or `lost`, with the reason. Every step can be taken again after a crash: it looks at the chain
+ * `agreed`, `skipped` or `unproven`, with the reason. Every step can be taken again after a crash: it looks at the chain
  * first, and the stored proof is the one that is committed to.
  */
 export type CaseState =
@@ -40,6 +40,8 @@ export interface Case {
   salt: Hex | null;
   /** ABI-encoded proof. */
   proof: Uint8Array | null;
+  /** Of the trace that the proof is about. */
+  traceRoot: Hex | null;
   /** What the proof shows, for people. */
   finding: Record<string, unknown> | null;
 }
@@ -81,11 +83,12 @@ const MIGRATIONS = [
     bytes bytea not null,
     window_end bigint not null
   )`,
+  "alter table dispute add column trace_root text",
 ];
 
 const COLUMNS = `claim_id as "claimId", request_id as "requestId", book, batch_id as "batchId", position, executor, program_root as "programRoot",
   input_root as "inputRoot", output_root as "outputRoot", state, reason, bond, bonded_at as "bondedAt", proof_kind as "proofKind", salt, proof,
-  finding`;
+  trace_root as "traceRoot", finding`;
 
 /** Without a folder: in memory, for one dispute from a script. */
 export function openChallengerStore(dataDir?: string): Promise<Store> {
@@ -98,16 +101,24 @@ export type ClaimToCheck = Pick<
   "claimId" | "requestId" | "executor" | "programRoot" | "inputRoot" | "outputRoot"
 >;
 
-/** Adds a claim; one already known stays as it is. */
+/**
+ * Adds a claim; true: it was new. One already known stays as it is, but for the batch it is in: the same entry comes in
+ * another batch when a reorg has undone the first, and only that one can be opened.
+ */
 export async function addCase(
   store: Queryable,
   claim: ClaimToCheck,
   place: { book: Book; batchId?: Hex; position?: number } = { book: "requests" },
 ): Promise<boolean> {
-  const inserted = await store.query(
+  const moved = await store.query(
+    `update dispute set batch_id = $2, position = $3 where claim_id = $1 returning 1`,
+    [claim.claimId, place.batchId ?? null, place.position ?? null],
+  );
+  if (moved.rows.length > 0) return false;
+  await store.query(
     `insert into dispute (claim_id, request_id, executor, program_root, input_root, output_root, state, book, batch_id,
        position)
-     values ($1, $2, $3, $4, $5, $6, 'seen', $7, $8, $9) on conflict do nothing returning 1`,
+     values ($1, $2, $3, $4, $5, $6, 'seen', $7, $8, $9)`,
     [
       claim.claimId,
       claim.requestId,
@@ -120,7 +131,7 @@ export async function addCase(
       place.position ?? null,
     ],
   );
-  return inserted.rows.length > 0;
+  return true;
 }
 
 const CLOSED = "('settled', 'agreed', 'skipped')";
@@ -176,6 +187,7 @@ const FIELDS = {
   proofKind: "proof_kind",
   salt: "salt",
   proof: "proof",
+  traceRoot: "trace_root",
   finding: "finding",
 } as const;
 

@@ -52,6 +52,15 @@ export async function skip(context: StepContext, item: Case, reason: string): Pr
   await set(context, item, { state: "skipped", reason });
 }
 
+/** Gives a dispute up whose windows are over. */
+export async function lose(context: StepContext, item: Case, reason: string): Promise<void> {
+  const { log, operations } = context;
+  const { claimId, bond } = item;
+  log.error({ reason, bond }, "dispute lost");
+  operations?.alerts.event("bond_lost", reason, { claimId, bond });
+  await set(context, item, { state: "unproven", reason });
+}
+
 export async function settle(
   { chain, log }: StepContext,
   how: typeof settleImprecise | typeof settleUnrevealed,

@@ -1,7 +1,6 @@
 import {
   challenge as sendChallenge,
   commitProof,
-  ContractError,
   getClaimOnBook,
   getHistory,
   getTerms,
@@ -14,7 +13,7 @@ import {
   settleImprecise,
   settleUnrevealed,
 } from "@assay/protocol";
-import { type Chain, errorFields, followedBlock, hasCode, isZero } from "@assay/service";
+import { type Chain, followedBlock, hasCode, isZero } from "@assay/service";
 import { AssayError } from "@assay/tensor";
 import { type Hex, toHex } from "viem";
 import { openCase, unopenedPhase } from "./batches.ts";
@@ -25,7 +24,7 @@ import { commitmentOf, decodeProof, type Proof } from "./proofs.ts";
 import { bondsOfDay, bondsOut, type Case, type CaseState } from "./state.ts";
 import { claimedOutputs, inputsOfCase } from "./case-data.ts";
 import { pursue } from "./pursue.ts";
-import { set, settle, skip, type StepContext } from "./step-context.ts";
+import { lose, set, settle, skip, type StepContext } from "./step-context.ts";
 
 /** Takes a case one step further. Throws what is worth another try. */
 export async function step(context: StepContext, item: Case): Promise<void> {
@@ -74,15 +73,17 @@ async function phaseOf({ chain }: StepContext, { claimId, batchId }: Case): Prom
 
 /** Where to go back to when a reorg has undone what the case's state stands for; undefined: it has not. */
 async function stateBefore({ chain }: StepContext, item: Case, phase: Phase): Promise<CaseState | undefined> {
-  const { state, proof } = item;
-  const ahead = state === "proving" || state === "proven";
+  const { state, proof, traceRoot } = item;
+  const ahead = state === "proving" || state === "proven" || state === "unproven";
   if (!ahead && state !== "challenged") return undefined;
   if (phase === "Open") return "suspect";
-  // The trace may be another one when it is revealed again.
   if (ahead && (phase === "AwaitingReveal" || phase === "Unrevealed")) return "challenged";
-  if (state !== "proven" || phase !== "Provable") return undefined;
+  if (!ahead || phase !== "Provable") return undefined;
   const claim = await chain.claim(item.claimId);
-  if (claim?.phase !== "Provable" || !isZero(claim.imprecisionProver)) return undefined;
+  if (claim?.phase !== "Provable") return undefined;
+  // Revealed again, and another one.
+  if (traceRoot !== null && traceRoot !== claim.traceRoot) return "challenged";
+  if (state !== "proven" || !isZero(claim.imprecisionProver)) return undefined;
   return proof === null ? "challenged" : "proving";
 }
 
@@ -217,11 +218,9 @@ async function prove(context: StepContext, item: Case, phase: Phase): Promise<vo
   if (phase !== "Provable") {
     // An imprecise element proven just before a crash: the chain remembers.
     const claim = await chain.claim(item.claimId);
-    const proven = claim !== undefined && !isZero(claim.imprecisionProver);
-    return set(context, item, {
-      state: proven ? "proven" : "unproven",
-      ...(proven ? {} : { reason: "the proof window ended before the proof was on the chain" }),
-    });
+    if (claim !== undefined && !isZero(claim.imprecisionProver))
+      return set(context, item, { state: "proven" });
+    return lose(context, item, "the proof window ended before the proof was on the chain");
   }
   const { claimId } = item;
   const salt = item.salt!;
@@ -240,15 +239,11 @@ async function prove(context: StepContext, item: Case, phase: Phase): Promise<vo
     log.warn({ transaction, ...item.finding }, "proven wrong");
     await set(context, item, { state: "proven" });
   } catch (error) {
-    if (hasCode(error, "CommitmentTooYoung", "WrongPhase")) return;
+    // Looked at again: the chain's time runs behind the clock, or a reorg has undone the reveal or the commitment.
+    if (hasCode(error, "CommitmentTooYoung", "WrongPhase", "NotCommitted")) return;
     if (hasCode(error, "AlreadyImprecise")) return set(context, item, { state: "proven" });
-    if (!(error instanceof ContractError)) throw error;
-    // The contract refuses the proof itself: trying again would change nothing.
-    log.error({ ...item.finding, ...errorFields(error) }, "the contract refuses the proof");
-    await set(context, item, {
-      state: "unproven",
-      reason: `the contract refuses the proof: ${error.message}`,
-    });
+    // Even a refusal may be that of a node that is behind: asked again, at no cost, until the window is over.
+    throw error;
   }
 }
 
