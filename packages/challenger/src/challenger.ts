@@ -6,6 +6,7 @@ import {
   Chain,
   defaultLogger,
   followEvents,
+  keepForgetting,
   JobRunner,
   loadModels,
   type Logger,
@@ -29,6 +30,7 @@ import {
   caseOf,
   type CaseState,
   countCases,
+  forgetCases,
   openCases,
   openChallengerStore,
   reopenCases,
@@ -213,7 +215,7 @@ async function runLoop(context: StepContext, jobs: JobRunner, options: Challenge
           if (await addCase(tx, args, { book: bookAt(chain, address) }))
             log.info({ claimId: args.claimId, executor: args.executor }, "claim seen");
     },
-    reopen: reopenCases,
+    reopen: (from, tx) => reopenCases(tx, from),
     log,
     signal,
   });
@@ -223,6 +225,7 @@ async function runLoop(context: StepContext, jobs: JobRunner, options: Challenge
     blobless: new Set<Hex>(),
     alerts: context.operations?.alerts,
   };
+  const forgetting = keepForgetting(() => forgetCases(store, options.keepDays ?? 7), { log, signal });
   while (!signal.aborted) {
     for (const batchId of (context.operations?.monitor.usable ?? true) ? await unreadBatches(store) : [])
       jobs.offer(`blobs of ${batchId}`, () => readBlobBatch(blobContext, batchId));
@@ -230,7 +233,7 @@ async function runLoop(context: StepContext, jobs: JobRunner, options: Challenge
       if (!signal.aborted) jobs.offer(item.claimId, () => step(context, item));
     await pause(pollInterval, signal);
   }
-  await following;
+  await Promise.all([following, forgetting]);
 }
 
 export interface DisputeResult {

@@ -59,6 +59,8 @@ export interface ChallengerOptions extends DisputeOptions, OperationsOptions {
   sampling?: number;
   /** Demand the input of a claim when it cannot be had otherwise. Default true. */
   demandInputs?: boolean;
+  /** Days for which claims are kept whose checking has ended. Default 7. */
+  keepDays?: number;
   /** Blocks to stay behind the head. Default 0. */
   confirmations?: number;
 }

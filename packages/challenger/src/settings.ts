@@ -89,6 +89,12 @@ export const challengerSettings = {
     help: "collect what the ledger owes once a claim is settled",
     default: true,
   },
+  keepDays: {
+    schema: kinds.integer(2),
+    placeholder: "<n>",
+    help: "days for which claims are kept whose checking has ended",
+    default: 7,
+  },
   ...chainSettings,
   ...accountSettings,
   ...operationsSettings,

@@ -44,6 +44,10 @@ export interface Case {
   traceRoot: Hex | null;
   /** What the proof shows, for people. */
   finding: Record<string, unknown> | null;
+  /** A block in which it is settled. */
+  settledBlock: string | null;
+  /** Since when its claim has not been on the chain any more, after a reorg. */
+  goneSince: Date | null;
 }
 
 const MIGRATIONS = [
@@ -83,12 +87,14 @@ const MIGRATIONS = [
     bytes bytea not null,
     window_end bigint not null
   )`,
-  "alter table dispute add column trace_root text",
+  `alter table dispute add column trace_root text, add column settled_block bigint, add column gone_since timestamptz;
+  create index dispute_batch on dispute (batch_id)`,
 ];
 
 const COLUMNS = `claim_id as "claimId", request_id as "requestId", book, batch_id as "batchId", position, executor, program_root as "programRoot",
   input_root as "inputRoot", output_root as "outputRoot", state, reason, bond, bonded_at as "bondedAt", proof_kind as "proofKind", salt, proof,
-  trace_root as "traceRoot", finding`;
+  trace_root as "traceRoot", finding, settled_block::text as "settledBlock",
+  gone_since as "goneSince"`;
 
 /** Without a folder: in memory, for one dispute from a script. */
 export function openChallengerStore(dataDir?: string): Promise<Store> {
@@ -111,7 +117,7 @@ export async function addCase(
   place: { book: Book; batchId?: Hex; position?: number } = { book: "requests" },
 ): Promise<boolean> {
   const moved = await store.query(
-    `update dispute set batch_id = $2, position = $3 where claim_id = $1 returning 1`,
+    `update dispute set batch_id = $2, position = $3, gone_since = null where claim_id = $1 returning 1`,
     [claim.claimId, place.batchId ?? null, place.position ?? null],
   );
   if (moved.rows.length > 0) return false;
@@ -143,13 +149,37 @@ export async function openCases(store: Queryable): Promise<Case[]> {
   return cases.rows;
 }
 
-/** Opens what was settled lately again, for a reorg may have undone that; what still holds is settled again at once. */
-export async function reopenCases(store: Queryable): Promise<void> {
+/** Opens again what was settled in block `from` or later: a reorg may have undone that. What still holds is settled again. */
+export async function reopenCases(store: Queryable, from: bigint): Promise<void> {
   await store.query(
     `update dispute set reason = null, updated_at = now(),
        state = case when proof is null then 'seen' else 'proven' end
-     where state = 'settled' and updated_at > now() - interval '1 day'`,
+     where state = 'settled' and settled_block >= $1`,
+    [from.toString()],
   );
+}
+
+/**
+ * Forgets claims whose checking ended so many days ago and those that a reorg took away a day ago, and then batches of which no
+ * claim is left. Resolves to whether there may be more.
+ */
+export async function forgetCases(store: Queryable, days: number): Promise<boolean> {
+  const { rows } = await store.query(
+    `delete from dispute where claim_id in (
+       select claim_id from dispute
+       where (state in ${CLOSED} and updated_at < now() - make_interval(days => $1))
+         or gone_since < now() - interval '1 day'
+       limit 500)
+     returning 1`,
+    [days],
+  );
+  if (rows.length > 0) return true;
+  await store.query(
+    `delete from batch where not exists (select 1 from dispute where dispute.batch_id = batch.batch_id)
+       and (not pending or window_end < extract(epoch from now()) - $1 * 86400)`,
+    [days],
+  );
+  return false;
 }
 
 export async function caseOf(store: Queryable, claimId: Hex): Promise<Case | undefined> {
@@ -189,6 +219,8 @@ const FIELDS = {
   proof: "proof",
   traceRoot: "trace_root",
   finding: "finding",
+  settledBlock: "settled_block",
+  goneSince: "gone_since",
 } as const;
 
 /** Changes a case in one statement, so that a crash leaves either all of it or nothing. */

@@ -33,7 +33,10 @@ export async function step(context: StepContext, item: Case): Promise<void> {
   const log = context.log.child({ claimId: item.claimId });
   const inner = { ...context, chain: context.chain.of(item.book), log };
   const phase = await phaseOf(inner, item);
-  if (phase === "Unknown") return; // reorganised away; it may come back
+  // Reorganised away; it may come back.
+  if (phase === "Unknown")
+    return item.goneSince === null ? set(inner, item, { goneSince: new Date() }) : undefined;
+  if (item.goneSince !== null) await set(inner, item, { goneSince: null });
   if (phase === "Finalised" || phase === "Voided" || phase === "Slashed") return conclude(inner, item, phase);
   const undone = await stateBefore(inner, item, phase);
   if (undone !== undefined) {
@@ -260,16 +263,21 @@ function sendProof(chain: Chain, claimId: Hex, salt: Hex, { kind, args }: Proof)
   }
 }
 
-/** Until the follower has come that far, a reorg that undoes the end would go unnoticed. */
-async function isForGood(
+/**
+ * A block in which the claim has ended and to which the follower has come: a reorg that undoes the end is noticed.
+ * Undefined: not yet.
+ */
+async function settledBlock(
   { chain, store, operations }: StepContext,
   { claimId, batchId }: Case,
-): Promise<boolean> {
-  if (operations === undefined) return true; // nothing is followed in a single dispute
+): Promise<bigint | undefined> {
+  if (operations === undefined) return 0n; // nothing is followed in a single dispute
   const followed = await followedBlock(store);
-  if (followed === undefined) return false;
-  if (await chain.isSettledAt(claimId, followed)) return true;
-  return batchId !== null && (await unopenedPhase(chain, batchId, followed)) === "Finalised";
+  if (followed === undefined) return undefined;
+  const isSettled =
+    (await chain.isSettledAt(claimId, followed)) ||
+    (batchId !== null && (await unopenedPhase(chain, batchId, followed)) === "Finalised");
+  return isSettled ? followed : undefined;
 }
 
 /** The claim is settled: bonds and bounties are collected. */
@@ -282,7 +290,8 @@ async function conclude(context: StepContext, item: Case, phase: Phase): Promise
     log.info({ transaction }, "bond reclaimed");
   }
   if (phase === "Slashed") await reclaimDemands(context, claimId);
-  if (!(await isForGood(context, item))) return;
+  const block = await settledBlock(context, item);
+  if (block === undefined) return;
   const paid = context.collectPayouts ? await chain.collect() : undefined;
   log.info({ settlement, ...paid }, "claim settled");
   context.operations?.settled.inc({ settlement });
@@ -295,5 +304,6 @@ async function conclude(context: StepContext, item: Case, phase: Phase): Promise
   await set(context, item, {
     state: "settled",
     reason: phase === "Finalised" && item.reason !== null ? `${settlement}: ${item.reason}` : settlement,
+    settledBlock: block.toString(),
   });
 }

@@ -6,6 +6,7 @@ import {
   checkOwner,
   defaultLogger,
   errorFields,
+  keepForgetting,
   loadModels,
   type Operations,
   pause,
@@ -230,7 +231,14 @@ async function lead(
       await pause(1000, signal);
     }
   duties.begin(signal);
-  const forgetting = forget(mine, options.keepDays ?? 7, signal);
+  const forgetting = keepForgetting(
+    async () => {
+      const ids = await forgetJobs(store, options.keepDays ?? 7);
+      await removeBlobs(mine, ids);
+      return ids.length > 0;
+    },
+    { log, signal },
+  );
   await runServiceLoop({
     chain,
     store,
@@ -254,7 +262,7 @@ async function lead(
         events.flatMap(({ args }) => ("claimId" in args ? [args.claimId.toLowerCase()] : [])),
       );
     },
-    reopen: reopenJobs,
+    reopen: (from, tx) => reopenJobs(tx, from),
     due: (now, except) => dueJobs(store, now, except),
     idOf: ({ id }) => id,
     step: (job) => step(mine, job),
@@ -263,20 +271,6 @@ async function lead(
   });
   await forgetting;
   await duties.end();
-}
-
-/** Keeps the store and the blobs from growing for ever. */
-async function forget(context: PosterContext, days: number, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    try {
-      const ids = await forgetJobs(context.store, days);
-      await removeBlobs(context, ids);
-      if (ids.length > 0) continue;
-    } catch (error) {
-      context.log.warn(errorFields(error), "cannot forget what has ended");
-    }
-    await pause(600_000, signal);
-  }
 }
 
 /** For the gateways and posters of an executor, too. */

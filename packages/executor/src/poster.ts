@@ -9,13 +9,14 @@ import {
   inputSizes,
 } from "@assay/service";
 import type { Hex } from "viem";
+import { getBlockNumber } from "viem/actions";
 import { answerDemands } from "./answers.ts";
 import { enqueueRuns } from "./jobs.ts";
 import type { ExecutorBackend } from "./options.ts";
 import { blobFolder, hasPayload, preparePayload, readPayload } from "./payloads.ts";
 import { keepTrace, reveal } from "./reveal.ts";
 import { defer, move, type PosterContext } from "./poster-context.ts";
-import { type Job, updateJob } from "./state.ts";
+import { type Job, type JobChange, updateJob } from "./state.ts";
 import { traceFolder } from "./traces.ts";
 
 /** Seconds of the chain after which a job that waits for the chain is looked at again, whatever happens. */
@@ -51,9 +52,20 @@ export async function step(context: PosterContext, job: Job): Promise<boolean> {
   }
 }
 
-function ignore(context: PosterContext, job: Job, reason: string): Promise<true> {
+function ignore(
+  context: PosterContext,
+  job: Job,
+  reason: string,
+  more: Pick<JobChange, "endedBlock"> = {},
+): Promise<true> {
   context.log.info({ reason }, "request ignored");
-  return move(context, job, { state: "ignored", reason });
+  return move(context, job, { state: "ignored", reason, ...more });
+}
+
+/** Ignores a request for what the chain says now, until a reorg makes it say something else. */
+async function ignoreForNow(context: PosterContext, job: Job, reason: string): Promise<true> {
+  const head = await getBlockNumber(context.chain.client, { cacheTime: 0 });
+  return ignore(context, job, reason, { endedBlock: head.toString() });
 }
 
 /** Whether the request can still be answered, and is worth it; then it is the workers' turn. */
@@ -62,12 +74,12 @@ async function consider(context: PosterContext, job: Job, backend: ExecutorBacke
   const request = await chain.request(job.id);
   if (request === undefined) return defer(context, job, (await chain.now()) + RECHECK); // reorganised away
   const { self } = chain;
-  if (request.status !== "Open") return ignore(context, job, "it is not open any more");
+  if (request.status !== "Open") return ignoreForNow(context, job, "it is not open any more");
   if (BigInt(request.executor) !== 0n && request.executor !== self)
     return ignore(context, job, `it names another executor, ${request.executor}`);
   if (request.fee < context.minFee) return ignore(context, job, `its fee, ${request.fee}, is too low`);
   if ((await chain.now()) + context.minSeconds >= request.deadline)
-    return ignore(context, job, "too little time is left to its deadline");
+    return ignoreForNow(context, job, "too little time is left to its deadline");
   try {
     await fetchInputs(context, job, backend);
   } catch (error) {
@@ -120,9 +132,11 @@ async function post(context: PosterContext, job: Job): Promise<boolean> {
   if ((await chain.claim(job.claimId!)) === undefined) {
     const request = await chain.request(job.id);
     if (request === undefined) return defer(context, job, (await chain.now()) + RECHECK); // reorganised away
+    // A node that is behind in one answer may be ahead in the next.
+    if (request.claimId.toLowerCase() === job.claimId) return move(context, job, { state: "posted" });
     if (request.status !== "Open")
-      return ignore(context, job, "another executor was first, or it has expired");
-    if ((await chain.now()) >= request.deadline) return ignore(context, job, "its deadline has passed");
+      return ignoreForNow(context, job, "another executor was first, or it has expired");
+    if ((await chain.now()) >= request.deadline) return ignoreForNow(context, job, "its deadline has passed");
     const outputs = await readPayload(store, blobs, job.id, "outputs");
     const transaction = await chain.postClaim(claimOf(chain, job), job.signature!, outputs);
     log.info({ transaction }, "claim posted");
@@ -202,7 +216,7 @@ async function follow(context: PosterContext, job: Job, backend: ExecutorBackend
         const details = { claimId, ...(job.reason !== null && { reason: job.reason }) };
         operations.alerts.event("slashed", "a claim of this executor was slashed", details);
       }
-      await move(context, job, { state: "settled", reason });
+      await move(context, job, { state: "settled", reason, endedBlock: followed.toString() });
       await context.blobs.remove(traceFolder(job.id));
       return false;
     }

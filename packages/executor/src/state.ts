@@ -58,6 +58,8 @@ export interface Job {
   trace: StoredTensor[] | null;
   /** What kind of machine computed the outputs; see machine.ts. Null: this one's, as far as anybody knows. */
   machine: string | null;
+  /** A block in which it has ended as far as the chain goes; null: nothing on the chain has ended it. */
+  endedBlock: string | null;
   /** How often something has happened to its claim. */
   woken: number;
 }
@@ -102,10 +104,12 @@ const MIGRATIONS = [
     hash text,
     primary key (job_id, part)
   )`,
+  "alter table job add column ended_block bigint",
 ];
 
 const COLUMNS = `id, kind, program_root as "programRoot", input_root as "inputRoot", inputs_uri as "inputsUri", state,
-  reason, output_root as "outputRoot", signature, claim_id as "claimId", trace_root as "traceRoot", trace, machine, woken`;
+  reason, output_root as "outputRoot", signature, claim_id as "claimId", trace_root as "traceRoot", trace, machine,
+  ended_block::text as "endedBlock", woken`;
 
 /** Where an executor keeps its state: a PostgreSQL that its processes share, or a folder. */
 export function openExecutorStore(where: Pick<StoreOptions, "databaseUrl" | "dataDir">): Promise<Store> {
@@ -202,10 +206,17 @@ export async function dueJobs(store: Queryable, now: bigint, except: readonly st
   return jobs.rows;
 }
 
-/** Makes the jobs of these claims due: something has happened to them. */
+/**
+ * Makes the jobs of these claims due: something has happened to them. One that was given up, but whose claim is on the
+ * chain after all (a node was behind, a transaction was late), is followed and defended.
+ */
 export async function wakeClaims(store: Queryable, claimIds: readonly string[]): Promise<void> {
-  if (claimIds.length > 0)
-    await store.query("update job set due = 0, woken = woken + 1 where claim_id = any($1)", [claimIds]);
+  if (claimIds.length === 0) return;
+  await store.query("update job set due = 0, woken = woken + 1 where claim_id = any($1)", [claimIds]);
+  await store.query(
+    "update job set state = 'posted', reason = null where claim_id = any($1) and state in ('ignored', 'failed')",
+    [claimIds],
+  );
 }
 
 /** Leaves a job alone until a time of the chain, or until something happens to its claim, or has since it was read. */
@@ -219,15 +230,16 @@ export async function deferJob(
 }
 
 /**
- * Opens what ended lately again, for a reorg may have undone that; what still holds ends again at once. Traces were
- * removed when their claims ended.
+ * Opens again what the chain had ended in block `from` or later, for a reorg may have undone that; what still holds ends
+ * again at once. Traces were removed when their claims ended.
  */
-export async function reopenJobs(store: Queryable): Promise<void> {
+export async function reopenJobs(store: Queryable, from: bigint): Promise<void> {
   await store.query(
     `update job set reason = null, trace = null, due = 0, updated_at = now(),
        state = case when state = 'settled' or kind = 'order' then 'posted' when claim_id is not null then 'signed'
          when output_root is not null then 'computed' else 'seen' end
-     where state in ('settled', 'ignored') and (kind = 'request' or claim_id is not null) and updated_at > now() - interval '1 day'`,
+     where state in ('settled', 'ignored') and ended_block >= $1`,
+    [from.toString()],
   );
   await store.query("update job set due = 0 where due > 0 and state not in ('settled', 'ignored', 'failed')");
 }
@@ -256,6 +268,7 @@ const FIELDS = {
   traceRoot: "trace_root",
   trace: "trace",
   machine: "machine",
+  endedBlock: "ended_block",
 } as const;
 
 export type JobChange = Partial<Pick<Job, keyof typeof FIELDS>>;

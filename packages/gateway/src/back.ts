@@ -3,6 +3,7 @@ import type { AssayEvent } from "@assay/protocol";
 import {
   type Chain,
   errorFields,
+  keepForgetting,
   followEvents,
   type Logger,
   type Operations,
@@ -66,8 +67,8 @@ export async function runBack(context: BackContext, signal: AbortSignal): Promis
     async write(events, tx) {
       for (const event of events) await handle(event, tx);
     },
-    async reopen(tx) {
-      await reopenBatches(tx);
+    async reopen(from, tx) {
+      await reopenBatches(tx, from);
       reopened = true;
     },
     written() {
@@ -81,11 +82,10 @@ export async function runBack(context: BackContext, signal: AbortSignal): Promis
   // What a node says that has lost its chain, or is on another one, is nothing to act upon.
   const tick = () => (operations.monitor.usable ? poster.tick() : Promise.resolve());
   const posting = keep(tick, context, signal);
-  const forgetting = keep(
-    () => forgetEnded(store, context.values, context.keepSeconds),
-    { ...context, pollInterval: 600_000 },
-    signal,
-  );
+  const forgetting = keepForgetting(() => forgetEnded(store, context.values, context.keepSeconds), {
+    ...{ log, signal },
+    onFailure: operations.failed,
+  });
   await Promise.all([
     following,
     posting,
@@ -98,7 +98,11 @@ async function sign(context: BackContext, book: ChainBook, store: Store, signal:
   const backing = new Backing(store, book, false);
   // No receipt before it is known what stake there is for its claim.
   const looking = keep(() => backing.look(), context, signal);
-  const forgetting = keep(() => forgetBudgets(store), { ...context, pollInterval: 600_000 }, signal);
+  const { log, operations } = context;
+  const forgetting = keepForgetting(() => forgetBudgets(store), {
+    ...{ log, signal },
+    onFailure: operations.failed,
+  });
   await Promise.all([looking, forgetting, signReceipts({ ...context, backing }, signal)]);
 }
 
@@ -139,7 +143,7 @@ async function onEvent(event: AssayEvent, context: EventContext): Promise<void> 
         inputs,
         outputs,
       });
-      return markOpened(store, claimId);
+      return markOpened(store, claimId, event.blockNumber);
     }
     case "InclusionDemanded": {
       if (event.args.executor !== chain.self) return;
@@ -159,7 +163,12 @@ async function onEvent(event: AssayEvent, context: EventContext): Promise<void> 
     case "ClaimFinalised":
     case "ClaimVoided":
     case "ClaimSlashed":
-      return settleClaim(store, event.args.claimId, event.eventName.slice("Claim".length).toLowerCase());
+      return settleClaim(
+        store,
+        event.args.claimId,
+        event.eventName.slice("Claim".length).toLowerCase(),
+        event.blockNumber,
+      );
     default:
   }
 }

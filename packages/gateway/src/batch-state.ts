@@ -145,37 +145,51 @@ export async function updateBatch(
   );
 }
 
-/** Ends a batch: its claims stood, but for those that were settled one by one. */
-export function settleBatch(store: Store, batchId: Hex): Promise<void> {
+/** Ends a batch that is final in `block`: its claims stood, but for those that are settled one by one. */
+export function settleBatch(store: Store, batchId: Hex, block: bigint): Promise<void> {
   return store.transaction(async (tx) => {
     await tx.query(
-      `update placed set state = 'settled', outcome = coalesce(outcome, 'finalised') where batch_id = $1 and opened = false`,
-      [batchId],
+      `update placed set state = 'settled', outcome = 'finalised', settled_block = $2
+       where batch_id = $1 and opened = false`,
+      [batchId, block.toString()],
     );
     await updateBatch(tx, batchId, "settled");
+    await tx.query("update batch set settled_block = $2 where batch_id = $1", [batchId, block.toString()]);
   });
 }
 
-/** A claim of a batch has been challenged: it ends on its own. */
-export async function markOpened(store: Queryable, claimId: Hex): Promise<void> {
-  await store.query("update placed set opened = true where claim_id = $1", [claimId]);
-}
-
-export async function settleClaim(store: Queryable, claimId: Hex, outcome: string): Promise<void> {
-  await store.query("update placed set state = 'settled', outcome = $2 where claim_id = $1", [
+/** A claim of a batch was opened in `block`, to be challenged: it ends on its own. */
+export async function markOpened(store: Queryable, claimId: Hex, block: bigint): Promise<void> {
+  await store.query("update placed set opened = true, opened_block = $2 where claim_id = $1", [
     claimId,
-    outcome,
+    block.toString(),
   ]);
 }
 
-/** Ends of the last day are looked at again after a reorg; what still holds ends again at once. */
-export async function reopenBatches(store: Queryable): Promise<void> {
+/** A claim that was opened has ended in `block`. */
+export async function settleClaim(
+  store: Queryable,
+  claimId: Hex,
+  outcome: string,
+  block: bigint,
+): Promise<void> {
   await store.query(
-    `update placed set state = 'batched', outcome = null, opened = false where state = 'settled'
-       and batch_id in (select batch_id from batch where updated_at > now() - interval '1 day')`,
+    "update placed set state = 'settled', outcome = $2, settled_block = $3 where claim_id = $1",
+    [claimId, outcome, block.toString()],
   );
+}
+
+/** Forgets what happened to batches in block `from` or later, for a reorg may have undone it; what still holds comes again. */
+export async function reopenBatches(store: Queryable, from: bigint): Promise<void> {
+  const since = [from.toString()];
   await store.query(
-    "update batch set state = 'posted' where state = 'settled' and updated_at > now() - interval '1 day'",
+    "update placed set state = 'batched', outcome = null where state = 'settled' and settled_block >= $1",
+    since,
+  );
+  await store.query("update placed set opened = false where opened and opened_block >= $1", since);
+  await store.query(
+    "update batch set state = 'posted' where state = 'settled' and settled_block >= $1",
+    since,
   );
   // What was drawn before is found on the chain again.
   await store.query("update channel set redeemed = 0 where redeemed_at > now() - interval '1 day'");

@@ -5,7 +5,7 @@ import { firstDay, type Values } from "./values.ts";
 /** Batches that are forgotten in one transaction. */
 const AT_ONCE = 4;
 const NOTE = "values forgotten before day";
-/** Seconds. Ends of the last day may be reopened after a reorg (`reopenBatches`). */
+/** Seconds. What ended lately may not have ended after all: a reorg (`reopenBatches`). */
 const LEAST = 2 * 86_400;
 
 /**

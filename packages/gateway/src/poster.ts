@@ -253,7 +253,7 @@ export class Poster {
   async #settle(batchId: Hex, followed: bigint | undefined): Promise<void> {
     const { store, book } = this.#context;
     if (followed === undefined || (await book.find(batchId, followed))?.finalised !== true) return;
-    await settleBatch(store, batchId);
+    await settleBatch(store, batchId, followed);
     this.#redeem = true;
   }
 

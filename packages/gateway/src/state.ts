@@ -119,6 +119,8 @@ export const GATEWAY_MIGRATIONS = [
         cumulative = greatest(held.cumulative, excluded.cumulative)
     ) select order_hash from written;
   end $$`,
+  `alter table placed add column opened_block bigint, add column settled_block bigint;
+  alter table batch add column settled_block bigint`,
 ];
 
 /** A database of its own in a folder, or the PostgreSQL that all gateways of an executor share. */

@@ -51,22 +51,30 @@ test("orders come in once, vouchers must cover them, batches take each once and 
   expect((await openBatches(store)).map(({ state, claims }) => [state, claims])).toEqual([["sealed", 2], ["sealed", 1]]); // prettier-ignore
 
   await updateBatch(store, first.batchId, "posted", { windowEnd: 77n });
-  await markOpened(store, hash("claim 2"));
-  await settleBatch(store, first.batchId);
+  await markOpened(store, hash("claim 2"), 20n);
+  await settleBatch(store, first.batchId, 30n);
   expect(await placedByHash(store, hash("order 1"))).toMatchObject({
     state: "settled",
     outcome: "finalised",
   });
   expect(await placedByHash(store, hash("order 2"))).toMatchObject({ state: "batched", opened: true });
-  await settleClaim(store, hash("claim 2"), "slashed");
+  await settleClaim(store, hash("claim 2"), "slashed", 25n);
   expect(await placedByHash(store, hash("order 2"))).toMatchObject({ state: "settled", outcome: "slashed" });
   expect((await openBatches(store)).map(({ batchId }) => batchId)).toEqual([second.batchId]);
   expect((await redeemable(store, 1n)).map(({ owed }) => owed)).toEqual([15n]);
-  await reopenBatches(store);
+  const challenged = () => placedByHash(store, hash("order 2"));
+  // What a reorg leaves alone stays as it is.
+  await reopenBatches(store, 31n);
+  expect((await openBatches(store)).map(({ batchId }) => batchId)).toEqual([second.batchId]);
+  await reopenBatches(store, 26n);
   expect((await openBatches(store))[0]).toMatchObject({
     batchId: first.batchId,
     state: "posted",
     windowEnd: 77n,
   });
-  expect(await placedByHash(store, hash("order 2"))).toMatchObject({ state: "batched", outcome: null });
+  expect(await challenged()).toMatchObject({ state: "settled", outcome: "slashed", opened: true });
+  await reopenBatches(store, 21n);
+  expect(await challenged()).toMatchObject({ state: "batched", outcome: null, opened: true });
+  await reopenBatches(store, 20n);
+  expect(await challenged()).toMatchObject({ state: "batched", outcome: null, opened: false });
 });

@@ -61,16 +61,16 @@ test("batches that ended long ago are forgotten whole; with a demand, a deadline
   const future = placing(6, 5n, 1_000n); // its deadline is far away
   await insertPlaced(store, [future], () => undefined);
   const later = (await sealBatch(store, 1, () => ({ batchId: hash("later"), blobs: [] })))!.batchId;
-  await markOpened(store, hash("claim 4"));
+  await markOpened(store, hash("claim 4"), 1n);
   await addDemand(store, hash("receipt 5"), hash("order 5"));
-  for (const batch of [old, opened, demanded, later]) await settleBatch(store, batch);
+  for (const batch of [old, opened, demanded, later]) await settleBatch(store, batch, 1n);
   await age(6);
   await forgetEnded(store, values, WEEK);
   expect(await kept(1, 2, 3, 4, 5, 6)).toEqual([true, true, true, true, true, true]);
   await age(2);
   await forgetEnded(store, values, WEEK);
   expect(await kept(1, 2, 3, 4, 5, 6)).toEqual([false, false, true, true, true, true]);
-  await settleClaim(store, hash("claim 4"), "slashed");
+  await settleClaim(store, hash("claim 4"), "slashed", 1n);
   await endDemand(store, hash("receipt 5"));
   await forgetEnded(store, values, WEEK);
   expect(await kept(1, 2, 3, 4, 5, 6)).toEqual([false, false, false, false, false, true]);
@@ -84,7 +84,7 @@ test("inputs and outputs are found for as long as an order of their day is kept,
   atDay(-9);
   await values.write(hash("i"), bytes("nine days ago"));
   const old = await batchOf(1);
-  await settleBatch(store, old);
+  await settleBatch(store, old, 1n);
   await age(9);
   vi.useRealTimers();
   atDay(-3);

@@ -13,8 +13,11 @@ export interface FollowOptions {
   pollInterval: number;
   /** Stores what events mean, in the transaction that moves the cursor. Must bear to see an event twice. */
   write(events: AssayEvent[], tx: Scriptable): Promise<void>;
-  /** Takes up again what a reorg may have undone; open jobs see for themselves what the chain has become. */
-  reopen(tx: Scriptable): Promise<void>;
+  /**
+   * Takes up again what ended in block `from` or later, for a reorg has replaced those blocks; open jobs see for
+   * themselves what the chain has become.
+   */
+  reopen(from: bigint, tx: Scriptable): Promise<void>;
   /** Called when something has been stored. */
   written?(): void;
   log: Logger;
@@ -41,7 +44,7 @@ export async function followEvents(options: FollowOptions): Promise<void> {
     if (step.type === "reorg") log.warn({ from: step.from.toString() }, "chain reorganised; reading again");
     await store.transaction(async (tx) => {
       if (step.type === "events") await options.write(step.events, tx);
-      else await options.reopen(tx);
+      else await options.reopen(step.from, tx);
       await writeNote(tx, "cursor", JSON.stringify(step.cursor));
     });
     if (step.type === "reorg" || step.events.length > 0) options.written?.();

@@ -23,6 +23,7 @@ export {
   writeNote,
 } from "./follow.ts";
 export { fetchBytes, type FetchOptions, trimSlash } from "./fetch.ts";
+export { keepForgetting } from "./forgetting.ts";
 export { lockFolder } from "./folder-lock.ts";
 export { inputsOf } from "./inputs.ts";
 export { type Journal, type Sent, storeJournal } from "./journal.ts";

@@ -13,8 +13,8 @@ export interface ServiceLoopOptions<Item> {
   pollInterval: number;
   /** Stores what events mean, in the transaction that moves the cursor. Must bear to see an event twice. */
   write(events: AssayEvent[], tx: Scriptable): Promise<void>;
-  /** Takes up again what a reorg may have undone. */
-  reopen(tx: Scriptable): Promise<void>;
+  /** Takes up again what ended in block `from` or later: a reorg has replaced them. */
+  reopen(from: bigint, tx: Scriptable): Promise<void>;
   /** What there is to do at a time of the chain, but for the items named (those under way or to be tried again later). */
   due(now: bigint, except: string[]): Promise<Item[]>;
   idOf(item: Item): string;
