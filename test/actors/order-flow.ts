@@ -16,13 +16,14 @@ import type { Person, Scene } from "./scene.ts";
 
 export const ORDER_PRICE = 10n ** 12n;
 
-/** "No" of a gateway that is in trouble: the same order is sent again. */
+/** "No" of a gateway that is in trouble, or asked too much at once: the same order is sent again. */
 const PASSING = new Set([
   "BUSY",
   "NOT_ACCEPTING",
   "RECEIPT_PENDING",
   "CHAIN_UNREACHABLE",
   "INTERNAL",
+  "RATE_LIMITED",
   "RPC_UNREACHABLE",
 ]);
 

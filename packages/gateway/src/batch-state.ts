@@ -191,6 +191,7 @@ export async function reopenBatches(store: Queryable, from: bigint): Promise<voi
     "update batch set state = 'posted' where state = 'settled' and settled_block >= $1",
     since,
   );
+  await store.query("update demand set ended_block = null where ended_block >= $1", since);
   // What was drawn before is found on the chain again.
   await store.query("update channel set redeemed = 0 where redeemed_at > now() - interval '1 day'");
 }

@@ -178,8 +178,10 @@ export async function chainBook(chain: Chain, data: BatchData = "auto"): Promise
       return { funds, redeemed: settled };
     },
     backed,
-    demanded: async (receiptHash) =>
-      (await getInclusion(client, { deployment, receiptHash })).status === "Open",
+    async demanded(receiptHash, blockNumber) {
+      const asOf = blockNumber !== undefined && { blockNumber };
+      return (await getInclusion(client, { deployment, receiptHash, ...asOf })).status === "Open";
+    },
     async answer(orders, index, blobs) {
       const { order, receipt } = orders[index]!;
       const { opening: known, ...shown } = inclusionOf(orders, index, blobs);

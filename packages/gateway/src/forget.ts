@@ -18,6 +18,10 @@ const LEAST = 2 * 86_400;
 export async function forgetEnded(store: Store, values: Values, seconds: number): Promise<void> {
   while ((await forgetBatches(store, Math.max(seconds, LEAST))) === AT_ONCE);
   await forgetValues(store, values);
+  await store.query(
+    "delete from demand where ended_block is not null and created_at < now() - make_interval(secs => $1)",
+    [LEAST],
+  );
 }
 
 function forgetBatches(store: Store, seconds: number): Promise<number> {
@@ -29,7 +33,8 @@ function forgetBatches(store: Store, seconds: number): Promise<number> {
          and not exists (
            select 1 from placed where placed.batch_id = batch.batch_id
              and (placed.state <> 'settled' or deadline > extract(epoch from now()) - $2
-               or exists (select 1 from demand where demand.order_hash = placed.order_hash)))
+               or exists (select 1 from demand
+                 where demand.order_hash = placed.order_hash and ended_block is null)))
        order by number limit $3`,
       [seconds, LEAST, AT_ONCE],
     );

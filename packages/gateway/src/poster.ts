@@ -77,7 +77,8 @@ const NOT_THE_BLOBS = [
 
 /** A poster's book also answers demands for claims. */
 export interface PosterBook extends BatchBook {
-  demanded(receiptHash: Hex): Promise<boolean>;
+  /** As of a block; default: the latest. */
+  demanded(receiptHash: Hex, blockNumber?: bigint): Promise<boolean>;
   /** Shows the claim of `orders[index]` in the batch of `orders`. */
   answer(orders: readonly Placed[], index: number, blobs: readonly BatchBlob[]): Promise<Hash>;
 }
@@ -130,7 +131,7 @@ export class Poster {
         if (state === "sealed") await updateBatch(store, batchId, "posted", { windowEnd: seen.windowEnd });
         if ((await book.now()) >= seen.windowEnd) return this.#finalise(batchId);
       });
-    await this.#answerDemands();
+    await this.#answerDemands(followed);
     if (this.#redeem) {
       this.#redeem = false;
       await this.#redeemAll(followed);
@@ -158,11 +159,14 @@ export class Poster {
   }
 
   /** Whoever demands a claim on the chain is shown it in its batch, which is posted first where it was not. */
-  async #answerDemands(): Promise<void> {
+  async #answerDemands(followed: bigint | undefined): Promise<void> {
     const { store, book, log } = this.#context;
+    if (followed === undefined) return;
     for (const { receiptHash, orderHash } of await openDemands(store))
       await this.#attempt(receiptHash, async () => {
-        if (!(await book.demanded(receiptHash))) return endDemand(store, receiptHash);
+        // The follower has seen it there: a node that is behind cannot make it go away, and a reorg of its end is noticed.
+        if (!(await book.demanded(receiptHash, followed))) return endDemand(store, receiptHash, followed);
+        if (!(await book.demanded(receiptHash))) return; // answered just now
         const placed = await placedByHash(store, orderHash);
         if (placed === undefined)
           return log.error({ orderHash }, "the claim of a receipt is demanded that is not in this store");
@@ -172,7 +176,6 @@ export class Poster {
         const blobs = await blobsOfBatch(store, placed.batchId);
         const transaction = await book.answer(orders, placed.position!, blobs);
         log.warn({ orderHash, transaction }, "a demand for a claim was answered");
-        await endDemand(store, receiptHash);
       });
   }
 

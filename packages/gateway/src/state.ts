@@ -120,7 +120,8 @@ export const GATEWAY_MIGRATIONS = [
     ) select order_hash from written;
   end $$`,
   `alter table placed add column opened_block bigint, add column settled_block bigint;
-  alter table batch add column settled_block bigint`,
+  alter table batch add column settled_block bigint;
+  alter table demand add column ended_block bigint`,
 ];
 
 /** A database of its own in a folder, or the PostgreSQL that all gateways of an executor share. */
@@ -312,20 +313,25 @@ export async function writeRedeemed(store: Queryable, requester: Address, redeem
 /** Demands on the chain for the claim of a receipt that are not answered yet. */
 export async function openDemands(store: Queryable): Promise<{ receiptHash: Hex; orderHash: Hex }[]> {
   const found = await store.query<{ receiptHash: Hex; orderHash: Hex }>(
-    'select receipt_hash as "receiptHash", order_hash as "orderHash" from demand',
+    'select receipt_hash as "receiptHash", order_hash as "orderHash" from demand where ended_block is null',
   );
   return found.rows;
 }
 
 export async function addDemand(store: Queryable, receiptHash: Hex, orderHash: Hex): Promise<void> {
-  await store.query("insert into demand (receipt_hash, order_hash) values ($1, $2) on conflict do nothing", [
-    receiptHash.toLowerCase(),
-    orderHash.toLowerCase(),
-  ]);
+  await store.query(
+    `insert into demand (receipt_hash, order_hash) values ($1, $2)
+     on conflict (receipt_hash) do update set ended_block = null`,
+    [receiptHash.toLowerCase(), orderHash.toLowerCase()],
+  );
 }
 
-export async function endDemand(store: Queryable, receiptHash: Hex): Promise<void> {
-  await store.query("delete from demand where receipt_hash = $1", [receiptHash]);
+/** A demand is none any more in `block`. */
+export async function endDemand(store: Queryable, receiptHash: Hex, block: bigint): Promise<void> {
+  await store.query("update demand set ended_block = $2 where receipt_hash = $1", [
+    receiptHash,
+    block.toString(),
+  ]);
 }
 
 /** Receipts whose claims have no stake locked yet, those about to be given included. */
@@ -359,7 +365,7 @@ export async function duties(store: Queryable): Promise<DutiesNow> {
     `count(*)::int as count, coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0)::float8 as age from ${what}`;
   const [unsigned, demanded, unposted] = await Promise.all([
     store.query<Pile>(`select ${age("placed where state = 'unsigned'")}`),
-    store.query<Pile>(`select ${age("demand")}`),
+    store.query<Pile>(`select ${age("demand where ended_block is null")}`),
     store.query<{ claimBy: string | null }>(
       `select least((select min(claim_by) from placed where state = 'signed'),
          (select min(claim_by) from placed join batch using (batch_id) where batch.state = 'sealed'))::text as "claimBy"`,

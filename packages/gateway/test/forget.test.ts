@@ -71,7 +71,7 @@ test("batches that ended long ago are forgotten whole; with a demand, a deadline
   await forgetEnded(store, values, WEEK);
   expect(await kept(1, 2, 3, 4, 5, 6)).toEqual([false, false, true, true, true, true]);
   await settleClaim(store, hash("claim 4"), "slashed", 1n);
-  await endDemand(store, hash("receipt 5"));
+  await endDemand(store, hash("receipt 5"), 1n);
   await forgetEnded(store, values, WEEK);
   expect(await kept(1, 2, 3, 4, 5, 6)).toEqual([false, false, false, false, false, true]);
   expect(await countBatches(store)).toEqual({ settled: 1 });

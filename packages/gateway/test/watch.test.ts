@@ -84,7 +84,7 @@ test("late receipts, claims and answers are told of until they are given", async
   expect(await raised()).toEqual(["claim_due"]);
   await old("demand");
   expect(await raised()).toEqual(["claim_due", "claim_demanded"]);
-  await endDemand(store, hash("receipt"));
+  await endDemand(store, hash("receipt"), 1n);
   expect(await raised()).toEqual(["claim_due"]);
 
   watch.close();

@@ -119,3 +119,35 @@ test("RPC errors are reported, and nothing is lost", async () => {
   expect(errors.length).toBeGreaterThan(0);
   expect(names.filter((name) => name === "a")).toHaveLength(1);
 });
+
+test("nodes behind one address, some of them a block behind: nothing is missed", async () => {
+  const start = await chain.clients[0]!.getBlock();
+  const cursor = { blocks: [{ number: Number(start.number), hash: start.hash }] };
+  await create("near the head");
+  const refused = new Set<string>();
+  // The node that is asked for logs has not seen the latest block: of a range it gives what it has.
+  const behind = createWalletClient({
+    account: chain.clients[0]!.account,
+    chain: hardhat,
+    transport: custom(
+      {
+        async request({ method, params }: { method: string; params?: unknown[] }) {
+          if (method === "eth_getLogs") {
+            const { blockHash } = (params as [{ blockHash?: string }])[0];
+            if (blockHash === undefined) return [];
+            if (!refused.has(blockHash)) {
+              refused.add(blockHash);
+              throw Object.assign(new Error("unknown block"), { code: -32000 });
+            }
+          }
+          return (await chain.request(method, params ?? [])) as unknown;
+        },
+      },
+      { retryCount: 0 },
+    ),
+    cacheTime: 0,
+  }).extend(publicActions);
+  const { names } = await follow({ cursor }, (seen) => seen.length > 0, behind);
+  expect(names).toEqual(["near the head"]);
+  expect(refused.size).toBeGreaterThan(0);
+});

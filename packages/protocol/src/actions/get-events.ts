@@ -12,11 +12,13 @@ export interface GetEventsParameters {
   fromBlock?: bigint;
   /** Default: the latest block. */
   toBlock?: bigint;
+  /** This block's alone: a server that does not have it, or another one in its place, refuses. */
+  blockHash?: Hash;
   /** Most blocks of one question; what a server refuses is asked for in parts. Default 10,000. */
   range?: bigint;
 }
 
-export interface HistoryParameters extends GetEventsParameters {
+export interface HistoryParameters extends Omit<GetEventsParameters, "blockHash"> {
   /** A claim's, a request's, or any other that events have as a topic. */
   id: Hash;
   /** Most blocks of one question. Default: all, for it is few events that are asked for. */
@@ -29,13 +31,18 @@ export interface HistoryParameters extends GetEventsParameters {
  * @example
  * const events = await getEvents(client, { deployment, fromBlock: 100n, toBlock: 200n });
  */
-export async function getEvents(
-  client: AssayClient,
-  { deployment, fromBlock = BigInt(deployment.block), toBlock, range = 10_000n }: GetEventsParameters,
-): Promise<AssayEvent[]> {
+export async function getEvents(client: AssayClient, parameters: GetEventsParameters): Promise<AssayEvent[]> {
+  const {
+    deployment,
+    fromBlock = BigInt(deployment.block),
+    toBlock,
+    blockHash,
+    range = 10_000n,
+  } = parameters;
   const address = eventSources(deployment);
   const ask = (from: bigint, to: bigint) => getLogs(client, { address, fromBlock: from, toBlock: to });
   try {
+    if (blockHash !== undefined) return decodeEvents(await getLogs(client, { address, blockHash }));
     return decodeEvents(await logsInPages<Log>(ask, fromBlock, toBlock ?? (await newest(client)), range));
   } catch (error) {
     throw toAssayError(error);

@@ -103,12 +103,14 @@ export async function proveReceiptBroken(
 const demandStatuses = ["None", "Open", "Answered", "Missing", "Slashed"] as const;
 export type InclusionStatus = (typeof demandStatuses)[number];
 
-/** How a demand for a receipt's claim stands. */
+/** How a demand for a receipt's claim stands. As of a block; default: the latest. */
 export async function getInclusion(
   client: AssayClient,
-  { deployment, receiptHash }: { deployment: Deployment; receiptHash: Hash },
+  parameters: { deployment: Deployment; receiptHash: Hash; blockNumber?: bigint },
 ) {
+  const { deployment, receiptHash, blockNumber } = parameters;
   const demand = await read(client, {
+    ...(blockNumber !== undefined && { blockNumber }),
     address: deployment.receiptFaults,
     abi: receiptFaultsAbi,
     functionName: "inclusionOf",

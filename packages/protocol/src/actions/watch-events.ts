@@ -38,6 +38,11 @@ export interface WatchEventsParameters {
 /** How many read ranges are kept to find the last common block after a reorg. */
 const ANCHORS = 128;
 const LONGEST_PAUSE = 30_000;
+/**
+ * So many blocks below the head are read one by one, by hash. Behind one address there are often several nodes: one that is a
+ * block behind answers a range with what it has, as if there were no more, but refuses a block that it does not know.
+ */
+const BY_HASH = 4;
 
 /**
  * All events from the cursor on, for ever: every event of the canonical chain exactly once, in order. It survives RPC
@@ -87,8 +92,20 @@ async function nextStep(
   const head = await getBlock(client);
   const to = Math.min(Number(head.number) - confirmations, from + range - 1);
   if (to < from) return undefined;
-  const last = await getBlock(client, { blockNumber: BigInt(to) });
-  const events = await getEvents(client, { deployment, fromBlock: BigInt(from), toBlock: BigInt(to) });
+  const fresh = Math.max(from, Number(head.number) - BY_HASH + 1);
+  const numbers = Array.from({ length: Math.max(0, to - fresh + 1) }, (_, i) => BigInt(fresh + i));
+  const newest = await Promise.all(numbers.map((blockNumber) => getBlock(client, { blockNumber })));
+  const last = newest.at(-1) ?? (await getBlock(client, { blockNumber: BigInt(to) }));
+  const toBlock = BigInt(Math.min(to, fresh - 1));
+  const events = [
+    ...(toBlock < BigInt(from)
+      ? []
+      : await getEvents(client, { deployment, fromBlock: BigInt(from), toBlock })),
+    ...(
+      await Promise.all(newest.map(({ hash }) => getEvents(client, { deployment, blockHash: hash })))
+    ).flat(),
+  ];
+  if (newest.some(({ parentHash }, i) => i > 0 && parentHash !== newest[i - 1]!.hash)) return undefined;
   // The chain may have changed in between: `last` stands for its ancestors only if it is still there, and they are the
   // cursor's successors only if the cursor's block is still there too.
   const [after, before] = await Promise.all([hashOf(client, to), stillOnChain(client, cursor)]);
