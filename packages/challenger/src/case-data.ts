@@ -37,7 +37,9 @@ export async function inputsOfCase(
 ): Promise<Uint8Array[] | undefined> {
   const { chain, log, demandInputs, maxDemandSpend } = context;
   const { program } = checker.model;
-  const demands = await demandsOf(chain, item.claimId);
+  // Of a claim that is still in its batch nothing can have been demanded.
+  const inBatch = item.batchId !== null && (await chain.claim(item.claimId)) === undefined;
+  const demands = inBatch ? [] : await demandsOf(chain, item.claimId);
   if (demands.length > 0) {
     if (await settleOverdue(context, item.claimId, demands)) return undefined;
     const { inputs, missing } = shownInputs(program, item.inputRoot, demands);

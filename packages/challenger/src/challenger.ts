@@ -30,10 +30,12 @@ import {
   caseOf,
   type CaseState,
   countCases,
+  endTurn,
   forgetCases,
-  openCases,
+  openDisputes,
   openChallengerStore,
   reopenCases,
+  uncheckedCases,
 } from "./state.ts";
 import { addBatches, readBlobBatch, unreadBatches } from "./batches.ts";
 import { Policy } from "./policy.ts";
@@ -174,6 +176,8 @@ function bookAt({ deployment }: Chain, address: Address): Book {
   return isAddressEqual(address, deployment.batchMarket) ? "orders" : "requests";
 }
 
+/** Claims that are checked at a time: a batch has thousands, and each asks the node and the gateways. */
+const CHECKS = 128;
 /** Milliseconds that a stop waits for transactions. */
 const STOP_MS = 20_000;
 
@@ -226,11 +230,23 @@ async function runLoop(context: StepContext, jobs: JobRunner, options: Challenge
     alerts: context.operations?.alerts,
   };
   const forgetting = keepForgetting(() => forgetCases(store, options.keepDays ?? 7), { log, signal });
+  let checking = 0;
   while (!signal.aborted) {
     for (const batchId of (context.operations?.monitor.usable ?? true) ? await unreadBatches(store) : [])
       jobs.offer(`blobs of ${batchId}`, () => readBlobBatch(blobContext, batchId));
-    for (const item of (context.operations?.monitor.usable ?? true) ? await openCases(store) : [])
-      if (!signal.aborted) jobs.offer(item.claimId, () => step(context, item));
+    if (context.operations?.monitor.usable ?? true) {
+      for (const item of await openDisputes(store)) jobs.offer(item.claimId, () => step(context, item));
+      for (const item of await uncheckedCases(store, jobs.busy(), CHECKS - checking))
+        jobs.offer(item.claimId, async () => {
+          checking++;
+          try {
+            await step(context, item);
+            await endTurn(store, item.claimId);
+          } finally {
+            checking--;
+          }
+        });
+    }
     await pause(pollInterval, signal);
   }
   await Promise.all([following, forgetting]);

@@ -109,22 +109,21 @@ export type ClaimToCheck = Pick<
 
 /**
  * Adds a claim; true: it was new. One already known stays as it is, but for the batch it is in: the same entry comes in
- * another batch when a reorg has undone the first, and only that one can be opened.
+ * another batch when a reorg has undone the first, and only that one can be opened. (Once it is, its event names no batch.)
  */
 export async function addCase(
   store: Queryable,
   claim: ClaimToCheck,
   place: { book: Book; batchId?: Hex; position?: number } = { book: "requests" },
 ): Promise<boolean> {
-  const moved = await store.query(
-    `update dispute set batch_id = $2, position = $3, gone_since = null where claim_id = $1 returning 1`,
-    [claim.claimId, place.batchId ?? null, place.position ?? null],
-  );
-  if (moved.rows.length > 0) return false;
-  await store.query(
+  // `xmax` is 0 in a row that was not there before.
+  const written = await store.query<{ added: boolean }>(
     `insert into dispute (claim_id, request_id, executor, program_root, input_root, output_root, state, book, batch_id,
        position)
-     values ($1, $2, $3, $4, $5, $6, 'seen', $7, $8, $9)`,
+     values ($1, $2, $3, $4, $5, $6, 'seen', $7, $8, $9)
+     on conflict (claim_id) do update set batch_id = coalesce(excluded.batch_id, dispute.batch_id),
+       position = coalesce(excluded.position, dispute.position), gone_since = null
+     returning xmax = 0 as added`,
     [
       claim.claimId,
       claim.requestId,
@@ -137,16 +136,38 @@ export async function addCase(
       place.position ?? null,
     ],
   );
-  return true;
+  return written.rows[0]!.added;
 }
 
 const CLOSED = "('settled', 'agreed', 'skipped')";
 
-export async function openCases(store: Queryable): Promise<Case[]> {
+/** Cases beyond the check that are not closed. */
+export async function openDisputes(store: Queryable): Promise<Case[]> {
   const cases = await store.query<Case>(
-    `select ${COLUMNS} from dispute where state not in ${CLOSED} order by updated_at`,
+    `select ${COLUMNS} from dispute where state <> 'seen' and state not in ${CLOSED} order by updated_at`,
   );
   return cases.rows;
+}
+
+/** Claims to be checked, but for these: the first in turn, no more than `most`. See {@link endTurn}. */
+export async function uncheckedCases(
+  store: Queryable,
+  except: readonly string[],
+  most: number,
+): Promise<Case[]> {
+  const cases = await store.query<Case>(
+    `select ${COLUMNS} from dispute where state = 'seen' and claim_id <> all($1)
+     order by updated_at, claim_id limit $2`,
+    [except, most],
+  );
+  return cases.rows;
+}
+
+/** A claim that could not be checked yet (its input is demanded, say) lets the others go first. */
+export async function endTurn(store: Queryable, claimId: Hex): Promise<void> {
+  await store.query("update dispute set updated_at = now() where claim_id = $1 and state = 'seen'", [
+    claimId,
+  ]);
 }
 
 /** Opens again what was settled in block `from` or later: a reorg may have undone that. What still holds is settled again. */

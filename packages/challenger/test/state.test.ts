@@ -4,6 +4,9 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import {
   addCase,
   caseOf,
+  endTurn,
+  openDisputes,
+  uncheckedCases,
   type CaseState,
   forgetCases,
   openChallengerStore,
@@ -46,6 +49,19 @@ test("a reorg opens again what was settled in the blocks that it replaced, and n
   expect(await Promise.all([1, 2, 3, 4].map(stateOf))).toEqual(["settled", "seen", "proven", "agreed"]);
 });
 
+test("claims are checked in turn, so many at a time; disputes wait for none of them", async () => {
+  for (const n of [1, 2, 3, 4, 5]) await addCase(store, claim(n));
+  await end(5, "suspect");
+  const next = async (except: number[], most: number) =>
+    (await uncheckedCases(store, except.map(hash), most)).map(({ claimId }) => Number(claimId));
+  expect(await next([], 2)).toEqual([1, 2]);
+  expect(await next([1, 2], 10)).toEqual([3, 4]);
+  await endTurn(store, hash(1));
+  expect(await next([], 10)).toEqual([2, 3, 4, 1]);
+  expect(await next([], 0)).toEqual([]);
+  expect((await openDisputes(store)).map(({ claimId }) => Number(claimId))).toEqual([5]);
+});
+
 test("a claim that is seen again in another batch goes with it, and keeps its state", async () => {
   const place = (batch: number, position: number) => ({
     book: "orders" as const,
@@ -61,6 +77,9 @@ test("a claim that is seen again in another batch goes with it, and keeps its st
     position: 0,
     goneSince: null,
   });
+  // Opened.
+  expect(await addCase(store, claim(1), { book: "orders" })).toBe(false);
+  expect(await caseOf(store, hash(1))).toMatchObject({ batchId: hash(51), position: 0 });
 });
 
 test("what ended days ago is forgotten, and what a reorg took away a day ago; nothing that is open", async () => {
