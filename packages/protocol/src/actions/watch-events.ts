@@ -38,11 +38,6 @@ export interface WatchEventsParameters {
 /** How many read ranges are kept to find the last common block after a reorg. */
 const ANCHORS = 128;
 const LONGEST_PAUSE = 30_000;
-/**
- * So many blocks below the head are read one by one, by hash. Behind one address there are often several nodes: one that is a
- * block behind answers a range with what it has, as if there were no more, but refuses a block that it does not know.
- */
-const BY_HASH = 4;
 
 /**
  * All events from the cursor on, for ever: every event of the canonical chain exactly once, in order. It survives RPC
@@ -92,26 +87,20 @@ async function nextStep(
   const head = await getBlock(client);
   const to = Math.min(Number(head.number) - confirmations, from + range - 1);
   if (to < from) return undefined;
-  const fresh = Math.max(from, Number(head.number) - BY_HASH + 1);
-  const numbers = Array.from({ length: Math.max(0, to - fresh + 1) }, (_, i) => BigInt(fresh + i));
-  const newest = await Promise.all(numbers.map((blockNumber) => getBlock(client, { blockNumber })));
-  const last = newest.at(-1) ?? (await getBlock(client, { blockNumber: BigInt(to) }));
-  const toBlock = BigInt(Math.min(to, fresh - 1));
-  const events = [
-    ...(toBlock < BigInt(from)
-      ? []
-      : await getEvents(client, { deployment, fromBlock: BigInt(from), toBlock })),
-    ...(
-      await Promise.all(newest.map(({ hash }) => getEvents(client, { deployment, blockHash: hash })))
-    ).flat(),
-  ];
-  if (newest.some(({ parentHash }, i) => i > 0 && parentHash !== newest[i - 1]!.hash)) return undefined;
+  const last = BigInt(to) === head.number ? head : await getBlock(client, { blockNumber: BigInt(to) });
+  // The newest two are read by hash. Behind one address there are often several nodes: one that is a block behind answers a
+  // range with what it has, as if there were no more, but refuses a block that it does not know.
+  const hashes = to > from ? [last.parentHash, last.hash] : [last.hash];
+  const toBlock = BigInt(to - hashes.length);
+  const parts = await Promise.all([
+    toBlock < BigInt(from) ? [] : getEvents(client, { deployment, fromBlock: BigInt(from), toBlock }),
+    ...hashes.map((blockHash) => getEvents(client, { deployment, blockHash })),
+  ]);
+  const events = parts.flat();
   // The chain may have changed in between: `last` stands for its ancestors only if it is still there, and they are the
   // cursor's successors only if the cursor's block is still there too.
   const [after, before] = await Promise.all([hashOf(client, to), stillOnChain(client, cursor)]);
   if (after !== last.hash || before.blocks.length < cursor.blocks.length) return undefined;
-  if (events.some(({ blockNumber, blockHash }) => blockNumber === last.number && blockHash !== last.hash))
-    return undefined;
   const blocks = [{ number: to, hash: last.hash }, ...cursor.blocks].slice(0, ANCHORS);
   return { type: "events", events, cursor: { blocks } };
 }
