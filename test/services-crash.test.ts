@@ -2,10 +2,14 @@
 import { join } from "node:path";
 import { getClaim, getEvents, getRequest } from "@assay/protocol";
 import type { Hex } from "viem";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { startService } from "./actors/processes.ts";
 import { openScene, type Scene, sceneArguments, TERMS, until } from "./actors/scene.ts";
 import type { ServiceArguments } from "./actors/service-process.ts";
+
+/** Seconds: eleven times a service starts again, loads its model and opens its database. */
+const PATIENCE = 240;
+vi.setConfig({ testTimeout: 2_000 * PATIENCE });
 
 let scene: Scene;
 const running = new Set<() => void>();
@@ -58,13 +62,17 @@ function immortal(role: ServiceArguments["role"], addressIndex: number, port: nu
 }
 
 function claimOf(requestId: Hex): Promise<Hex> {
-  return until("a claim", async () => {
-    const { claimId } = await getRequest(scene.people.other.client, {
-      deployment: scene.deployment,
-      requestId,
-    });
-    return BigInt(claimId) !== 0n && claimId;
-  });
+  return until(
+    "a claim",
+    async () => {
+      const { claimId } = await getRequest(scene.people.other.client, {
+        deployment: scene.deployment,
+        requestId,
+      });
+      return BigInt(claimId) !== 0n && claimId;
+    },
+    PATIENCE,
+  );
 }
 
 async function eventNames(claimId: Hex): Promise<string[]> {
@@ -73,10 +81,14 @@ async function eventNames(claimId: Hex): Promise<string[]> {
 }
 
 function phase(claimId: Hex, wanted: string) {
-  return until(`phase ${wanted}`, async () => {
-    const claim = await getClaim(scene.people.other.client, { deployment: scene.deployment, claimId });
-    return claim.phase === wanted;
-  });
+  return until(
+    `phase ${wanted}`,
+    async () => {
+      const claim = await getClaim(scene.people.other.client, { deployment: scene.deployment, claimId });
+      return claim.phase === wanted;
+    },
+    PATIENCE,
+  );
 }
 
 test("executor and challenger are killed at every step; the cheat is slashed all the same, once", async () => {
