@@ -16,7 +16,8 @@ export const PINNED_CONFIGURATION = {
     intraOpNumThreads: 1,
     interOpNumThreads: 1,
     logSeverityLevel: 3,
-    // Processors without VNNI otherwise clamp sums of uint8·int8 products to 16 bits: docs/numerics/quantised.md.
+    // Against clamped products on processors without VNNI. Heeded only where constants are optimised, which is not here:
+    // models with such products are refused there (processor.ts, docs/numerics/quantised.md).
     extra: { session: { x64quantprecision: "1" } },
   },
 } as const;

@@ -18,6 +18,7 @@ export {
   withLambda,
   writeCalibration,
 } from "./calibration.ts";
+export { MIXED_BYTES_SUM, mixedBytesProbe, multipliesMixedBytes } from "./byte-products.ts";
 export { orderMetadata } from "./onnx/metadata.ts";
 export {
   readTolerances,

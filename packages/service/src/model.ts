@@ -5,6 +5,7 @@ import {
   compileModel,
   type CompileOptions,
   ModelRunner,
+  requireExactProducts,
   runLimits,
   type RunnerOptions,
   storedOutputs,
@@ -57,11 +58,15 @@ async function readSource({ onnx, sha256: expected }: ModelSource): Promise<Uint
 /** A model file that goes beyond these is refused: whoever made it, it must not take the service with it. */
 const COMPILE_LIMITS = { timeoutMs: 1_800_000, memoryBytes: Math.ceil(0.75 * totalmem()) };
 
-/** Compiles a model from its ONNX file: the program root then names what will be run. */
+/**
+ * Compiles a model from its ONNX file: the program root then names what will be run. Throws `PROCESSOR_CLAMPS` for one that
+ * this processor gets wrong.
+ */
 export async function loadModel(source: ModelSource): Promise<Model> {
   const { onnx: _onnx, sha256: _sha256, ...options } = source;
   const bytes = await readSource(source);
   const compiled = await compileModel(bytes, { ...COMPILE_LIMITS, ...options });
+  await requireExactProducts(compiled.program);
   return { ...compiled, programRoot: toHex(compiled.root), source: bytes };
 }
 
