@@ -9,7 +9,14 @@
 import { parseArgs } from "node:util";
 import { audit } from "@assay/challenger";
 import { applyCalibration, measureCalibration } from "@assay/cli";
-import { type CompiledModel, compileModel, ModelRunner, storedInputs, type Tensors } from "@assay/execution";
+import {
+  type CompiledModel,
+  compileModel,
+  forProcessor,
+  ModelRunner,
+  storedInputs,
+  type Tensors,
+} from "@assay/execution";
 import { WasmRunner } from "@assay/execution/wasm";
 import { Verdict } from "@assay/numerics";
 import type { Program } from "@assay/program";
@@ -101,7 +108,7 @@ async function measure(source: AttackModel) {
   const { name, onnx, shapes } = source;
   const model = await compileModel(onnx, { shapes });
   const inputs = source.inputsFor(model.program);
-  const native = new ModelRunner(model);
+  const native = new ModelRunner(await forProcessor(model));
   const wasm = new WasmRunner(model);
   try {
     const output = new Output(model.program);

@@ -11,7 +11,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
-import { type CompiledModel, ModelRunner, type Runner, storedInputs } from "@assay/execution";
+import { type CompiledModel, forProcessor, ModelRunner, type Runner, storedInputs } from "@assay/execution";
 import { WasmRunner } from "@assay/execution/wasm";
 import { loadModelFile } from "../packages/cli/src/compiled-model.ts";
 import { generator } from "../packages/cli/src/random.ts";
@@ -89,7 +89,7 @@ async function visit(file: ModelFile, state: State): Promise<void> {
   const random = generator(seed);
   const specs = model.program.inputs;
   const given = state.visits < state.models.length ? realInputs(file.path, specs) : [];
-  const native = new ModelRunner(model);
+  const native = new ModelRunner(await forProcessor(model));
   const wasm = new WasmRunner(model);
   try {
     for (let i = 0; i < INPUTS; i++) {

@@ -2,6 +2,7 @@ import { estimator, operandReaders, unravel, type Values } from "@assay/challeng
 import {
   type CompiledModel,
   compileModel,
+  forProcessor,
   ModelRunner,
   type Runner,
   storedInputs,
@@ -76,7 +77,7 @@ export async function measureCalibration(options: CalibrateOptions): Promise<Cal
   if (samples.length === 0) throw new AssayError("NO_SAMPLES", "a calibration needs at least one sample");
   const { program } = model;
   const own = options.runners === undefined;
-  const runners = options.runners ?? [new ModelRunner(model), new WasmRunner(model)];
+  const runners = options.runners ?? [new ModelRunner(await forProcessor(model)), new WasmRunner(model)];
   const meters = program.instructions.flatMap((instruction, index) =>
     lambdaOf(instruction) === undefined ? [] : [new Meter(instruction, index, options.elements ?? ELEMENTS)],
   );

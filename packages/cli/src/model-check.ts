@@ -1,4 +1,11 @@
-import { type CompiledModel, ModelRunner, storedInputs, storedOutputs, type Tensors } from "@assay/execution";
+import {
+  type CompiledModel,
+  forProcessor,
+  ModelRunner,
+  storedInputs,
+  storedOutputs,
+  type Tensors,
+} from "@assay/execution";
 import { Family, judgeElement, type Judgement, kernelOf, Verdict } from "@assay/numerics";
 import {
   buildProofSteps,
@@ -84,7 +91,7 @@ const FAMILIES = Object.keys(Family);
  */
 export async function checkModel(options: CheckModelOptions): Promise<ModelReport> {
   const { model, inputs } = options;
-  const runner = new ModelRunner(model);
+  const runner = new ModelRunner(await forProcessor(model));
   try {
     const outputs = storedOutputs(model.program, await runner.run(inputs));
     const trace = await runner.trace(inputs);

@@ -17,7 +17,7 @@ export const PINNED_CONFIGURATION = {
     interOpNumThreads: 1,
     logSeverityLevel: 3,
     // Against clamped products on processors without VNNI. Heeded only where constants are optimised, which is not here:
-    // models with such products are refused there (processor.ts, docs/numerics/quantised.md).
+    // what is run there has no such products (processor.ts, docs/numerics/quantised.md).
     extra: { session: { x64quantprecision: "1" } },
   },
 } as const;

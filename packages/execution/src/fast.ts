@@ -39,13 +39,16 @@ export class FastRunner {
     const cores = availableParallelism();
     const { lanes = Math.min(2, cores), maxBatch = 16, threads: wanted, ...limits } = options;
     const threads = wanted ?? Math.max(1, Math.floor(cores / lanes));
-    this.#program = model.program;
-    this.batches = maxBatch > 1 && source !== undefined && takesBatches(model.program, source);
+    const { program, graph: own } = model;
+    this.#program = program;
+    // Where the processor needs a graph of its own, the source would be run wrong.
+    const open = own === undefined && source !== undefined && hasPorts(program, source) ? source : undefined;
+    this.batches = maxBatch > 1 && open !== undefined && takesBatches(program, open);
     this.#maxBatch = this.batches ? maxBatch : 1;
     this.#workers = Array.from({ length: lanes }, () => new OnnxWorker(limits));
     // Each has a run waiting while it is busy with another.
     this.#free = [...this.#workers, ...this.#workers];
-    const graph = source !== undefined && hasPorts(model.program, source) ? source : model.canonical;
+    const graph = own ?? open ?? model.canonical;
     for (const worker of this.#workers) worker.register("fast", graph, [], { engine: "fast", threads });
   }
 
@@ -119,11 +122,7 @@ function takesBatches(program: Program, source: Uint8Array): boolean {
   const open = [...inputs, ...outputs].every(
     ({ dims }) => dims === undefined || (dims.length > 0 && dims[0] === undefined),
   );
-  return (
-    open &&
-    hasPorts(program, source) &&
-    [...program.inputs, ...program.outputs].every(({ dims }) => dims[0] === 1)
-  );
+  return open && [...program.inputs, ...program.outputs].every(({ dims }) => dims[0] === 1);
 }
 
 function concatenate({ name, dtype, dims }: Port, batch: readonly Tensors[]): Tensor {

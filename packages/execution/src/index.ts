@@ -4,7 +4,7 @@ export { PINNED_CONFIGURATION } from "./configuration.ts";
 export { type FastOptions, FastRunner } from "./fast.ts";
 export { checkInputs, type InputSpec, randomInputs, sampleInputs } from "./inputs.ts";
 export { runLimits } from "./limits.ts";
-export { clampsMixedBytes, requireExactProducts } from "./processor.ts";
+export { clampsMixedBytes, forProcessor } from "./processor.ts";
 export { ModelRunner, type RunnableModel, type Runner, type RunnerOptions } from "./runner.ts";
 export { discoverShapes, exposeAll, inputSpecs } from "./shapes.ts";
 export { outputsOfTrace, storedConstants, storedInputs, storedOutputs } from "./values.ts";

@@ -1,5 +1,6 @@
-import { MIXED_BYTES_SUM, mixedBytesProbe, multipliesMixedBytes, type Program } from "@assay/program";
+import { MIXED_BYTES_SUM, mixedBytesProbe, multipliesMixedBytes, withUnsignedFactors } from "@assay/program";
 import { AssayError, DType } from "@assay/tensor";
+import type { RunnableModel } from "./runner.ts";
 import { OnnxWorker } from "./worker.ts";
 
 let asked: Promise<boolean> | undefined;
@@ -28,21 +29,22 @@ async function probe(): Promise<boolean> {
 }
 
 /**
- * Throws `PROCESSOR_CLAMPS` when this processor computes something else than ONNX defines for a program: its results would be
- * provably wrong, and honest ones would look so.
+ * A model with the graph that gives its program's values on this processor: the canonical one, but where the processor
+ * clamps products of unsigned by signed bytes, one with unsigned bytes alone. Throws `PROCESSOR_CLAMPS` where there is
+ * none: its results would be provably wrong, and honest ones would look so.
  *
  * @param clamps default: what {@link clampsMixedBytes} finds out
  */
-export async function requireExactProducts(
-  program: Pick<Program, "instructions">,
+export async function forProcessor<M extends RunnableModel>(
+  model: M,
   clamps: () => Promise<boolean> = clampsMixedBytes,
-): Promise<void> {
-  if (!multipliesMixedBytes(program) || !(await clamps())) return;
+): Promise<M> {
+  if (!multipliesMixedBytes(model.program) || !(await clamps())) return model;
+  const graph = withUnsignedFactors(model.canonical, model.program);
+  if (graph) return { ...model, graph };
   throw new AssayError(
     "PROCESSOR_CLAMPS",
-    "the model multiplies unsigned by signed bytes, which onnxruntime gets wrong on this processor",
-    {
-      hint: "use a processor with VNNI (x86 servers since about 2021) or of ARM, or quantise the model with weights of unsigned bytes (QUInt8)",
-    },
+    "the model multiplies unsigned by signed bytes that are not constant, which onnxruntime gets wrong on this processor",
+    { hint: "use a processor with VNNI (x86 servers since about 2021) or of ARM" },
   );
 }

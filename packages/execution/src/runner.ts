@@ -16,6 +16,8 @@ export interface Runner {
 export interface RunnableModel {
   readonly canonical: Uint8Array;
   readonly program: Program;
+  /** What is run natively in the place of the canonical graph, with the same values (`forProcessor`). */
+  readonly graph?: Uint8Array;
 }
 
 /** Names of the values that a trace run fetches: all that the program commits to and that are not inputs. */
@@ -55,14 +57,15 @@ export class ModelRunner implements Runner {
 
   constructor(model: RunnableModel, options: RunnerOptions = {}) {
     const { processes = 1, ...limits } = options;
-    const { trace } = model.program;
-    this.#program = model.program;
-    this.#canReplay = canReplay(model.program);
-    const exposed = exposeTrace(model);
-    const cut = this.#canReplay ? cutGraph(model.canonical, trace) : undefined;
+    const { program, graph = model.canonical } = model;
+    const { trace } = program;
+    this.#program = program;
+    this.#canReplay = canReplay(program);
+    const exposed = exposeTrace({ canonical: graph, program });
+    const cut = this.#canReplay ? cutGraph(graph, trace) : undefined;
     this.#workers = Array.from({ length: processes }, () => {
       const worker = new OnnxWorker(limits);
-      worker.register("run", model.canonical);
+      worker.register("run", graph);
       worker.register("trace", exposed, trace);
       if (cut) worker.register("replay", cut, trace);
       return worker;

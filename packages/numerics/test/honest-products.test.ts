@@ -68,7 +68,7 @@ describe.each(engines)("products of bytes: %s", (name, ort, provider, extra) => 
         for (const [column, factor] of columns.entries()) {
           const exact = terms * largest(ta) * factor;
           const right = (sum!.data as Int32Array)[column] === exact;
-          // Where the pinned configuration is not exact, executors and challengers refuse the model.
+          // Where the pinned configuration is not exact, executors and challengers run another graph.
           if (name === "native, pinned")
             expect(right || (ta !== tb && (await clampsMixedBytes()))).toBe(true);
           if (name === "WASM") expect(right).toBe(true);

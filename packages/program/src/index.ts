@@ -18,7 +18,12 @@ export {
   withLambda,
   writeCalibration,
 } from "./calibration.ts";
-export { MIXED_BYTES_SUM, mixedBytesProbe, multipliesMixedBytes } from "./byte-products.ts";
+export {
+  MIXED_BYTES_SUM,
+  mixedBytesProbe,
+  multipliesMixedBytes,
+  withUnsignedFactors,
+} from "./byte-products.ts";
 export { orderMetadata } from "./onnx/metadata.ts";
 export {
   readTolerances,

@@ -4,8 +4,8 @@ import {
   type CompiledModel,
   compileModel,
   type CompileOptions,
+  forProcessor,
   ModelRunner,
-  requireExactProducts,
   runLimits,
   type RunnerOptions,
   storedOutputs,
@@ -60,13 +60,12 @@ const COMPILE_LIMITS = { timeoutMs: 1_800_000, memoryBytes: Math.ceil(0.75 * tot
 
 /**
  * Compiles a model from its ONNX file: the program root then names what will be run. Throws `PROCESSOR_CLAMPS` for one that
- * this processor gets wrong.
+ * this processor cannot but get wrong.
  */
 export async function loadModel(source: ModelSource): Promise<Model> {
   const { onnx: _onnx, sha256: _sha256, ...options } = source;
   const bytes = await readSource(source);
-  const compiled = await compileModel(bytes, { ...COMPILE_LIMITS, ...options });
-  await requireExactProducts(compiled.program);
+  const compiled = await forProcessor(await compileModel(bytes, { ...COMPILE_LIMITS, ...options }));
   return { ...compiled, programRoot: toHex(compiled.root), source: bytes };
 }
 
