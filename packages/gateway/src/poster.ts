@@ -58,6 +58,8 @@ export interface PosterOptions {
   margin?: number;
   /** Token units owed by a requester at which its voucher is redeemed. Default 1: whenever a batch was finalised. */
   redeemFrom?: bigint;
+  /** Milliseconds for which the chain must be without a posted batch before it is posted again. Default 5,000. */
+  patience?: number;
 }
 
 /** Default of `margin`. */
@@ -101,6 +103,8 @@ export class Poster {
   readonly #context: PosterContext;
   /** Posts of blob batches that failed, for each try may have cost gas, and redemptions: the next one waits. */
   readonly #failures = new Map<Hex, { count: number; notBefore: number }>();
+  /** Since when posted batches are not found. Nodes behind a load balancer may not have them yet, and blobs cost as they go out. */
+  readonly #missing = new Map<Hex, number>();
   #urgent = false;
   /** At first, too: a crash may have come between the end of a batch and the redemption. */
   #redeem = true;
@@ -127,6 +131,7 @@ export class Poster {
       await this.#attempt(batchId, async () => {
         const seen = await book.find(batchId);
         if (seen === undefined) return this.#post(batchId, state === "posted");
+        this.#missing.delete(batchId);
         if (seen.finalised) return this.#settle(batchId, followed);
         if (state === "sealed") await updateBatch(store, batchId, "posted", { windowEnd: seen.windowEnd });
         if ((await book.now()) >= seen.windowEnd) return this.#finalise(batchId);
@@ -192,6 +197,7 @@ export class Poster {
   async #post(batchId: Hex, again: boolean): Promise<void> {
     const { store, book, log } = this.#context;
     if (again) {
+      if (!this.#isGone(batchId)) return;
       log.warn({ batchId }, "a reorg has undone a batch; posting the same one again");
       await updateBatch(store, batchId, "sealed");
     }
@@ -209,6 +215,13 @@ export class Poster {
     const seen = await book.find(batchId);
     await updateBatch(store, batchId, "posted", { transaction, ...(seen && { windowEnd: seen.windowEnd }) });
     log.info({ batchId, claims: orders.length, transaction }, "batch posted");
+  }
+
+  /** Whether a posted batch has been missing for long enough. */
+  #isGone(batchId: Hex): boolean {
+    const since = this.#missing.get(batchId) ?? Date.now();
+    this.#missing.set(batchId, since);
+    return Date.now() - since >= (this.#context.patience ?? 5_000) && this.#missing.delete(batchId);
   }
 
   /** Whether one of the claims is promised for soon: when it is missing then, it can cost a collateral. */
