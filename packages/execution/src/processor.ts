@@ -38,7 +38,7 @@ async function probe(): Promise<boolean> {
 export async function forProcessor<M extends RunnableModel>(
   model: M,
   clamps: () => Promise<boolean> = clampsMixedBytes,
-): Promise<M> {
+): Promise<M & RunnableModel> {
   if (!multipliesMixedBytes(model.program) || !(await clamps())) return model;
   const graph = withUnsignedFactors(model.canonical, model.program);
   if (graph) return { ...model, graph };
