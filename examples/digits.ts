@@ -1,6 +1,6 @@
 /** What the examples share: a client, the deployment that `assay deploy` wrote, the published model and a picture. */
 import { readFile } from "node:fs/promises";
-import { getEvents, mintDevTokens, readDeployment } from "@assay/protocol";
+import { getHistory, mintDevTokens, readDeployment } from "@assay/protocol";
 import { loadModel, rootOf } from "@assay/service";
 import { float32Tensor, toStored } from "@assay/tensor";
 import { createWalletClient, http, publicActions } from "viem";
@@ -28,11 +28,8 @@ export async function connect() {
 export async function digit(sample: number, { client, deployment }: Awaited<ReturnType<typeof connect>>) {
   const onnx = new Uint8Array(await readFile(new URL("digits.onnx", models)));
   const { program, programRoot } = await loadModel({ onnx, shapes: { pixels: [1, 1, 8, 8] } });
-  const events = await getEvents(client, { deployment });
-  const added = events.find(
-    (event) => event.eventName === "VersionAdded" && event.args.programRoot === programRoot,
-  );
-  if (added?.eventName !== "VersionAdded") throw new Error("publish the model first: `assay model publish`");
+  const [added] = await getHistory(client, { deployment, id: programRoot, eventNames: ["VersionAdded"] });
+  if (added === undefined) throw new Error("publish the model first: `assay model publish`");
   const samples = JSON.parse(await readFile(new URL("samples.json", models), "utf8")) as {
     label: number;
     pixels: number[];

@@ -1,4 +1,4 @@
-import { type AssayClient, type Deployment, getEvents, publishedProgram } from "@assay/protocol";
+import { type AssayClient, type Deployment, getHistory, publishedProgram } from "@assay/protocol";
 import type { InputShapes } from "@assay/program";
 import { AssayError } from "@assay/tensor";
 import { describeShapes } from "./shape-family.ts";
@@ -11,9 +11,8 @@ export async function latestVersion(
   modelId: Hash,
   shapes: InputShapes = {},
 ): Promise<Hash> {
-  const versions = (await getEvents(client, { deployment })).flatMap((event) =>
-    event.eventName === "VersionAdded" && event.args.modelId === modelId ? [event.args.programRoot] : [],
-  );
+  const added = await getHistory(client, { deployment, id: modelId, eventNames: ["VersionAdded"] });
+  const versions = added.map(({ args }) => args.programRoot);
   if (versions.length === 0)
     throw new AssayError("UnknownVersion", `model ${modelId} has no version`, {
       hint: "publish it with `assay model publish`, or check the id",

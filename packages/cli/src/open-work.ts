@@ -1,12 +1,14 @@
 import {
-  type AssayEvent,
+  type AssayEventOf,
   type ClaimOnBook,
   type Deployment,
   getClaimOnBook,
+  getEvents,
+  getHistory,
   ofBatches,
   type Phase,
 } from "@assay/protocol";
-import type { Address, Client, Hash } from "viem";
+import { type Address, type Client, type Hash, pad } from "viem";
 import { time } from "./output.ts";
 
 /** A claim that is not settled, from the account's point of view. */
@@ -40,13 +42,44 @@ export interface OpenDemand {
   todo: string;
 }
 
+/** Of these, what names an account as a topic is about its work. */
+const WORK = [
+  "ClaimPosted",
+  "Challenged",
+  "BondReturned",
+  "ClaimFinalised",
+  "ClaimSlashed",
+  "BatchPosted",
+  "BatchFinalised",
+  "InclusionDemanded",
+  "InclusionMissed",
+] as const;
+
+type WorkEvent = AssayEventOf<(typeof WORK)[number] | "InclusionAnswered">;
+
+/** What {@link openClaims} and {@link openOrders} need to know of an account, in order. */
+export async function workOf(
+  client: Client,
+  deployment: Deployment,
+  account: Address,
+  blocks: { fromBlock: bigint; toBlock: bigint },
+): Promise<WorkEvent[]> {
+  const [own, answers] = await Promise.all([
+    getHistory(client, { deployment, ...blocks, id: pad(account), eventNames: WORK }),
+    // They name nobody, but are few.
+    getEvents(client, { deployment, ...blocks, eventNames: ["InclusionAnswered"] }),
+  ]);
+  const order = ({ blockNumber, logIndex }: WorkEvent) => Number(blockNumber) * 2 ** 20 + logIndex;
+  return [...own, ...answers].sort((a, b) => order(a) - order(b));
+}
+
 const SETTLED = new Set<Phase>(["Unknown", "Finalised", "Voided", "Slashed"]);
 
 /** Claims that the account made or challenged and that are not settled, the most urgent first. */
 export async function openClaims(
   client: Client,
   deployment: Deployment,
-  events: readonly AssayEvent[],
+  events: readonly WorkEvent[],
   account: Address,
   now: bigint,
 ): Promise<OpenClaim[]> {
@@ -61,8 +94,8 @@ export async function openClaims(
     }
     if (eventName === "ClaimPosted" && args.executor === account) roles.set(args.claimId, "executor");
     if (eventName === "Challenged" && args.challenger === account) roles.set(args.claimId, "challenger");
-    if (eventName === "ClaimFinalised" || eventName === "ClaimVoided" || eventName === "ClaimSlashed")
-      roles.delete(args.claimId);
+    if (eventName === "ClaimFinalised" || eventName === "ClaimSlashed") roles.delete(args.claimId);
+    if (eventName === "BondReturned" && roles.get(args.claimId) === "challenger") roles.delete(args.claimId);
   }
   const open: OpenClaim[] = [];
   for (const [claimId, role] of roles) {
@@ -102,7 +135,7 @@ function describe(claim: ClaimOnBook, role: OpenClaim["role"], now: bigint): Omi
 
 /** What a gateway's account has under way. */
 export function openOrders(
-  events: readonly AssayEvent[],
+  events: readonly WorkEvent[],
   account: Address,
   now: bigint,
 ): { batches: OpenBatch[]; demands: OpenDemand[] } {

@@ -3,7 +3,7 @@ import { encodeInstruction, PROGRAM_HEADER_ABI } from "@assay/program";
 import {
   type AssayClient,
   type Deployment,
-  getEvents,
+  getHistory,
   getVersion,
   publishedProgram,
   type PublishedProgram,
@@ -68,10 +68,7 @@ export async function verifyModel(own: LoadedModel, options: VerifyOptions): Pro
 async function publishedFor(own: LoadedModel, options: VerifyOptions): Promise<PublishedProgram> {
   const { client, deployment } = options;
   if (options.program !== undefined) return publishedProgram(client, deployment, options.program);
-  const events = await getEvents(client, { deployment });
-  const roots = events.flatMap(({ eventName, args }) =>
-    eventName === "VersionAdded" && args.modelId === options.model ? [args.programRoot] : [],
-  );
+  const roots = (await versionsOf(options)).map(({ args }) => args.programRoot);
   if (!roots.includes(own.programRoot))
     for (const root of roots.toReversed()) {
       const version = await publishedProgram(client, deployment, root);
@@ -82,16 +79,18 @@ async function publishedFor(own: LoadedModel, options: VerifyOptions): Promise<P
   return publishedProgram(client, deployment, own.programRoot);
 }
 
+/** What the model's owner registered, in order. */
+async function versionsOf({ client, deployment, model }: VerifyOptions) {
+  if (model === undefined) return [];
+  return getHistory(client, { deployment, id: model, eventNames: ["VersionAdded"] });
+}
+
 /** The artifact's bytes, where it is said where they are; a version's URI may be anything, and only http is fetched. */
-async function fetchArtifact(
-  { client, deployment, model, artifact }: VerifyOptions,
-  programRoot: Hash,
-): Promise<Uint8Array | undefined> {
-  let place = artifact;
-  if (place === undefined && model !== undefined)
-    for (const { eventName, args } of await getEvents(client, { deployment }))
-      if (eventName === "VersionAdded" && args.modelId === model && args.programRoot === programRoot)
-        place = /^https?:/.test(args.uri) ? args.uri : undefined;
+async function fetchArtifact(options: VerifyOptions, programRoot: Hash): Promise<Uint8Array | undefined> {
+  let place = options.artifact;
+  if (place === undefined)
+    for (const { args } of await versionsOf(options))
+      if (args.programRoot === programRoot) place = /^https?:/.test(args.uri) ? args.uri : undefined;
   if (place === undefined) return undefined;
   return /^https?:/.test(place)
     ? fetchBytes(place, { limit: MAX_ARTIFACT_BYTES, timeout: 600_000 })

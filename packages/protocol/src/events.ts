@@ -1,9 +1,11 @@
 import {
   type Address,
   type ContractEventName,
+  type Hash,
   type Log,
   type ParseEventLogsReturnType,
   parseEventLogs,
+  toEventSelector,
   type TransactionReceipt,
 } from "viem";
 import { AssayError } from "@assay/tensor";
@@ -42,6 +44,13 @@ export function eventSources(deployment: Deployment): Address[] {
   const { batchMarket, batchReferee, receiptFaults, baitRegistry } = deployment;
   const requests = [modelRegistry, stakeManager, inferenceMarket, referee];
   return [...requests, batchMarket, batchReferee, receiptFaults, baitRegistry];
+}
+
+/** First topics of the events of these names. */
+export function eventSelectors(names: readonly AssayEventName[]): Hash[] {
+  const wanted = new Set<string>(names);
+  const items = eventsAbi.filter((item) => item.type === "event").filter(({ name }) => wanted.has(name));
+  return [...new Set(items.map((item) => toEventSelector(item)))];
 }
 
 /** Decodes logs of these contracts, in their order; unknown ones are left out. */

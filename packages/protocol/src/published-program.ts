@@ -9,7 +9,7 @@ import {
   toStored,
 } from "@assay/tensor";
 import { decodeAbiParameters, type Hash, type Hex, sha256 } from "viem";
-import { getEvents } from "./actions/get-events.ts";
+import { getHistory } from "./actions/get-events.ts";
 import type { AssayClient } from "./client.ts";
 import type { Deployment } from "./deployment.ts";
 
@@ -46,16 +46,16 @@ export async function publishedProgram(
   deployment: Deployment,
   programRoot: Hash,
 ): Promise<PublishedProgram> {
-  for (const event of await getEvents(client, { deployment }))
-    if (event.eventName === "ProgramPublished" && event.args.programRoot === programRoot) {
-      const { header } = event.args;
-      if (sha256(header) !== programRoot)
-        throw new AssayError("HEADER_MISMATCH", "the RPC server's header is not the program's", {
-          hint: "do not trust this server",
-        });
-      const [{ inputs, outputs }] = decodeAbiParameters([PROGRAM_HEADER_ABI], header);
-      return { programRoot, header, inputs: inputs.map(port), outputs: outputs.map(port) };
-    }
+  const question = { deployment, id: programRoot, eventNames: ["ProgramPublished"] } as const;
+  for (const { args } of await getHistory(client, question)) {
+    const { header } = args;
+    if (sha256(header) !== programRoot)
+      throw new AssayError("HEADER_MISMATCH", "the RPC server's header is not the program's", {
+        hint: "do not trust this server",
+      });
+    const [{ inputs, outputs }] = decodeAbiParameters([PROGRAM_HEADER_ABI], header);
+    return { programRoot, header, inputs: inputs.map(port), outputs: outputs.map(port) };
+  }
   throw new AssayError("UnknownProgram", `program ${programRoot} is not published`, {
     hint: "publish it with `assay model publish`",
   });

@@ -65,6 +65,18 @@ test.each([
   expect(history.map(({ eventName }) => eventName)).toEqual(["ModelCreated"]);
 });
 
+test("events by name: the server sends no others", async () => {
+  const names = ["ModelCreated", "Wired"] as const;
+  const wanted = all.filter(({ eventName }) => (names as readonly string[]).includes(eventName));
+  expect(wanted.length).toBeGreaterThan(6);
+  const { client, asked } = strictClient((logs) => logs.length <= wanted.length);
+  expect(await getEvents(client, { deployment, eventNames: names })).toEqual(wanted);
+  expect(asked()).toBe(1);
+  const [created] = await getHistory(client, { deployment, id: modelId, eventNames: ["ModelCreated"] });
+  expect(created?.args.name).toBe("after a while");
+  expect(await getHistory(client, { deployment, id: modelId, eventNames: ["VersionAdded"] })).toEqual([]);
+});
+
 test("a block that is refused by itself is an error", async () => {
   const { client } = strictClient((logs) => logs.length === 0);
   await expect(getEvents(client, { deployment })).rejects.toMatchObject({ code: "RPC_ERROR" });

@@ -6,7 +6,6 @@ import {
   type Deployment,
   type ClaimOnBook,
   getClaimOnBook,
-  getEvents,
   getHistory,
   getProgram,
   getRequest,
@@ -236,11 +235,6 @@ export class Chain {
   /** The events of a claim, or of a request, in order. */
   history(id: Hex) {
     return getHistory(this.client, { deployment: this.deployment, id });
-  }
-
-  /** All events so far. */
-  events() {
-    return getEvents(this.client, { deployment: this.deployment });
   }
 
   stake(account: Address = this.self) {

@@ -10,8 +10,8 @@ export async function baitsAtRate(
 ): Promise<{ claims: number; baits: number }> {
   const { timestamp } = await getBlock(client);
   const fromBlock = await blockAt(client, deployment, timestamp - BigInt(hours * 3600));
-  const events = await getEvents(client, { deployment, fromBlock });
-  const claims = events.filter(({ eventName }) => eventName === "ClaimPosted").length;
+  const posted = await getEvents(client, { deployment, fromBlock, eventNames: ["ClaimPosted"] });
+  const claims = posted.length;
   const wanted = rate * claims;
   const more = randomInt(2 ** 32) / 2 ** 32 < wanted % 1 ? 1 : 0;
   return { claims, baits: Math.floor(wanted) + more };

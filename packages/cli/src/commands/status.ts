@@ -1,10 +1,10 @@
 import { Command, Option } from "commander";
-import { balanceOf, getEvents, getTerms, stakeOf } from "@assay/protocol";
+import { balanceOf, getTerms, stakeOf } from "@assay/protocol";
 import { type Address, formatEther } from "viem";
 import { getBalance, getBlock } from "viem/actions";
 import { accountOf } from "../accounts.ts";
 import { connect } from "../connect.ts";
-import { openClaims, openOrders } from "../open-work.ts";
+import { openClaims, openOrders, workOf } from "../open-work.ts";
 import {
   type AccountOptions,
   address,
@@ -71,7 +71,7 @@ async function runStatus(whose: Address | undefined, options: Options): Promise<
     stakeOf(client, { deployment, account }),
     balanceOf(client, { deployment, account }),
     getBalance(client, { address: account }),
-    getEvents(client, { deployment, fromBlock, toBlock: block.number }),
+    workOf(client, deployment, account, { fromBlock, toBlock: block.number }),
   ]);
   const open = await openClaims(client, deployment, events, account, block.timestamp);
   const { batches, demands } = openOrders(events, account, block.timestamp);

@@ -1,5 +1,5 @@
-import type { Account, Address, Hash, Hex, TransactionReceipt } from "viem";
-import { getBlock, getLogs, signTypedData } from "viem/actions";
+import { type Account, type Address, type Hash, type Hex, pad, type TransactionReceipt } from "viem";
+import { getBlock, signTypedData } from "viem/actions";
 import { AssayError } from "@assay/tensor";
 import { baitRegistryAbi } from "../abi/bait-registry.ts";
 import { inferenceMarketAbi } from "../abi/inference-market.ts";
@@ -8,6 +8,7 @@ import { type AssayClient, read, sender, write } from "../client.ts";
 import type { Deployment } from "../deployment.ts";
 import { toAssayError } from "../errors.ts";
 import { eventIn } from "../events.ts";
+import { getHistory } from "./get-events.ts";
 import type { RequestParams } from "../types.ts";
 
 const outcomes = ["None", "Caught", "Missed", "Voided", "Unlaid"] as const;
@@ -137,25 +138,16 @@ export async function getBaitEstimate(
   client: AssayClient,
   { deployment, layer }: { deployment: Deployment; layer: Address },
 ): Promise<BaitEstimate> {
-  const event = baitRegistryAbi.find((item) => item.type === "event" && item.name === "BaitsCommitted")!;
-  let roots: Hash[];
-  let now: bigint;
-  try {
-    const [logs, block] = await Promise.all([
-      getLogs(client, {
-        address: deployment.baitRegistry,
-        event,
-        args: { layer },
-        fromBlock: BigInt(deployment.block),
-        strict: true,
+  const id = pad(layer);
+  const [laid, now] = await Promise.all([
+    getHistory(client, { deployment, id, eventNames: ["BaitsCommitted"] }),
+    getBlock(client)
+      .then(({ timestamp }) => timestamp)
+      .catch((error: unknown) => {
+        throw toAssayError(error);
       }),
-      getBlock(client),
-    ]);
-    roots = logs.map(({ args }) => args.root);
-    now = block.timestamp;
-  } catch (error) {
-    throw toAssayError(error);
-  }
+  ]);
+  const roots = laid.map(({ args }) => args.root);
   const [tally, commitments] = await Promise.all([
     read(client, { ...registry(deployment), functionName: "tallyOf", args: [layer] }),
     Promise.all(roots.map((root) => getBaitCommitment(client, { deployment, layer, root }))),

@@ -1,25 +1,37 @@
-import { formatLog, type Hash, type Log, numberToHex } from "viem";
-import { getBlockNumber, getLogs } from "viem/actions";
+import { formatLog, type Hash, type Log, type LogTopic, numberToHex, type RpcLog } from "viem";
+import { getBlockNumber } from "viem/actions";
 import type { AssayClient } from "../client.ts";
 import type { Deployment } from "../deployment.ts";
 import { toAssayError } from "../errors.ts";
-import { type AssayEvent, decodeEvents, eventSources } from "../events.ts";
+import {
+  type AssayEvent,
+  type AssayEventName,
+  type AssayEventOf,
+  decodeEvents,
+  eventSelectors,
+  eventSources,
+} from "../events.ts";
 import { logsInPages } from "../logs.ts";
 
-export interface GetEventsParameters {
+export interface GetEventsParameters<name extends AssayEventName = AssayEventName> {
   deployment: Deployment;
+  /** Only those of these names: the node's index finds them, and the batches' data is not sent along. Default: all. */
+  eventNames?: readonly name[];
   /** Default: the deployment's block. */
   fromBlock?: bigint;
   /** Default: the latest block. */
   toBlock?: bigint;
   /** This block's alone: a server that does not have it, or another one in its place, refuses. */
   blockHash?: Hash;
-  /** Most blocks of one question; what a server refuses is asked for in parts. Default 10,000. */
+  /** Most blocks of one question; what a server refuses is asked for in parts. Default: 10,000, or all with names. */
   range?: bigint;
 }
 
-export interface HistoryParameters extends Omit<GetEventsParameters, "blockHash"> {
-  /** A claim's, a request's, or any other that events have as a topic. */
+export interface HistoryParameters<name extends AssayEventName = AssayEventName> extends Omit<
+  GetEventsParameters<name>,
+  "blockHash"
+> {
+  /** A claim's, a request's, or any other that events have as a topic; an address as 32 bytes (`pad`). */
   id: Hash;
   /** Most blocks of one question. Default: all, for it is few events that are asked for. */
   range?: bigint;
@@ -31,19 +43,25 @@ export interface HistoryParameters extends Omit<GetEventsParameters, "blockHash"
  * @example
  * const events = await getEvents(client, { deployment, fromBlock: 100n, toBlock: 200n });
  */
-export async function getEvents(client: AssayClient, parameters: GetEventsParameters): Promise<AssayEvent[]> {
+export async function getEvents<name extends AssayEventName = AssayEventName>(
+  client: AssayClient,
+  parameters: GetEventsParameters<name>,
+): Promise<AssayEventOf<name>[]> {
   const {
     deployment,
+    eventNames,
     fromBlock = BigInt(deployment.block),
     toBlock,
     blockHash,
-    range = 10_000n,
+    range = eventNames === undefined ? 10_000n : undefined,
   } = parameters;
-  const address = eventSources(deployment);
-  const ask = (from: bigint, to: bigint) => getLogs(client, { address, fromBlock: from, toBlock: to });
+  const ask = question(client, deployment, eventNames);
   try {
-    if (blockHash !== undefined) return decodeEvents(await getLogs(client, { address, blockHash }));
-    return decodeEvents(await logsInPages<Log>(ask, fromBlock, toBlock ?? (await newest(client)), range));
+    const logs =
+      blockHash !== undefined
+        ? await ask({ blockHash })
+        : await logsInPages(ask.between, fromBlock, toBlock ?? (await newest(client)), range);
+    return decoded(logs);
   } catch (error) {
     throw toAssayError(error);
   }
@@ -56,28 +74,47 @@ export async function getEvents(client: AssayClient, parameters: GetEventsParame
  * @example
  * const history = await getHistory(client, { deployment, id: claimId });
  */
-export async function getHistory(
+export async function getHistory<name extends AssayEventName = AssayEventName>(
   client: AssayClient,
-  { deployment, id, fromBlock = BigInt(deployment.block), toBlock, range }: HistoryParameters,
-): Promise<AssayEvent[]> {
-  const address = eventSources(deployment);
+  parameters: HistoryParameters<name>,
+): Promise<AssayEventOf<name>[]> {
+  const { deployment, id, eventNames, fromBlock = BigInt(deployment.block), toBlock, range } = parameters;
   const places = [[id], [null, id], [null, null, id]];
-  const askFor = (place: (Hash | null)[]) => (from: bigint, to: bigint) =>
-    client.request({
-      method: "eth_getLogs",
-      params: [{ address, fromBlock: numberToHex(from), toBlock: numberToHex(to), topics: [null, ...place] }],
-    });
   try {
     const last = toBlock ?? (await newest(client));
     const found = await Promise.all(
-      places.map((place) => logsInPages(askFor(place), fromBlock, last, range)),
+      places.map((place) =>
+        logsInPages(question(client, deployment, eventNames, place).between, fromBlock, last, range),
+      ),
     );
-    const logs = new Map(found.flat().map((log) => [`${log.blockNumber}:${log.logIndex}`, formatLog(log)]));
-    const order = (log: Log) => Number(log.blockNumber) * 2 ** 20 + Number(log.logIndex);
-    return decodeEvents([...logs.values()].sort((a, b) => order(a) - order(b)));
+    const logs = new Map(found.flat().map((log) => [`${log.blockNumber}:${log.logIndex}`, log]));
+    const order = (log: RpcLog) => Number(log.blockNumber) * 2 ** 20 + Number(log.logIndex);
+    return decoded([...logs.values()].sort((a, b) => order(a) - order(b)));
   } catch (error) {
     throw toAssayError(error);
   }
+}
+
+/** Asks a node for logs of the protocol's contracts; `place`: the topics behind the event's own. */
+function question(
+  client: AssayClient,
+  deployment: Deployment,
+  eventNames: readonly AssayEventName[] | undefined,
+  place: LogTopic[] = [],
+) {
+  const address = eventSources(deployment);
+  const topics = [eventNames === undefined ? null : eventSelectors(eventNames), ...place];
+  const ask = (where: { blockHash: Hash } | { fromBlock: Hash; toBlock: Hash }): Promise<RpcLog[]> =>
+    client.request({ method: "eth_getLogs", params: [{ address, topics, ...where }] });
+  const between = (from: bigint, to: bigint) =>
+    ask({ fromBlock: numberToHex(from), toBlock: numberToHex(to) });
+  return Object.assign(ask, { between });
+}
+
+/** What `question` was asked for is all that there is in it. */
+function decoded<name extends AssayEventName>(logs: readonly RpcLog[]): AssayEventOf<name>[] {
+  const events: AssayEvent[] = decodeEvents(logs.map((log): Log => formatLog(log)));
+  return events as AssayEventOf<name>[];
 }
 
 function newest(client: AssayClient): Promise<bigint> {
