@@ -26,7 +26,7 @@ export function traceLine(programRoot: Hex, machine: string): string {
   return `trace/${machine}/${programRoot}`;
 }
 
-/** How often a run is tried. A trace is owed with all of the collateral: it is tried until there is no time left. */
+/** How often a run may fail in one process. A trace is owed with all of the collateral: it is tried until there is no time left. */
 export const RUN_TRIES = 3;
 export const TRACE_TRIES = 20;
 

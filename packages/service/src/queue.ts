@@ -12,16 +12,19 @@ export interface Task<Data extends object = object> {
   readonly data: Data;
   /** Tries before this one. */
   readonly retries: number;
-  /** Whether there is no other try after this one. */
-  readonly last: boolean;
 }
 
 /** What a task's result changes in the store: part of the transaction that ends the task. */
 export type Write = (tx: Queryable) => Promise<unknown>;
 
 export interface LineOptions {
-  /** How often a task is tried before it has failed; a try that ended with the process counts. Default 3. */
+  /** How often one process sees a task fail before it has failed. Default 3. */
   tries?: number;
+  /**
+   * Tries in all, those that ended with their process or took too long among them: it may be the task that brings the
+   * process down, but mostly it is not. Default 10, and no less than `tries`.
+   */
+  attempts?: number;
   /** Seconds that one try may take. Default 900. */
   seconds?: number;
 }
@@ -41,6 +44,8 @@ export interface WorkOptions<Data extends object> {
 
 /** Seconds without a sign of life after which a task goes to another worker; pg-boss allows no fewer. */
 const HEARTBEAT_SECONDS = 10;
+/** Failures that are remembered: other processes may end the tasks. */
+const MOST_FAILURES = 10_000;
 /** Milliseconds between two looks for tasks when nobody has called. */
 const POLL = 2000;
 
@@ -52,7 +57,9 @@ export class Queue {
   readonly #boss: PgBoss;
   readonly #store: Store;
   readonly #log: Logger;
-  readonly #tries = new Map<string, number>();
+  readonly #limits = new Map<string, Required<Pick<LineOptions, "tries" | "attempts">>>();
+  /** How often tasks that are not ended have failed here. */
+  readonly #failures = new Map<string, number>();
 
   private constructor(boss: PgBoss, store: Store, log: Logger) {
     this.#boss = boss;
@@ -83,9 +90,10 @@ export class Queue {
   /** Makes a line, or finds it as another process has made it. Before anything else is done with it. */
   async declare(line: string, options: LineOptions = {}): Promise<void> {
     const { tries = 3, seconds = 900 } = options;
+    const attempts = Math.max(tries, options.attempts ?? 10);
     await this.#boss.createQueue(dead(line), { retryLimit: 1_000_000, deleteAfterSeconds: 3600 });
     await this.#boss.createQueue(line, {
-      retryLimit: tries - 1,
+      retryLimit: attempts - 1,
       retryDelay: 1,
       retryBackoff: true,
       retryDelayMax: 60,
@@ -96,7 +104,7 @@ export class Queue {
     });
     // pg-boss looks lines up once, outside of transactions; a PGlite could not do that during one.
     for (const name of [line, dead(line)]) await this.#boss.touch(name, [randomUUID()]);
-    this.#tries.set(line, tries);
+    this.#limits.set(line, { tries, attempts });
   }
 
   /** Puts tasks in line, once `tx` commits. Those with a higher priority come first. */
@@ -106,7 +114,7 @@ export class Queue {
     tasks: readonly { data: object; priority?: number }[],
   ): Promise<void> {
     if (tasks.length === 0) return;
-    this.#triesOf(line);
+    this.#limitsOf(line);
     await this.#boss.insert(line, [...tasks], { db: databaseOf(tx) });
     await notify(tx, this.#channel, line);
   }
@@ -126,7 +134,7 @@ export class Queue {
     options: WorkOptions<Data>,
     signal: AbortSignal,
   ): Promise<void> {
-    const tries = this.#triesOf(line);
+    this.#limitsOf(line);
     if (!this.#store.shared) await this.#reclaim(line);
     const running = new Map<string, Promise<void>>();
     const commits = new Commits(this.#store);
@@ -146,7 +154,7 @@ export class Queue {
         const accepting = options.accepting?.() ?? true;
         const free = accepting ? options.parallel - running.size : 0;
         try {
-          const tasks = free > 0 ? await this.#fetch<Data>(line, free, tries) : [];
+          const tasks = free > 0 ? await this.#fetch<Data>(line, free) : [];
           for (const task of tasks) {
             const done = this.#try(line, task, options, commits, signal).finally(() => {
               running.delete(task.id);
@@ -180,20 +188,24 @@ export class Queue {
     return `${this.#store.schema}_queue`;
   }
 
-  #triesOf(line: string): number {
-    const tries = this.#tries.get(line);
-    if (tries === undefined) throw new AssayError("LINE_UNKNOWN", `the line ${line} has not been declared`);
-    return tries;
+  #limitsOf(line: string) {
+    const limits = this.#limits.get(line);
+    if (limits === undefined) throw new AssayError("LINE_UNKNOWN", `the line ${line} has not been declared`);
+    return limits;
   }
 
-  async #fetch<Data extends object>(line: string, most: number, tries: number): Promise<Task<Data>[]> {
+  async #fetch<Data extends object>(line: string, most: number): Promise<Task<Data>[]> {
     const jobs = await this.#boss.fetch<Data>(line, { batchSize: most, includeMetadata: true });
-    return jobs.map(({ id, data, retryCount }) => ({
-      id,
-      data,
-      retries: retryCount,
-      last: retryCount + 1 >= tries,
-    }));
+    return jobs.map(({ id, data, retryCount }) => ({ id, data, retries: retryCount }));
+  }
+
+  /** Notes that a task has failed here; whether it is given up. */
+  #hasFailed(line: string, { id, retries }: Task): boolean {
+    const { tries, attempts } = this.#limitsOf(line);
+    const failures = (this.#failures.get(id) ?? 0) + 1;
+    if (this.#failures.size > MOST_FAILURES) this.#failures.clear();
+    this.#failures.set(id, failures);
+    return failures >= tries || retries + 1 >= attempts;
   }
 
   /** Never rejects. */
@@ -217,9 +229,11 @@ export class Queue {
       });
     try {
       await end(await handle(task, signal));
+      this.#failures.delete(task.id);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      const final = task.last || (hopeless?.(error) ?? false);
+      const final = this.#hasFailed(line, task) || (hopeless?.(error) ?? false);
+      if (final) this.#failures.delete(task.id);
       const about = { line, task: task.id, ...errorFields(error) };
       this.#log.warn(about, final ? "task failed" : "task failed; it will be tried again");
       try {

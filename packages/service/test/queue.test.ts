@@ -118,6 +118,55 @@ describe.each(postgres ? ["PGlite", "PostgreSQL"] : ["PGlite"])("tasks on %s", (
   });
 });
 
+test("a task whose process dies is tried more often than one that fails, but not for ever", async () => {
+  const dataDir = join(folder, String(folders++));
+  const stop = new AbortController();
+  const started = new Map([1, 2].map((id) => [id, 0]));
+  const attempts = 4;
+  let store = await openStore({ migrations, dataDir });
+  for (let process = 0; (await results(store)).length < 2; process++) {
+    const queue = await Queue.open(store, log);
+    await queue.declare("line", { tries: 1, attempts });
+    if (process === 0)
+      await store.transaction((tx) => queue.send(tx, "line", [{ data: { id: 1 } }, { data: { id: 2 } }]));
+    const before = [...started.values()].reduce((a, b) => a + b);
+    const work = queue.work<{ id: number }>(
+      "line",
+      {
+        parallel: 2,
+        handle({ data: { id } }) {
+          started.set(id, started.get(id)! + 1);
+          // The first task's process dies with it once less than may be, the second one's each time.
+          if (id === 1 && started.get(id) === attempts)
+            return Promise.resolve((tx) => tx.query("insert into result values ($1, 'done')", [id]));
+          return new Promise(() => undefined);
+        },
+        failed:
+          ({ id }, reason) =>
+          (tx) =>
+            tx.query("insert into result values ($1, $2)", [id, reason]),
+      },
+      stop.signal,
+    );
+    work.catch(() => undefined);
+    const count = () => [...started.values()].reduce((a, b) => a + b);
+    const expected = Math.min(before + 2, 2 * attempts);
+    while (count() < expected || (process >= attempts && (await results(store)).length < 2)) await delay(20);
+    // Died: what was under way is never heard of again.
+    await delay(200);
+    await queue.close();
+    await store.close();
+    store = await openStore({ migrations, dataDir });
+  }
+  expect(started).toEqual(new Map([1, 2].map((id) => [id, attempts])));
+  expect(await results(store)).toEqual([
+    { id: 1, value: "done" },
+    { id: 2, value: "every try ended with its process, or took too long" },
+  ]);
+  stop.abort();
+  await store.close();
+});
+
 test.skipIf(!postgres)(
   "several processes migrate one database at once, and one at a time leads",
   async () => {
