@@ -37,6 +37,38 @@ export async function logsInPages<log>(
   return pages.flat();
 }
 
+/**
+ * The same from the newest block back, until a log is the first that can be: what is recent is found with one question, however long
+ * the chain. Each answer without it makes the next range twice as long, but no longer than one that was refused.
+ *
+ * @param isFirst whether there is nothing to be found before a log's block
+ * @param range blocks of the first question
+ */
+export async function logsBackwards<log>(
+  ask: (fromBlock: bigint, toBlock: bigint) => Promise<readonly log[]>,
+  fromBlock: bigint,
+  toBlock: bigint,
+  isFirst: (log: log) => boolean,
+  range = 10_000n,
+): Promise<log[]> {
+  const pages: (readonly log[])[] = [];
+  let [most, limit] = [range, toBlock - fromBlock + 1n];
+  for (let to = toBlock; to >= fromBlock;) {
+    const from = to - fromBlock < most ? fromBlock : to - most + 1n;
+    try {
+      const page = await ask(from, to);
+      pages.unshift(page);
+      if (page.some(isFirst)) break;
+      to = from - 1n;
+      most = 2n * most < limit ? 2n * most : limit;
+    } catch (error) {
+      if (from === to || !isRefused(error)) throw error;
+      most = limit = (to - from + 1n) / 2n;
+    }
+  }
+  return pages.flat();
+}
+
 /** Whether less may be answered. A server that is not there answers nothing. */
 function isRefused(error: unknown): boolean {
   if (error instanceof BaseError && error.walk((cause) => cause instanceof TimeoutError) !== null)

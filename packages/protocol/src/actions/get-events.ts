@@ -11,7 +11,9 @@ import {
   eventSelectors,
   eventSources,
 } from "../events.ts";
-import { logsInPages } from "../logs.ts";
+import { logsBackwards, logsInPages } from "../logs.ts";
+
+const BEGINNINGS = eventSelectors(["ClaimPosted", "InferenceRequested"]);
 
 export interface GetEventsParameters<name extends AssayEventName = AssayEventName> {
   deployment: Deployment;
@@ -33,7 +35,7 @@ export interface HistoryParameters<name extends AssayEventName = AssayEventName>
 > {
   /** A claim's, a request's, or any other that events have as a topic; an address as 32 bytes (`pad`). */
   id: Hash;
-  /** Most blocks of one question. Default: all, for it is few events that are asked for. */
+  /** Blocks of the first question. Default 10,000. */
   range?: bigint;
 }
 
@@ -69,7 +71,8 @@ export async function getEvents<name extends AssayEventName = AssayEventName>(
 
 /**
  * The events that name a claim, or a request, in order. Every event has the ids that it is about as topics, so that the node's
- * index finds them, however long the history; a server that allows only so many blocks is asked in pages.
+ * index finds them. They are looked for from the newest block back: a claim's begin with `ClaimPosted`, a request's with
+ * `InferenceRequested`, and nothing before is asked for. A server that allows only so many blocks is asked in pages.
  *
  * @example
  * const history = await getHistory(client, { deployment, id: claimId });
@@ -80,14 +83,14 @@ export async function getHistory<name extends AssayEventName = AssayEventName>(
 ): Promise<AssayEventOf<name>[]> {
   const { deployment, id, eventNames, fromBlock = BigInt(deployment.block), toBlock, range } = parameters;
   const places = [[id], [null, id], [null, null, id]];
+  const questions = places.map((place) => question(client, deployment, eventNames, place).between);
+  const ask = async (from: bigint, to: bigint) =>
+    (await Promise.all(questions.map((between) => between(from, to)))).flat();
+  const isFirst = ({ topics }: RpcLog) =>
+    BEGINNINGS.includes(topics[0]!) && topics[1]?.toLowerCase() === id.toLowerCase();
   try {
-    const last = toBlock ?? (await newest(client));
-    const found = await Promise.all(
-      places.map((place) =>
-        logsInPages(question(client, deployment, eventNames, place).between, fromBlock, last, range),
-      ),
-    );
-    const logs = new Map(found.flat().map((log) => [`${log.blockNumber}:${log.logIndex}`, log]));
+    const found = await logsBackwards(ask, fromBlock, toBlock ?? (await newest(client)), isFirst, range);
+    const logs = new Map(found.map((log) => [`${log.blockNumber}:${log.logIndex}`, log]));
     const order = (log: RpcLog) => Number(log.blockNumber) * 2 ** 20 + Number(log.logIndex);
     return decoded([...logs.values()].sort((a, b) => order(a) - order(b)));
   } catch (error) {
