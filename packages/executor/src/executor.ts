@@ -211,6 +211,9 @@ export async function startExecutor(options: ExecutorOptions): Promise<Executor>
   };
 }
 
+/** Seconds for which a request can be open (contracts/protocol/InferenceMarket.sol). */
+const MAX_REQUEST_LIFE = 30n * 86_400n;
+
 /** What the process that signs and sends does, until `signal` aborts. */
 async function lead(
   context: PosterContext,
@@ -244,6 +247,7 @@ async function lead(
     store,
     confirmations: options.confirmations ?? 0,
     pollInterval: options.pollInterval ?? 1000,
+    before: MAX_REQUEST_LIFE,
     channel: JOB_CHANNEL,
     usable: () => operations.monitor.usable,
     onFailure: operations.failed,

@@ -191,6 +191,7 @@ export {
   type CommitProofParameters,
   type CommitProofReturnType,
 } from "./actions/commit-proof.ts";
+export { blockAt } from "./actions/block-at.ts";
 export {
   createModel,
   type CreateModelParameters,

@@ -77,6 +77,22 @@ test("confirmations hold events back", async () => {
   expect(held.names).not.toContain("late");
 });
 
+test("who is new reads the last seconds alone, and then goes on", async () => {
+  await create("long ago");
+  await chain.pass(10_000);
+  await create("lately");
+  const first = await follow({ horizon: 5_000n }, (names) => names.includes("lately"));
+  expect(first.names).toEqual(["lately"]);
+  await chain.pass(10_000);
+  await create("now");
+  const { names } = await follow({ horizon: 5_000n, cursor: first.cursor }, (seen) => seen.includes("now"));
+  expect(names).toEqual(["now"]);
+  for (const horizon of [10n ** 9n, 10n ** 12n]) {
+    const all = await follow({ horizon }, (seen) => seen.includes("now"));
+    expect(all.names).toEqual(expect.arrayContaining(["long ago", "lately", "now"]));
+  }
+});
+
 test("a reorg is reported and replaced events are read anew", async () => {
   const snapshot: unknown = await chain.request("evm_snapshot");
   await create("orphan");

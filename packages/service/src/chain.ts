@@ -237,6 +237,15 @@ export class Chain {
     return getHistory(this.client, { deployment: this.deployment, id });
   }
 
+  /** Seconds below which the life of every claim stays, whatever its terms. */
+  withdrawalDelay(): Promise<bigint> {
+    return readContract(this.client, {
+      address: this.deployment.stakeManager,
+      abi: stakeManagerAbi,
+      functionName: "withdrawalDelay",
+    });
+  }
+
   stake(account: Address = this.self) {
     return stakeOf(this.client, { deployment: this.deployment, account });
   }

@@ -1,20 +1,10 @@
-import type { AssayEvent } from "@assay/protocol";
 import type { Chain } from "./chain.ts";
-import { followEvents } from "./follow.ts";
+import { followEvents, type FollowOptions } from "./follow.ts";
 import { JobRunner } from "./jobs.ts";
 import { errorFields, type Logger } from "./log.ts";
-import type { Scriptable, Store } from "./store.ts";
 import { backoff, pause, waitFor } from "./time.ts";
 
-export interface ServiceLoopOptions<Item> {
-  chain: Chain;
-  store: Store;
-  confirmations: number;
-  pollInterval: number;
-  /** Stores what events mean, in the transaction that moves the cursor. Must bear to see an event twice. */
-  write(events: AssayEvent[], tx: Scriptable): Promise<void>;
-  /** Takes up again what ended in block `from` or later: a reorg has replaced them. */
-  reopen(from: bigint, tx: Scriptable): Promise<void>;
+export interface ServiceLoopOptions<Item> extends Omit<FollowOptions, "written"> {
   /** What there is to do at a time of the chain, but for the items named (those under way or to be tried again later). */
   due(now: bigint, except: string[]): Promise<Item[]>;
   idOf(item: Item): string;
@@ -26,8 +16,6 @@ export interface ServiceLoopOptions<Item> {
   onFailure?: (error: unknown) => void;
   /** Channel of the store on which others tell that there is something to do. */
   channel?: string;
-  log: Logger;
-  signal: AbortSignal;
 }
 
 /** Milliseconds that a stop waits for transactions. */

@@ -1,5 +1,5 @@
 import { randomInt } from "node:crypto";
-import { type AssayClient, type Deployment, getEvents } from "@assay/protocol";
+import { type AssayClient, blockAt, type Deployment, getEvents } from "@assay/protocol";
 import { getBlock } from "viem/actions";
 
 /** How many baits are a share of the claims of the last hours; whether the rest is one more is drawn. */
@@ -15,15 +15,4 @@ export async function baitsAtRate(
   const wanted = rate * claims;
   const more = randomInt(2 ** 32) / 2 ** 32 < wanted % 1 ? 1 : 0;
   return { claims, baits: Math.floor(wanted) + more };
-}
-
-/** The first block of the deployment at or after a time. */
-async function blockAt(client: AssayClient, deployment: Deployment, time: bigint): Promise<bigint> {
-  let [from, to] = [BigInt(deployment.block), (await getBlock(client)).number];
-  while (from < to) {
-    const middle = (from + to) / 2n;
-    if ((await getBlock(client, { blockNumber: middle })).timestamp < time) from = middle + 1n;
-    else to = middle;
-  }
-  return from;
 }

@@ -5,6 +5,7 @@ import type { AssayClient } from "../client.ts";
 import type { Deployment } from "../deployment.ts";
 import { toAssayError } from "../errors.ts";
 import type { AssayEvent } from "../events.ts";
+import { blockAt } from "./block-at.ts";
 import { getEvents } from "./get-events.ts";
 
 /** How far a watcher has read. JSON-serialisable; store it together with what the events changed. */
@@ -21,8 +22,10 @@ export type WatchStep =
 
 export interface WatchEventsParameters {
   deployment: Deployment;
-  /** Where to go on; default: the deployment's block. */
+  /** Where to go on. */
   cursor?: Cursor;
+  /** Without a cursor: seconds of the chain that are read. Default: all since the deployment. */
+  horizon?: bigint;
   /** Blocks to stay behind the head. Default 0: reorgs are then reported as they happen. */
   confirmations?: number;
   /** Most blocks of one question. Default 2,000. */
@@ -78,13 +81,15 @@ export async function* watchEvents(
 /** Undefined: nothing new. */
 async function nextStep(
   client: AssayClient,
-  { deployment, confirmations = 0, range = 2_000 }: WatchEventsParameters,
+  { deployment, horizon, confirmations = 0, range = 2_000 }: WatchEventsParameters,
   cursor: Cursor,
 ): Promise<WatchStep | undefined> {
   const kept = await stillOnChain(client, cursor);
-  const from = (kept.blocks[0]?.number ?? deployment.block - 1) + 1;
-  if (kept.blocks.length < cursor.blocks.length) return { type: "reorg", from: BigInt(from), cursor: kept };
+  const first = (kept.blocks[0]?.number ?? deployment.block - 1) + 1;
+  if (kept.blocks.length < cursor.blocks.length) return { type: "reorg", from: BigInt(first), cursor: kept };
   const head = await getBlock(client);
+  const isNew = kept.blocks.length === 0 && horizon !== undefined && horizon < head.timestamp;
+  const from = isNew ? Number(await blockAt(client, deployment, head.timestamp - horizon)) : first;
   const to = Math.min(Number(head.number) - confirmations, from + range - 1);
   if (to < from) return undefined;
   const last = BigInt(to) === head.number ? head : await getBlock(client, { blockNumber: BigInt(to) });
