@@ -1,5 +1,6 @@
 import {
   type AssayEventOf,
+  byPosition,
   type ClaimOnBook,
   type Deployment,
   getClaimOnBook,
@@ -69,8 +70,7 @@ export async function workOf(
     // They name nobody, but are few.
     getEvents(client, { deployment, ...blocks, eventNames: ["InclusionAnswered"] }),
   ]);
-  const order = ({ blockNumber, logIndex }: WorkEvent) => Number(blockNumber) * 2 ** 20 + logIndex;
-  return [...own, ...answers].sort((a, b) => order(a) - order(b));
+  return [...own, ...answers].sort(byPosition);
 }
 
 const SETTLED = new Set<Phase>(["Unknown", "Finalised", "Voided", "Slashed"]);

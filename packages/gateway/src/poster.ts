@@ -58,9 +58,10 @@ export interface PosterOptions {
   margin?: number;
   /** Token units owed by a requester at which its voucher is redeemed. Default 1: whenever a batch was finalised. */
   redeemFrom?: bigint;
-  /** Milliseconds for which the chain must be without a posted batch before it is posted again. Default 5,000. */
-  patience?: number;
 }
+
+/** Milliseconds for which the chain must be without a posted batch before it is posted again. */
+const PATIENCE = 5_000;
 
 /** Default of `margin`. */
 export const BATCH_MARGIN = 120;
@@ -221,7 +222,7 @@ export class Poster {
   #isGone(batchId: Hex): boolean {
     const since = this.#missing.get(batchId) ?? Date.now();
     this.#missing.set(batchId, since);
-    return Date.now() - since >= (this.#context.patience ?? 5_000) && this.#missing.delete(batchId);
+    return Date.now() - since >= PATIENCE && this.#missing.delete(batchId);
   }
 
   /** Whether one of the claims is promised for soon: when it is missing then, it can cost a collateral. */

@@ -1,25 +1,15 @@
 /** What the poster's store remembers: SQL against a real database. */
 import { toHex } from "viem";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import type { Store } from "@assay/service";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { openBatches, reopenBatches, sealBatch, settleBatch, settleClaim, markOpened, updateBatch, waitingOrders } from "../src/batch-state.ts"; // prettier-ignore
-import { channelOf, insertPlaced, openGatewayStore, type Placed, placedByHash, placedInBatch, type Placing, redeemable } from "../src/state.ts"; // prettier-ignore
+import { channelOf, insertPlaced, type Placed, placedByHash, placedInBatch, type Placing, redeemable } from "../src/state.ts"; // prettier-ignore
 
 import { alice, hash, placing } from "./placing.ts";
+import { storeForTests } from "./store.ts";
 
-let folder: string;
 let store: Store;
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "assay-state-"));
-  store = await openGatewayStore({ dataDir: folder });
-});
-afterAll(async () => {
-  await store?.close();
-  await rm(folder, { recursive: true, force: true });
-});
+storeForTests((opened) => (store = opened));
 
 test("orders come in once, vouchers must cover them, batches take each once and in order", async () => {
   const write = (...items: Placing[]) => insertPlaced(store, items, () => undefined);

@@ -1,24 +1,14 @@
 /** A demand for a claim costs a collateral when it is not answered: it must not get lost. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { defaultLogger, type Store } from "@assay/service";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { reopenBatches, sealBatch, updateBatch } from "../src/batch-state.ts";
-import { Poster, type PosterBook } from "../src/poster.ts";
-import { addDemand, insertPlaced, openDemands, openGatewayStore } from "../src/state.ts";
+import { Poster } from "../src/poster.ts";
+import { addDemand, insertPlaced, openDemands } from "../src/state.ts";
 import { hash, placing } from "./placing.ts";
+import { bookWith, storeForTests } from "./store.ts";
 
-let folder: string;
 let store: Store;
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "assay-demands-"));
-  store = await openGatewayStore({ dataDir: folder });
-});
-afterAll(async () => {
-  await store?.close();
-  await rm(folder, { recursive: true, force: true });
-});
+storeForTests((opened) => (store = opened));
 
 test("a demand stays until the follower has seen its answer, and comes back with a reorg", async () => {
   await insertPlaced(store, [placing(1, 5n, 5n)], () => undefined);
@@ -30,20 +20,11 @@ test("a demand stays until the follower has seen its answer, and comes back with
   // What the chain says of the demand, where the follower has come and now.
   let [atFollowed, latest] = [true, false];
   let answers = 0;
-  const never = () => Promise.reject(new Error("not asked for here"));
-  const book: PosterBook = {
-    plan: never,
-    capacity: () => Promise.resolve(100),
-    blobsRefused: () => false,
+  const book = bookWith({
     find: () => Promise.resolve({ windowEnd: 1_000n, finalised: false }),
-    post: never,
-    finalise: never,
-    drawn: never,
-    redeem: never,
-    now: () => Promise.resolve(0n),
     demanded: (_, block) => Promise.resolve(block === undefined ? latest : atFollowed),
     answer: () => Promise.resolve(hash(`answer ${++answers}`)),
-  };
+  });
   let followed: bigint | undefined;
   const log = defaultLogger("test", "silent");
   const poster = new Poster({

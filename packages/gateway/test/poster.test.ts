@@ -1,25 +1,15 @@
 /** Whoever posts a batch twice pays its gas, and its blobs', for a revert. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { defaultLogger, type Store } from "@assay/service";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, expect, test, vi } from "vitest";
 import { sealBatch, updateBatch } from "../src/batch-state.ts";
-import { type BatchSeen, Poster, type PosterBook } from "../src/poster.ts";
-import { insertPlaced, openGatewayStore } from "../src/state.ts";
+import { type BatchSeen, Poster } from "../src/poster.ts";
+import { insertPlaced } from "../src/state.ts";
 import { hash, placing } from "./placing.ts";
+import { bookWith, storeForTests } from "./store.ts";
 
-let folder: string;
 let store: Store;
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "assay-poster-"));
-  store = await openGatewayStore({ dataDir: folder });
-});
-afterAll(async () => {
-  vi.useRealTimers();
-  await store?.close();
-  await rm(folder, { recursive: true, force: true });
-});
+storeForTests((opened) => (store = opened));
+afterAll(() => void vi.useRealTimers());
 
 test("a posted batch goes out again once the chain has been without it for a while, not when one node is behind", async () => {
   await insertPlaced(store, [placing(1, 5n, 5n)], () => undefined);
@@ -28,20 +18,10 @@ test("a posted batch goes out again once the chain has been without it for a whi
 
   let seen: BatchSeen | undefined;
   let posts = 0;
-  const never = () => Promise.reject(new Error("not asked for here"));
-  const book: PosterBook = {
-    plan: never,
-    capacity: () => Promise.resolve(100),
-    blobsRefused: () => false,
+  const book = bookWith({
     find: () => Promise.resolve(seen),
     post: () => Promise.resolve(hash(`post ${++posts}`)),
-    finalise: never,
-    drawn: never,
-    redeem: never,
-    now: () => Promise.resolve(0n),
-    demanded: never,
-    answer: never,
-  };
+  });
   const poster = new Poster({
     store,
     book,

@@ -1,27 +1,17 @@
 /** Receipts signed by another process than the one that answered: SQL against a real database, real signatures. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { ReceiptWatch, signReceipts, type Signing } from "@assay/gateway";
 import { receiptTypedData } from "@assay/protocol";
 import { defaultLogger, type Store } from "@assay/service";
 import { keccak256, recoverTypedDataAddress, toHex } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { waitingOrders } from "../src/batch-state.ts";
 import { sharedBudget } from "../src/receipts.ts";
-import { channelOf, insertPlaced, isPlaced, openGatewayStore, placedByHash } from "../src/state.ts";
+import { channelOf, insertPlaced, isPlaced, placedByHash } from "../src/state.ts";
+import { storeForTests } from "./store.ts";
 
-let folder: string;
 let store: Store;
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "assay-receipts-"));
-  store = await openGatewayStore({ dataDir: folder });
-});
-afterAll(async () => {
-  await store?.close();
-  await rm(folder, { recursive: true, force: true });
-});
+storeForTests((opened) => (store = opened));
 
 const hash = (text: string) => keccak256(toHex(text));
 const account = privateKeyToAccount(hash("executor"));

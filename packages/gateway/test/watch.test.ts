@@ -1,24 +1,14 @@
 /** What a gateway tells its operator about what it owes: SQL against a real database. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { GatewayWatch } from "@assay/gateway";
 import { defaultLogger, Operations, type Store } from "@assay/service";
 import { keccak256, toHex } from "viem";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { sealBatch, updateBatch } from "../src/batch-state.ts";
-import { addDemand, endDemand, insertPlaced, openGatewayStore } from "../src/state.ts";
+import { addDemand, endDemand, insertPlaced } from "../src/state.ts";
+import { storeForTests } from "./store.ts";
 
-let folder: string;
 let store: Store;
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "assay-watch-"));
-  store = await openGatewayStore({ dataDir: folder });
-});
-afterAll(async () => {
-  await store?.close();
-  await rm(folder, { recursive: true, force: true });
-});
+storeForTests((opened) => (store = opened));
 
 const hash = (text: string) => keccak256(toHex(text));
 const parties = {

@@ -53,6 +53,14 @@ export function eventSelectors(names: readonly AssayEventName[]): Hash[] {
   return [...new Set(items.map((item) => toEventSelector(item)))];
 }
 
+/** Compares events by their place on the chain, for `sort`. */
+export function byPosition(
+  a: Pick<AssayEvent, "blockNumber" | "logIndex">,
+  b: Pick<AssayEvent, "blockNumber" | "logIndex">,
+): number {
+  return Number(a.blockNumber - b.blockNumber) || a.logIndex - b.logIndex;
+}
+
 /** Decodes logs of these contracts, in their order; unknown ones are left out. */
 export function decodeEvents(logs: Log[]): AssayEvent[] {
   return parseEventLogs({ abi: eventsAbi, logs });

@@ -91,6 +91,7 @@ export {
   type AssayEvent,
   type AssayEventName,
   type AssayEventOf,
+  byPosition,
   decodeEvents,
   eventIn,
   eventSources,

@@ -81,14 +81,16 @@ test("who is new reads the last seconds alone, and then goes on", async () => {
   await create("long ago");
   await chain.pass(10_000);
   await create("lately");
-  const first = await follow({ horizon: 5_000n }, (names) => names.includes("lately"));
+  const first = await follow({ horizon: () => Promise.resolve(5_000n) }, (names) => names.includes("lately"));
   expect(first.names).toEqual(["lately"]);
   await chain.pass(10_000);
   await create("now");
-  const { names } = await follow({ horizon: 5_000n, cursor: first.cursor }, (seen) => seen.includes("now"));
+  const { names } = await follow({ horizon: () => Promise.resolve(5_000n), cursor: first.cursor }, (seen) =>
+    seen.includes("now"),
+  );
   expect(names).toEqual(["now"]);
   for (const horizon of [10n ** 9n, 10n ** 12n]) {
-    const all = await follow({ horizon }, (seen) => seen.includes("now"));
+    const all = await follow({ horizon: () => Promise.resolve(horizon) }, (seen) => seen.includes("now"));
     expect(all.names).toEqual(expect.arrayContaining(["long ago", "lately", "now"]));
   }
 });

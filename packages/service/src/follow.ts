@@ -2,7 +2,6 @@ import { type AssayEvent, type Cursor, watchEvents } from "@assay/protocol";
 import type { Chain } from "./chain.ts";
 import { errorFields, type Logger } from "./log.ts";
 import type { Queryable, Scriptable, Store } from "./store.ts";
-import { backoff, pause } from "./time.ts";
 
 /** Table of {@link readNote}; part of each service's migrations. */
 export const NOTE_SCHEMA = "create table note (key text primary key, value text not null)";
@@ -37,12 +36,10 @@ export interface FollowOptions {
 export async function followEvents(options: FollowOptions): Promise<void> {
   const { chain, store, log, signal } = options;
   const stored = await readNote(store, "cursor");
-  const horizon = await untilRead(() => chain.withdrawalDelay(), options);
-  if (horizon === undefined) return;
   const steps = watchEvents(chain.client, {
     deployment: chain.deployment,
     ...(stored === undefined ? {} : { cursor: JSON.parse(stored) as Cursor }),
-    horizon: horizon + (options.before ?? 0n),
+    horizon: async () => (await chain.withdrawalDelay()) + (options.before ?? 0n),
     confirmations: options.confirmations,
     pollingInterval: options.pollInterval,
     signal,
@@ -58,18 +55,6 @@ export async function followEvents(options: FollowOptions): Promise<void> {
     });
     if (step.type === "reorg" || step.events.length > 0) options.written?.();
   }
-}
-
-/** What a question to the chain is answered, however often it has to be asked; undefined once `signal` aborts. */
-async function untilRead<T>(ask: () => Promise<T>, { log, signal }: FollowOptions): Promise<T | undefined> {
-  for (let failures = 0; !signal.aborted;)
-    try {
-      return await ask();
-    } catch (error) {
-      log.warn({ failures: ++failures, ...errorFields(error) }, "cannot read the chain; trying again");
-      await pause(backoff(failures), signal);
-    }
-  return undefined;
 }
 
 /**

@@ -1,5 +1,12 @@
 import { Command } from "commander";
-import { type AssayEvent, getBait, getClaim, type GetClaimReturnType, getHistory } from "@assay/protocol";
+import {
+  type AssayEvent,
+  byPosition,
+  getBait,
+  getClaim,
+  type GetClaimReturnType,
+  getHistory,
+} from "@assay/protocol";
 import { type Hash, zeroAddress } from "viem";
 import { connect } from "../connect.ts";
 import { type ChainOptions, hash, withChain, withExample } from "../options.ts";
@@ -22,7 +29,7 @@ async function runShow(claimId: Hash, options: ChainOptions): Promise<void> {
   const requestEvents = await getHistory(client, { deployment, id: claim.request.requestId });
   const history = [
     ...new Map([...requestEvents, ...claimEvents].map((event) => [key(event), event])).values(),
-  ].sort((a, b) => Number(a.blockNumber - b.blockNumber) || a.logIndex - b.logIndex);
+  ].sort(byPosition);
   const result = {
     ...claim,
     bait,

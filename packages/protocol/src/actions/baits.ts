@@ -139,14 +139,12 @@ export async function getBaitEstimate(
   { deployment, layer }: { deployment: Deployment; layer: Address },
 ): Promise<BaitEstimate> {
   const id = pad(layer);
-  const [laid, now] = await Promise.all([
+  const [laid, { timestamp: now }] = await Promise.all([
     getHistory(client, { deployment, id, eventNames: ["BaitsCommitted"] }),
-    getBlock(client)
-      .then(({ timestamp }) => timestamp)
-      .catch((error: unknown) => {
-        throw toAssayError(error);
-      }),
-  ]);
+    getBlock(client),
+  ]).catch((error: unknown) => {
+    throw toAssayError(error);
+  });
   const roots = laid.map(({ args }) => args.root);
   const [tally, commitments] = await Promise.all([
     read(client, { ...registry(deployment), functionName: "tallyOf", args: [layer] }),

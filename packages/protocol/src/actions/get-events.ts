@@ -7,6 +7,7 @@ import {
   type AssayEvent,
   type AssayEventName,
   type AssayEventOf,
+  byPosition,
   decodeEvents,
   eventSelectors,
   eventSources,
@@ -57,12 +58,12 @@ export async function getEvents<name extends AssayEventName = AssayEventName>(
     blockHash,
     range = eventNames === undefined ? 10_000n : undefined,
   } = parameters;
-  const ask = question(client, deployment, eventNames);
+  const { ofBlock, between } = question(client, deployment, eventNames);
   try {
     const logs =
       blockHash !== undefined
-        ? await ask({ blockHash })
-        : await logsInPages(ask.between, fromBlock, toBlock ?? (await newest(client)), range);
+        ? await ofBlock(blockHash)
+        : await logsInPages(between, fromBlock, toBlock ?? (await newest(client)), range);
     return decoded(logs);
   } catch (error) {
     throw toAssayError(error);
@@ -91,8 +92,7 @@ export async function getHistory<name extends AssayEventName = AssayEventName>(
   try {
     const found = await logsBackwards(ask, fromBlock, toBlock ?? (await newest(client)), isFirst, range);
     const logs = new Map(found.map((log) => [`${log.blockNumber}:${log.logIndex}`, log]));
-    const order = (log: RpcLog) => Number(log.blockNumber) * 2 ** 20 + Number(log.logIndex);
-    return decoded([...logs.values()].sort((a, b) => order(a) - order(b)));
+    return decoded<name>([...logs.values()]).sort(byPosition);
   } catch (error) {
     throw toAssayError(error);
   }
@@ -109,9 +109,10 @@ function question(
   const topics = [eventNames === undefined ? null : eventSelectors(eventNames), ...place];
   const ask = (where: { blockHash: Hash } | { fromBlock: Hash; toBlock: Hash }): Promise<RpcLog[]> =>
     client.request({ method: "eth_getLogs", params: [{ address, topics, ...where }] });
-  const between = (from: bigint, to: bigint) =>
-    ask({ fromBlock: numberToHex(from), toBlock: numberToHex(to) });
-  return Object.assign(ask, { between });
+  return {
+    ofBlock: (blockHash: Hash) => ask({ blockHash }),
+    between: (from: bigint, to: bigint) => ask({ fromBlock: numberToHex(from), toBlock: numberToHex(to) }),
+  };
 }
 
 /** What `question` was asked for is all that there is in it. */

@@ -24,8 +24,8 @@ export interface WatchEventsParameters {
   deployment: Deployment;
   /** Where to go on. */
   cursor?: Cursor;
-  /** Without a cursor: seconds of the chain that are read. Default: all since the deployment. */
-  horizon?: bigint;
+  /** Asked where there is no cursor: how many seconds of the chain are read. Default: all since the deployment. */
+  horizon?: () => Promise<bigint>;
   /** Blocks to stay behind the head. Default 0: reorgs are then reported as they happen. */
   confirmations?: number;
   /** Most blocks of one question. Default 2,000. */
@@ -88,8 +88,8 @@ async function nextStep(
   const first = (kept.blocks[0]?.number ?? deployment.block - 1) + 1;
   if (kept.blocks.length < cursor.blocks.length) return { type: "reorg", from: BigInt(first), cursor: kept };
   const head = await getBlock(client);
-  const isNew = kept.blocks.length === 0 && horizon !== undefined && horizon < head.timestamp;
-  const from = isNew ? Number(await blockAt(client, deployment, head.timestamp - horizon)) : first;
+  const isNew = kept.blocks.length === 0 && horizon !== undefined;
+  const from = isNew ? Number(await blockAt(client, deployment, head.timestamp - (await horizon()))) : first;
   const to = Math.min(Number(head.number) - confirmations, from + range - 1);
   if (to < from) return undefined;
   const last = BigInt(to) === head.number ? head : await getBlock(client, { blockNumber: BigInt(to) });
