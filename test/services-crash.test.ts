@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { getClaim, getEvents, getRequest } from "@assay/protocol";
 import type { Hex } from "viem";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { startService } from "./actors/processes.ts";
+import { type Immortal, immortal } from "./actors/immortal.ts";
 import { openScene, type Scene, sceneArguments, TERMS, until } from "./actors/scene.ts";
 import type { ServiceArguments } from "./actors/service-process.ts";
 
@@ -12,53 +12,33 @@ const PATIENCE = 240;
 vi.setConfig({ testTimeout: 2_000 * PATIENCE });
 
 let scene: Scene;
-const running = new Set<() => void>();
+const running: Immortal[] = [];
 
 beforeAll(async () => {
   scene = await openScene();
 });
 afterAll(async () => {
-  for (const stop of running) stop();
+  await stopAll();
   await scene?.close();
 });
 
-/**
- * Keeps a service running. Each time it logs the next of `deaths` it is killed on the spot and started again.
- * `survived` resolves once it has died of all of them.
- */
-function immortal(role: ServiceArguments["role"], addressIndex: number, port: number, deaths: string[]) {
+async function stopAll(): Promise<void> {
+  await Promise.all(running.map((service) => service.stop()));
+}
+
+/** Keeps a service running. Each time it logs the next of `deaths` it is killed; `survived`: of all of them. */
+function mortal(role: ServiceArguments["role"], addressIndex: number, port: number, deaths: string[]) {
   const left = [...deaths];
   const survived = Promise.withResolvers<void>();
-  let stopped = false;
-  let kill: () => unknown = () => undefined;
-  const start = () => {
-    const given: ServiceArguments = {
-      role,
-      ...sceneArguments(scene),
-      addressIndex,
-      dataDir: join(scene.folder, role),
-      port,
-    };
-    const service = startService(given, (line) => {
-      if (left.length === 0 || !line.includes(left[0]!)) return;
-      left.shift();
-      void service.kill();
-    });
-    kill = service.kill;
-    void service.ended.then(() => {
-      if (left.length === 0) survived.resolve();
-      if (!stopped) start();
-    });
-  };
-  start();
-  if (left.length === 0) survived.resolve();
-  const stop = () => {
-    stopped = true;
-    kill();
-    running.delete(stop);
-  };
-  running.add(stop);
-  return { stop, survived: survived.promise, left };
+  const given = { role, ...sceneArguments(scene), addressIndex, dataDir: join(scene.folder, role), port };
+  const service = immortal(given, ({ msg }) => {
+    if (left.length === 0 || !String(msg).includes(left[0]!)) return;
+    left.shift();
+    service.kill();
+    if (left.length === 0) survived.resolve();
+  });
+  running.push(service);
+  return survived.promise;
 }
 
 function claimOf(requestId: Hex): Promise<Hex> {
@@ -92,14 +72,14 @@ function phase(claimId: Hex, wanted: string) {
 }
 
 test("executor and challenger are killed at every step; the cheat is slashed all the same, once", async () => {
-  const executor = immortal("cheater", 3, 18_731, [
+  const executor = mortal("cheater", 3, 18_731, [
     "request accepted",
     "claim signed",
     "claim posted",
     "running again with every intermediate",
     "trace revealed",
   ]);
-  const challenger = immortal("challenger", 4, 0, [
+  const challenger = mortal("challenger", 4, 0, [
     "claim seen",
     "claim will be examined",
     "claim challenged",
@@ -111,13 +91,12 @@ test("executor and challenger are killed at every step; the cheat is slashed all
   const requestId = await scene.ask({ sample: 2 });
   const claimId = await claimOf(requestId);
   await phase(claimId, "Slashed");
-  await Promise.all([executor.survived, challenger.survived]);
+  await Promise.all([executor, challenger]);
   await until("the bounty in the wallet", async () => {
     const { wallet } = await scene.money(scene.people.challenger);
     return wallet - before.wallet === TERMS.bounty;
   });
-  executor.stop();
-  challenger.stop();
+  await stopAll();
   // Every step of the claim's life happened exactly once.
   expect((await eventNames(claimId)).sort()).toEqual(
     [

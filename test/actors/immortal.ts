@@ -1,8 +1,7 @@
 /** Services in processes of their own that are killed (SIGKILL) when it hurts, and started again at once. */
-import { type ChildProcess, spawn } from "node:child_process";
 import { appendFileSync, mkdirSync } from "node:fs";
 import { basename, join } from "node:path";
-import { createInterface } from "node:readline";
+import { type ServiceProcess, startService } from "./processes.ts";
 import type { ServiceArguments } from "./service-process.ts";
 
 export interface Immortal {
@@ -22,26 +21,17 @@ export function immortal(
   given: ServiceArguments,
   onLine: (line: Record<string, unknown>) => void = () => undefined,
 ): Immortal {
-  const script = new URL("service-process.ts", import.meta.url).pathname;
   let deaths = 0;
   let stopped = false;
-  let child: ChildProcess;
+  let service: ServiceProcess;
   if (LOGS !== undefined) mkdirSync(LOGS, { recursive: true });
   const ended = Promise.withResolvers<void>();
   const start = () => {
-    child = spawn(process.execPath, [script, JSON.stringify(given)], {
-      stdio: ["ignore", "inherit", "pipe"],
-      env: { ...process.env, ASSAY_LOG_LEVEL: "info" },
-    });
-    createInterface({ input: child.stderr! }).on("line", (line) => {
-      if (process.env.ASSAY_LOG_LEVEL) console.error(line.slice(0, 600));
+    service = startService(given, (line) => {
       if (LOGS !== undefined) appendFileSync(join(LOGS, `${basename(given.dataDir)}.log`), `${line}\n`);
       if (line.startsWith("{")) onLine(JSON.parse(line) as Record<string, unknown>);
     });
-    child.on("exit", () => {
-      if (stopped) ended.resolve();
-      else start();
-    });
+    void service.ended.then(() => (stopped ? ended.resolve() : start()));
   };
   start();
   return {
@@ -50,11 +40,11 @@ export function immortal(
     },
     kill() {
       deaths++;
-      child.kill("SIGKILL");
+      void service.kill();
     },
     async stop() {
       stopped = true;
-      child.kill("SIGKILL");
+      void service.kill();
       await ended.promise;
     },
   };

@@ -8,6 +8,7 @@ import * as ort from "onnxruntime-node";
 import { FAST_SESSION, PINNED_CONFIGURATION } from "./configuration.ts";
 import { fromOrt, shapeOf, toOrt } from "./ort-tensor.ts";
 import { Mailbox, type Region } from "./mailbox.ts";
+import { storedBatch } from "./values.ts";
 import {
   MAILBOX_FDS,
   type Tensors,
@@ -122,6 +123,13 @@ async function answer(request: WorkerRequest): Promise<unknown> {
       const results = await run(sessions.get(request.session)!.model, request.inputs, request.outputs);
       const read = request.read === "shapes" ? shapeOf : fromOrt;
       return Object.fromEntries(Object.entries(results).map(([name, t]) => [name, read(name, t)]));
+    }
+    case "runStored": {
+      const { session, inputs, outputs, count } = request;
+      const names = outputs.map(({ name }) => name);
+      const results = await run(sessions.get(session)!.model, inputs, names);
+      const values = Object.fromEntries(names.map((name) => [name, fromOrt(name, results[name]!)]));
+      return storedBatch(outputs, values, count);
     }
     case "trace":
       return trace(sessions.get(request.session)!, request.inputs);

@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import { type Port, type Program, readModel } from "@assay/program";
-import { concatBytes, elementCount, type Tensor } from "@assay/tensor";
+import { concatBytes, type Tensor } from "@assay/tensor";
 import { checkInputs } from "./inputs.ts";
 import type { RunnableModel } from "./runner.ts";
 import { OnnxWorker, type Tensors, type WorkerOptions } from "./worker.ts";
@@ -16,7 +16,7 @@ export interface FastOptions extends WorkerOptions {
 
 interface Waiting {
   readonly inputs: Tensors;
-  resolve(outputs: Record<string, Tensor>): void;
+  resolve(outputs: Uint8Array[]): void;
   reject(error: unknown): void;
 }
 
@@ -52,8 +52,8 @@ export class FastRunner {
     for (const worker of this.#workers) worker.register("fast", graph, [], { engine: "fast", threads });
   }
 
-  /** The model's outputs by name. */
-  run(inputs: Tensors): Promise<Record<string, Tensor>> {
+  /** Stored bytes of the model's outputs. */
+  async run(inputs: Tensors): Promise<Uint8Array[]> {
     checkInputs(this.#program.inputs, inputs);
     return new Promise((resolve, reject) => {
       this.#waiting.push({ inputs, resolve, reject });
@@ -62,22 +62,11 @@ export class FastRunner {
     });
   }
 
-  /** The outputs of several inferences, computed in one run. */
-  async runTogether(
-    batch: readonly Tensors[],
-    worker = this.#workers[0]!,
-  ): Promise<Record<string, Tensor>[]> {
+  /** Stored bytes of the outputs of several inferences, computed in one run. */
+  runTogether(batch: readonly Tensors[], worker = this.#workers[0]!): Promise<Uint8Array[][]> {
     const { inputs, outputs } = this.#program;
     const joined = Object.fromEntries(inputs.map((port) => [port.name, concatenate(port, batch)]));
-    const results = await worker.run(
-      "fast",
-      joined,
-      outputs.map(({ name }) => name),
-    );
-    const parts = outputs.map(
-      (port) => [port.name, divide(port, results[port.name]!, batch.length)] as const,
-    );
-    return batch.map((_, i) => Object.fromEntries(parts.map(([name, tensors]) => [name, tensors[i]!])));
+    return worker.runStored("fast", joined, outputs, batch.length);
   }
 
   async close(): Promise<void> {
@@ -129,16 +118,4 @@ function concatenate({ name, dtype, dims }: Port, batch: readonly Tensors[]): Te
   if (batch.length === 1) return batch[0]![name]!;
   const data = concatBytes(batch.map((inputs) => inputs[name]!.data));
   return { dtype, dims: [batch.length, ...dims.slice(1)], data };
-}
-
-function divide({ dtype, dims }: Port, joined: Tensor, count: number): Tensor[] {
-  if (count === 1) return [joined];
-  const size = joined.data.length / count;
-  if (joined.dims[0] !== count || elementCount(joined.dims) !== count * elementCount(dims))
-    throw new RangeError("the model does not keep the inferences of a batch apart");
-  return Array.from({ length: count }, (_, i) => ({
-    dtype,
-    dims: [...dims],
-    data: joined.data.subarray(i * size, (i + 1) * size),
-  }));
 }

@@ -78,14 +78,22 @@ export class ModelRunner implements Runner {
   }
 
   async run(inputs: Tensors): Promise<Record<string, Tensor>> {
-    const { inputs: specs, outputs } = this.#program;
+    const names = this.#program.outputs.map(({ name }) => name);
+    return this.#checked(inputs, (worker) => worker.run("run", inputs, names));
+  }
+
+  /** Stored bytes of the model's outputs. */
+  async runStored(inputs: Tensors): Promise<Uint8Array[]> {
+    const { outputs } = this.#program;
+    const [stored] = await this.#checked(inputs, (worker) => worker.runStored("run", inputs, outputs));
+    return stored!;
+  }
+
+  /** Runs, and checks the inputs' elements while the other process computes. */
+  async #checked<T>(inputs: Tensors, run: (worker: OnnxWorker) => Promise<T>): Promise<T> {
+    const specs = this.#program.inputs;
     checkInputTypes(specs, inputs);
-    const running = this.#worker.run(
-      "run",
-      inputs,
-      outputs.map(({ name }) => name),
-    );
-    // The other process computes meanwhile.
+    const running = run(this.#worker);
     running.catch(() => undefined);
     checkInputElements(specs, inputs);
     return running;

@@ -1,5 +1,5 @@
 import { type Port, type Program, readModel } from "@assay/program";
-import { AssayError, toStored } from "@assay/tensor";
+import { AssayError, elementCount, type Tensor, toStored } from "@assay/tensor";
 import type { Tensors } from "./worker.ts";
 
 function storedPorts(ports: readonly Port[], values: Tensors): Uint8Array[] {
@@ -19,6 +19,26 @@ export function storedInputs(program: Program, inputs: Tensors): Uint8Array[] {
 /** Stored bytes of a run's outputs, in the order of the output root's leaves. */
 export function storedOutputs(program: Program, outputs: Tensors): Uint8Array[] {
   return storedPorts(program.outputs, outputs);
+}
+
+/** Stored bytes of the outputs of each of `count` inferences, which one run has computed along the outputs' first axis. */
+export function storedBatch(outputs: readonly Port[], values: Tensors, count: number): Uint8Array[][] {
+  const parts = outputs.map((port) => [port.name, divide(port, values[port.name]!, count)] as const);
+  return Array.from({ length: count }, (_, i) =>
+    storedPorts(outputs, Object.fromEntries(parts.map(([name, tensors]) => [name, tensors[i]!]))),
+  );
+}
+
+function divide({ dtype, dims }: Port, joined: Tensor, count: number): Tensor[] {
+  if (count === 1) return [joined];
+  const size = joined.data.length / count;
+  if (joined.dims[0] !== count || elementCount(joined.dims) !== count * elementCount(dims))
+    throw new RangeError("the model does not keep the inferences of a batch apart");
+  return Array.from({ length: count }, (_, i) => ({
+    dtype,
+    dims: [...dims],
+    data: joined.data.subarray(i * size, (i + 1) * size),
+  }));
 }
 
 /** Stored bytes of a program's constants, in the order of the constants root's leaves. */

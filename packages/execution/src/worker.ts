@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import type { ValueShape, ValueSource } from "@assay/program";
+import type { Port, ValueShape, ValueSource } from "@assay/program";
 import { AssayError, type Tensor } from "@assay/tensor";
 import { Mailbox, type Parcel, type Region } from "./mailbox.ts";
 
@@ -17,6 +17,7 @@ export type WorkerRequest =
       configuration: Configuration;
     }
   | { kind: "run"; session: string; inputs: Tensors; outputs: string[]; read: "values" | "shapes" }
+  | { kind: "runStored"; session: string; inputs: Tensors; outputs: readonly Port[]; count: number }
   | { kind: "trace"; session: string; inputs: Tensors }
   | { kind: "replay"; session: string; inputs: Tensors; trace: readonly Uint8Array[] };
 
@@ -119,6 +120,19 @@ export class OnnxWorker {
   async run(session: string, inputs: Tensors, outputs: string[]): Promise<Record<string, Tensor>> {
     const read = "values";
     return (await this.#run({ kind: "run", session, inputs, outputs, read })) as Record<string, Tensor>;
+  }
+
+  /**
+   * Runs a registered model for the stored bytes of its outputs: for each of `count` inferences, which the inputs hold
+   * along their first axis.
+   */
+  async runStored(
+    session: string,
+    inputs: Tensors,
+    outputs: readonly Port[],
+    count = 1,
+  ): Promise<Uint8Array[][]> {
+    return (await this.#run({ kind: "runStored", session, inputs, outputs, count })) as Uint8Array[][];
   }
 
   /** Runs a registered model for the shapes of the named values: their data stay in the child. */

@@ -1,5 +1,6 @@
-import { type Hash, type Hex, hashTypedData } from "viem";
+import type { Hash, Hex } from "viem";
 import type { Deployment } from "./deployment.ts";
+import { structDigest } from "./struct-digest.ts";
 import type { Claim } from "./types.ts";
 
 /** EIP-712 types of a claim. */
@@ -31,7 +32,7 @@ export function claimTypedData(deployment: Pick<Deployment, "chainId" | "inferen
 
 /** A claim's id: its EIP-712 digest. */
 export function claimId(deployment: Pick<Deployment, "chainId" | "inferenceMarket">, claim: Claim): Hash {
-  return hashTypedData(claimTypedData(deployment, claim));
+  return structDigest(claimTypedData(deployment, claim).domain, "Claim", claimTypes.Claim, claim);
 }
 
 /** A claim with its executor's signature, ready to be posted by anyone. */

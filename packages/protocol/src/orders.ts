@@ -1,5 +1,6 @@
-import { type Address, type Hash, hashDomain, type Hex, keccak256, stringToHex } from "viem";
+import type { Address, Hash } from "viem";
 import type { Deployment } from "./deployment.ts";
+import { structDigest } from "./struct-digest.ts";
 
 /** What off-chain statements are bound to: the chain and its BatchMarket. */
 export type OrderDomain = Pick<Deployment, "chainId"> & { batchMarket: Address };
@@ -97,74 +98,15 @@ export function voucherTypedData(deployment: OrderDomain, voucher: Voucher) {
 
 /** An order's EIP-712 digest: what its receipt names, and the `requestId` of its claim. */
 export function orderHash(deployment: OrderDomain, order: Order): Hash {
-  return digest(deployment, "Order", orderTypes.Order, order);
+  return structDigest(orderDomain(deployment), "Order", orderTypes.Order, order);
 }
 
 /** A receipt's EIP-712 digest. */
 export function receiptHash(deployment: OrderDomain, receipt: Receipt): Hash {
-  return digest(deployment, "Receipt", receiptTypes.Receipt, receipt);
+  return structDigest(orderDomain(deployment), "Receipt", receiptTypes.Receipt, receipt);
 }
 
 /** A voucher's EIP-712 digest. */
 export function voucherHash(deployment: OrderDomain, voucher: Voucher): Hash {
-  return digest(deployment, "Voucher", voucherTypes.Voucher, voucher);
-}
-
-const DOMAIN_TYPES = {
-  EIP712Domain: [
-    { name: "name", type: "string" },
-    { name: "version", type: "string" },
-    { name: "chainId", type: "uint256" },
-    { name: "verifyingContract", type: "address" },
-  ],
-} as const;
-
-interface Field<Name> {
-  readonly name: Name;
-  readonly type: "address" | "bytes32" | "uint64" | "uint128";
-}
-
-/** By their words: the hashes of a domain and of a struct's type, which never change. */
-const known = new Map<string, Hash>();
-
-function once(key: string, compute: () => Hash): Hash {
-  let hash = known.get(key);
-  if (hash === undefined) known.set(key, (hash = compute()));
-  return hash;
-}
-
-/**
- * EIP-712's digest of a struct without dynamic fields, as viem's `hashTypedData` has it, which takes the types apart each
- * time: a gateway needs three of an order.
- */
-function digest<T extends object>(
-  deployment: OrderDomain,
-  name: string,
-  fields: readonly Field<keyof T & string>[],
-  struct: T,
-): Hash {
-  const { chainId, batchMarket } = deployment;
-  const separator = once(`${chainId} ${batchMarket}`, () =>
-    hashDomain({
-      domain: { ...orderDomain(deployment), chainId: BigInt(chainId) },
-      types: DOMAIN_TYPES,
-    }),
-  );
-  const type = once(name, () => {
-    const members = fields.map((field) => `${field.type} ${field.name}`);
-    return keccak256(stringToHex(`${name}(${members.join(",")})`));
-  });
-  const words = fields.map((field) => word(field, struct[field.name] as Hex | bigint));
-  return keccak256(`0x1901${separator.slice(2)}${keccak256(`${type}${words.join("")}`).slice(2)}`);
-}
-
-/** 32 bytes in hex. */
-function word({ name, type }: Field<string>, value: Hex | bigint): string {
-  if (typeof value === "bigint") {
-    if (value < 0n || value >> BigInt(type.slice(4))) throw new RangeError(`${name} is no ${type}: ${value}`);
-    return value.toString(16).padStart(64, "0");
-  }
-  if (!(type === "address" ? /^0x[0-9a-f]{40}$/i : /^0x[0-9a-f]{64}$/i).test(value))
-    throw new RangeError(`${name} is no ${type}: ${value}`);
-  return value.slice(2).toLowerCase().padStart(64, "0");
+  return structDigest(orderDomain(deployment), "Voucher", voucherTypes.Voucher, voucher);
 }

@@ -96,6 +96,9 @@ test("digests are those of EIP-712, whatever the values; what does not fit has n
     const some: assay.Order = { ...parties, programRoot: bytes(32), inputRoot: bytes(32), price: integer(128), deadline: integer(64), nonce: integer(64) }; // prettier-ignore
     const receipt = { orderHash: bytes(32), outputRoot: bytes(32), claimBy: integer(64) };
     const voucher = { ...parties, cumulative: integer(128) };
+    const markets = { chainId: i + 1, inferenceMarket: domain.batchMarket };
+    const claim = { requestId: bytes(32), programRoot: bytes(32), inputRoot: bytes(32), outputRoot: bytes(32), traceRoot: bytes(32), executor: parties.executor }; // prettier-ignore
+    expect(assay.claimId(markets, claim)).toBe(hashTypedData(assay.claimTypedData(markets, claim)));
     expect(assay.orderHash(domain, some)).toBe(hashTypedData(assay.orderTypedData(domain, some)));
     expect(assay.receiptHash(domain, receipt)).toBe(hashTypedData(assay.receiptTypedData(domain, receipt)));
     expect(assay.voucherHash(domain, voucher)).toBe(hashTypedData(assay.voucherTypedData(domain, voucher)));

@@ -1,4 +1,4 @@
-import { type FastOptions, FastRunner, sampleInputs, storedInputs, storedOutputs } from "@assay/execution";
+import { type FastOptions, FastRunner, sampleInputs, storedInputs } from "@assay/execution";
 import type { Program, Tolerance } from "@assay/program";
 import type { Hex } from "viem";
 import type { Backend } from "./backend.ts";
@@ -75,7 +75,7 @@ export class FastBackend implements Backend {
   }
 
   async run(inputs: StoredValues): Promise<Uint8Array[]> {
-    return storedOutputs(this.program, await this.#fast.run(tensorsOf(this.program, inputs)));
+    return this.#fast.run(tensorsOf(this.program, inputs));
   }
 
   trace(inputs: StoredValues): Promise<Uint8Array[]> {
@@ -105,7 +105,7 @@ async function trial(
     const together = await fast.runTogether(trials);
     for (const [i, inputs] of trials.entries()) {
       const expected = await canonical.run(storedInputs(program, inputs));
-      const fault = outputFault(program, storedOutputs(program, together[i]!), expected);
+      const fault = outputFault(program, together[i]!, expected);
       if (fault !== undefined)
         return `output "${program.outputs[fault.output]!.name}" is more than a quarter of its tolerance away`;
     }

@@ -8,7 +8,6 @@ import {
   ModelRunner,
   runLimits,
   type RunnerOptions,
-  storedOutputs,
 } from "@assay/execution";
 import type { Program } from "@assay/program";
 import { AssayError, fromStored } from "@assay/tensor";
@@ -100,7 +99,7 @@ export class ModelBackend implements Backend {
   }
 
   async run(inputs: StoredValues): Promise<Uint8Array[]> {
-    return storedOutputs(this.program, await this.#runner.run(this.#tensors(inputs)));
+    return this.#runner.runStored(this.#tensors(inputs));
   }
 
   trace(inputs: StoredValues): Promise<Uint8Array[]> {

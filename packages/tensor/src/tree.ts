@@ -42,10 +42,14 @@ export function hashPair(left: Uint8Array, right: Uint8Array): Uint8Array {
   return node;
 }
 
-/** The next level: one node per pair of `below`; an incomplete pair is completed with zero subtrees. */
-function hashLevel(below: Uint8Array, level: number): Uint8Array {
+/**
+ * The next level, at the beginning of `room`: one node per pair of `below`; an incomplete pair is completed with zero
+ * subtrees.
+ */
+function hashLevel(below: Uint8Array, level: number, room?: Uint8Array): Uint8Array {
   const whole = below.length - (below.length % (2 * CHUNK));
-  const above = new Uint8Array(Math.ceil(below.length / (2 * CHUNK)) * CHUNK);
+  const size = Math.ceil(below.length / (2 * CHUNK)) * CHUNK;
+  const above = room?.subarray(0, size) ?? new Uint8Array(size);
   if (whole > 0) hashInto(below.subarray(0, whole), above.subarray(0, whole / 2));
   if (whole < below.length) {
     const pair = new Uint8Array(2 * CHUNK);
@@ -56,6 +60,12 @@ function hashLevel(below: Uint8Array, level: number): Uint8Array {
   }
   return above;
 }
+
+/** Levels of a subtree that is hashed at a time: what it covers, 64 KiB, stays in the processor's cache. */
+const BLOCK_LEVELS = 11;
+const BLOCK = CHUNK << BLOCK_LEVELS;
+/** Where the levels of a block are, in turns. Made once: memory by the megabyte keeps the garbage collector busy. */
+const rooms = [new Uint8Array(BLOCK / 2), new Uint8Array(BLOCK / 4)] as const;
 
 /**
  * Root of a tensor's stored bytes; what {@link TensorTree} computes, without keeping the tree.
@@ -68,8 +78,16 @@ export function tensorRoot(stored: Uint8Array): Uint8Array {
     root.set(stored);
     return root;
   }
-  let nodes = stored;
-  for (let level = 0; nodes.length > CHUNK; level++) nodes = hashLevel(nodes, level);
+  let nodes: Uint8Array = new Uint8Array(Math.ceil(stored.length / BLOCK) * CHUNK);
+  const single = stored.length <= BLOCK;
+  for (let start = 0; start < stored.length; start += BLOCK) {
+    let block = stored.subarray(start, start + BLOCK);
+    // Of several subtrees all are equally high, of a single one only what is in it counts.
+    for (let level = 0; single ? block.length > CHUNK : level < BLOCK_LEVELS; level++)
+      block = hashLevel(block, level, rooms[level % 2]);
+    nodes.set(block, (start / BLOCK) * CHUNK);
+  }
+  for (let level = BLOCK_LEVELS; nodes.length > CHUNK; level++) nodes = hashLevel(nodes, level);
   return nodes;
 }
 
