@@ -1,11 +1,4 @@
-import {
-  type CompiledModel,
-  forProcessor,
-  ModelRunner,
-  storedInputs,
-  storedOutputs,
-  type Tensors,
-} from "@assay/execution";
+import { type CompiledModel, forProcessor, ModelRunner, storedInputs, type Tensors } from "@assay/execution";
 import { Family, judgeElement, type Judgement, kernelOf, Verdict } from "@assay/numerics";
 import {
   buildProofSteps,
@@ -93,7 +86,7 @@ export async function checkModel(options: CheckModelOptions): Promise<ModelRepor
   const { model, inputs } = options;
   const runner = new ModelRunner(await forProcessor(model));
   try {
-    const outputs = storedOutputs(model.program, await runner.run(inputs));
+    const outputs = await runner.runStored(inputs);
     const trace = await runner.trace(inputs);
     const failures: CheckFailure[] = [];
     // Lazy claims rest on this: exposing the intermediates must not change the outputs.

@@ -54,6 +54,11 @@ async function run(model: ort.InferenceSession, inputs: Tensors, outputs: readon
   return model.run(feeds, outputs);
 }
 
+/** What `read` makes of a run's results, by name. */
+function readAll<T>(results: ort.InferenceSession.ReturnType, read: (name: string, t: ort.Tensor) => T) {
+  return Object.fromEntries(Object.entries(results).map(([name, t]) => [name, read(name, t)]));
+}
+
 /** Stored bytes of every committed value. */
 async function trace({ model, committed }: Session, inputs: Tensors): Promise<Uint8Array[]> {
   const names = new Set(committed.map(({ name }) => name).filter((name) => inputs[name] === undefined));
@@ -121,15 +126,13 @@ async function answer(request: WorkerRequest): Promise<unknown> {
     }
     case "run": {
       const results = await run(sessions.get(request.session)!.model, request.inputs, request.outputs);
-      const read = request.read === "shapes" ? shapeOf : fromOrt;
-      return Object.fromEntries(Object.entries(results).map(([name, t]) => [name, read(name, t)]));
+      return request.read === "shapes" ? readAll(results, shapeOf) : readAll(results, fromOrt);
     }
     case "runStored": {
       const { session, inputs, outputs, count } = request;
       const names = outputs.map(({ name }) => name);
       const results = await run(sessions.get(session)!.model, inputs, names);
-      const values = Object.fromEntries(names.map((name) => [name, fromOrt(name, results[name]!)]));
-      return storedBatch(outputs, values, count);
+      return storedBatch(outputs, readAll(results, fromOrt), count);
     }
     case "trace":
       return trace(sessions.get(request.session)!, request.inputs);

@@ -43,8 +43,8 @@ export function hashPair(left: Uint8Array, right: Uint8Array): Uint8Array {
 }
 
 /**
- * The next level, at the beginning of `room`: one node per pair of `below`; an incomplete pair is completed with zero
- * subtrees.
+ * The next level, at the beginning of `room` or in memory of its own: one node per pair of `below`; an incomplete pair is
+ * completed with zero subtrees.
  */
 function hashLevel(below: Uint8Array, level: number, room?: Uint8Array): Uint8Array {
   const whole = below.length - (below.length % (2 * CHUNK));
