@@ -9,7 +9,8 @@ import {
   startGateway,
 } from "@assay/gateway";
 import type { Deployment } from "@assay/protocol";
-import { loadModel } from "@assay/service";
+import { keyAccount, loadModel } from "@assay/service";
+import { toHex } from "viem";
 import { mnemonicToAccount } from "viem/accounts";
 import { nudged } from "./backends.ts";
 
@@ -50,7 +51,9 @@ export interface ServiceArguments {
 const given = JSON.parse(process.argv[2]!) as ServiceArguments;
 const { rpc, deployment, dataDir, pollInterval = 100 } = given;
 const models = [{ onnx: given.onnx, shapes: given.shapes }];
-const account = mnemonicToAccount(given.mnemonic, { addressIndex: given.addressIndex });
+const hdAccount = mnemonicToAccount(given.mnemonic, { addressIndex: given.addressIndex });
+// As an operator's key is used.
+const account = keyAccount(toHex(hdAccount.getHdKey().privateKey!));
 const common = {
   ...{ rpc, deployment, account, models, dataDir, pollInterval },
   ...(given.minFreeDisk !== undefined && { minFreeDisk: given.minFreeDisk }),

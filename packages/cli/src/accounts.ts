@@ -1,6 +1,7 @@
+import { keyAccount } from "@assay/service";
 import { AssayError } from "@assay/tensor";
 import { type Hex, isHex, type LocalAccount } from "viem";
-import { mnemonicToAccount, privateKeyToAccount } from "viem/accounts";
+import { mnemonicToAccount } from "viem/accounts";
 import { externalSigner } from "./external-signer.ts";
 import { keystorePassword, readKeystore } from "./keystore.ts";
 import type { AccountOptions } from "./options.ts";
@@ -44,12 +45,12 @@ export async function accountOf(options: AccountOptions, chainId: number): Promi
     return externalSigner(signer, signerAddress);
   }
   if (keystore !== undefined)
-    return privateKeyToAccount(await readKeystore(keystore, await keystorePassword(options.passwordFile)));
+    return keyAccount(await readKeystore(keystore, await keystorePassword(options.passwordFile)));
   if (key === undefined)
     throw new AssayError("ACCOUNT_MISSING", "this command needs an account to send from", {
       hint: "give --keystore or --signer, set ASSAY_PRIVATE_KEY, or give --account N on a development chain",
     });
-  return privateKeyToAccount(privateKey(key));
+  return keyAccount(privateKey(key));
 }
 
 /** A private key as it is written, checked. */
@@ -58,7 +59,7 @@ export function privateKey(key: string): Hex {
   if (!isHex(hex) || hex.length !== 66)
     throw new AssayError("KEY_INVALID", "the private key is not 32 bytes in hex");
   try {
-    privateKeyToAccount(hex);
+    keyAccount(hex);
     return hex;
   } catch {
     throw new AssayError("KEY_INVALID", "the private key is not a valid secp256k1 key");

@@ -1,18 +1,17 @@
-import { inputSizes, rootOf, split, type StoredValues } from "@assay/service";
+import { inputSizes, recoverSigner, rootOf, split, type StoredValues } from "@assay/service";
 import { AssayError } from "@assay/tensor";
-import { type Address, type Hex, zeroHash } from "viem";
+import type { Address, Hex } from "viem";
 import { type Budget, Buckets } from "./budget.ts";
 import type { Channels } from "./channels.ts";
 import {
   type AssayClient,
-  entryOf,
   isContractSignature,
   type Order,
   type OrderDomain,
   orderHash,
+  priceInUnits,
   voucherHash,
 } from "@assay/protocol";
-import { recoverSigner } from "./signatures.ts";
 import type { Program } from "@assay/program";
 import type { SubmittedOrder } from "./wire.ts";
 
@@ -147,7 +146,7 @@ export class Admission {
       throw refuse("DEADLINE_TOO_FAR", `the deadline is more than ${limits.maxSeconds} s away`);
     if (order.price < offer.price)
       throw refuse("PRICE_TOO_LOW", `the order offers ${order.price}, a run costs ${offer.price}`);
-    entryOf(this.#context.domain, order, zeroHash, this.#context.priceUnit, []); // throws PRICE_NOT_REPRESENTABLE
+    priceInUnits(order.price, this.#context.priceUnit); // throws PRICE_NOT_REPRESENTABLE
     return offer;
   }
 

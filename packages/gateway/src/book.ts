@@ -92,8 +92,8 @@ export async function chainBook(chain: Chain, data: BatchData = "auto"): Promise
     blobs: readonly BatchBlob[],
   ): { header: BatchHeader; entries: BatchEntry[] } => {
     const programRoots: Hex[] = [];
-    const entries = orders.map(({ order, receipt }) =>
-      entryOf(deployment, order, receipt.outputRoot, priceUnit, programRoots),
+    const entries = orders.map(({ order, orderHash, receipt }) =>
+      entryOf(deployment, order, receipt.outputRoot, priceUnit, programRoots, orderHash),
     );
     const count = entries.length;
     // No two batches of ours have an order in common, so no nonce is needed to tell them apart.

@@ -16,7 +16,7 @@ import type { Channels } from "./channels.ts";
 import { Group } from "./group.ts";
 import type { OrderDomain, Order, Receipt } from "@assay/protocol";
 import type { ReceiptWatch, Sign } from "./receipts.ts";
-import { insertPlaced, isPlaced, type Placed, placedByHash, type Placing } from "./state.ts";
+import { insertPlaced, type Placed, placedByHash, type Placing, whichPlaced } from "./state.ts";
 import type { Values } from "./values.ts";
 import type { AnsweredOrder, SubmittedOrder } from "./wire.ts";
 
@@ -59,10 +59,15 @@ export class Desk {
   readonly #context: DeskContext;
   readonly #underWay = new Map<Hex, Promise<AnsweredOrder>>();
   readonly #group: Group<Placing, boolean | AssayError>;
+  readonly #answered: Group<Hex, boolean>;
 
   constructor(context: DeskContext) {
     this.#context = context;
     this.#group = new Group((items) => this.#write(items));
+    this.#answered = new Group(async (hashes) => {
+      const placed = await whichPlaced(context.store, hashes, "signed");
+      return hashes.map((hash) => placed.has(hash));
+    });
   }
 
   get pending(): number {
@@ -75,7 +80,7 @@ export class Desk {
     const hash = await admission.authenticate(submitted, visitor);
     const underWay = this.#underWay.get(hash);
     if (underWay !== undefined) return underWay;
-    if (await isPlaced(store, hash, "signed")) return this.stored((await placedByHash(store, hash))!);
+    if (await this.#answered.add(hash)) return this.stored((await placedByHash(store, hash))!);
     if (Math.max(this.#underWay.size, this.#context.load?.() ?? 0) >= pending)
       throw new AssayError("BUSY", `${pending} orders are waiting already`, {
         hint: "try again in a moment",
@@ -109,10 +114,10 @@ export class Desk {
   }
 
   async #place(hash: Hex, submitted: SubmittedOrder, visitor: Visitor): Promise<AnsweredOrder> {
-    const { admission, channels, values, receipts, domain, log, store } = this.#context;
+    const { admission, channels, values, receipts, domain, log } = this.#context;
     const { order, signature, inputs, voucher, voucherSignature } = submitted;
     // Answered already, here or elsewhere, and only to be signed.
-    if ("watch" in receipts && (await isPlaced(store, hash))) return this.stored(await this.#signed(hash));
+    if ("watch" in receipts && (await this.#isPlaced(hash))) return this.stored(await this.#signed(hash));
     const stored = await admission.admit(submitted, visitor);
     const reservation = await channels.reserve(order.requester, order.price, {
       cumulative: voucher.cumulative,
@@ -150,7 +155,7 @@ export class Desk {
         if (signed !== undefined) return answerOf(hash, signed.receipt, signed.signature, bytes);
       }
       // Another process may have been first: its answer is the one, ours never leaves this function.
-      if (!written && !(await isPlaced(store, hash)))
+      if (!written && !(await this.#isPlaced(hash)))
         throw new AssayError(
           "NONCE_USED",
           `${order.requester} has used nonce ${order.nonce} for another order`,
@@ -166,6 +171,11 @@ export class Desk {
     } finally {
       reservation.release();
     }
+  }
+
+  /** Whether it is answered, with a receipt or about to get one. */
+  async #isPlaced(hash: Hex): Promise<boolean> {
+    return (await whichPlaced(this.#context.store, [hash])).has(hash);
   }
 
   /** An answered order, once it has its receipt. */

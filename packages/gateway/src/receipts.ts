@@ -1,4 +1,4 @@
-import { type OrderDomain, type Receipt, receiptTypedData } from "@assay/protocol";
+import { type OrderDomain, type Receipt, receiptHash, receiptTypedData } from "@assay/protocol";
 import { errorFields, type Logger, notify, type Store, waitFor } from "@assay/service";
 import type { Address, Hex, LocalAccount } from "viem";
 import { type Placed, placedByHash } from "./state.ts";
@@ -35,7 +35,10 @@ export function signer({
 }: Pick<Signing, "account" | "domain" | "claimSeconds" | "now">): Sign {
   return async (promise) => {
     const receipt = { ...promise, claimBy: now() + claimSeconds };
-    return { receipt, signature: await account.signTypedData(receiptTypedData(domain, receipt)) };
+    // A key at hand signs the digest, which is made for every order; a signer elsewhere wants to see what it signs.
+    const signature = await (account.sign?.({ hash: receiptHash(domain, receipt) }) ??
+      account.signTypedData(receiptTypedData(domain, receipt)));
+    return { receipt, signature };
   };
 }
 

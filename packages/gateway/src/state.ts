@@ -260,12 +260,18 @@ function textOf(value: string | bigint | undefined): string | null {
   return value === undefined ? null : String(value);
 }
 
-/** Whether an order is answered: with a receipt, or (default) about to get one. */
-export async function isPlaced(store: Queryable, orderHash: Hex, how?: "signed"): Promise<boolean> {
+/** Which of these orders are answered: with a receipt, or (default) about to get one. */
+export async function whichPlaced(
+  store: Queryable,
+  orderHashes: readonly Hex[],
+  how?: "signed",
+): Promise<Set<Hex>> {
   const signed = how === undefined ? "" : " and state <> 'unsigned'";
-  return (
-    (await store.query(`select 1 from placed where order_hash = $1${signed}`, [orderHash])).rows.length > 0
+  const { rows } = await store.query<{ orderHash: Hex }>(
+    `select order_hash as "orderHash" from placed where order_hash = any($1)${signed}`,
+    [orderHashes],
   );
+  return new Set(rows.map(({ orderHash }) => orderHash));
 }
 
 /** What a requester owes, and the best voucher for it. */

@@ -7,7 +7,7 @@ import { privateKeyToAccount } from "viem/accounts";
 import { expect, test } from "vitest";
 import { waitingOrders } from "../src/batch-state.ts";
 import { sharedBudget } from "../src/receipts.ts";
-import { channelOf, insertPlaced, isPlaced, placedByHash } from "../src/state.ts";
+import { channelOf, insertPlaced, placedByHash, whichPlaced } from "../src/state.ts";
 import { storeForTests } from "./store.ts";
 
 let store: Store;
@@ -64,11 +64,11 @@ test("no receipt without stake behind it, or after the deadline: then nothing is
   const running = signReceipts(signing(0, 600n), stop.signal);
   await new Promise((resolve) => setTimeout(resolve, 300));
   expect(await placedByHash(store, hash("order 3"))).toBeUndefined();
-  expect(await isPlaced(store, hash("order 3"))).toBe(true);
+  expect((await whichPlaced(store, [hash("order 3")])).size > 0).toBe(true);
   await store.query("update placed set deadline = 999 where order_hash = $1", [hash("order 3")]);
-  for (let looks = 0; looks < 100 && (await isPlaced(store, hash("order 3"))); looks++)
+  for (let looks = 0; looks < 100 && (await whichPlaced(store, [hash("order 3")])).size > 0; looks++)
     await new Promise((resolve) => setTimeout(resolve, 50));
-  expect(await isPlaced(store, hash("order 3"))).toBe(false);
+  expect((await whichPlaced(store, [hash("order 3")])).size > 0).toBe(false);
   expect(await channelOf(store, requester)).toMatchObject({ owed: 10n });
   stop.abort();
   await running;

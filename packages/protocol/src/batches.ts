@@ -77,10 +77,22 @@ export function batchId(deployment: OrderDomain, header: BatchHeader): Hash {
 }
 
 /**
- * The entry of an order's claim. Throws `PRICE_NOT_REPRESENTABLE` for a price that a batch cannot hold: check an order
- * with it before a receipt is signed.
+ * A price as an entry holds it. Throws `PRICE_NOT_REPRESENTABLE` for one that a batch cannot hold: check an order with it
+ * before a receipt is signed.
+ */
+export function priceInUnits(price: bigint, priceUnit: bigint): number {
+  if (price % priceUnit !== 0n || price / priceUnit >= 1n << 48n)
+    throw new AssayError("PRICE_NOT_REPRESENTABLE", `a batch cannot hold the price ${price}`, {
+      hint: `prices are multiples of ${priceUnit} token units, below 2^48 of them`,
+    });
+  return Number(price / priceUnit);
+}
+
+/**
+ * The entry of an order's claim; see {@link priceInUnits} for what it throws.
  *
  * @param programs the header's `programRoots`; the order's is appended when it is missing
+ * @param hash the order's, where it is known
  */
 export function entryOf(
   deployment: OrderDomain,
@@ -88,19 +100,17 @@ export function entryOf(
   outputRoot: Hash,
   priceUnit: bigint,
   programs: Hash[],
+  hash = orderHash(deployment, order),
 ): BatchEntry {
-  if (order.price % priceUnit !== 0n || order.price / priceUnit >= 1n << 48n)
-    throw new AssayError("PRICE_NOT_REPRESENTABLE", `a batch cannot hold the price ${order.price}`, {
-      hint: `prices are multiples of ${priceUnit} token units, below 2^48 of them`,
-    });
+  const price = priceInUnits(order.price, priceUnit);
   let program = programs.indexOf(order.programRoot);
   if (program < 0) program = programs.push(order.programRoot) - 1;
   return {
     inputRoot: order.inputRoot,
     outputRoot,
-    orderHash: orderHash(deployment, order),
+    orderHash: hash,
     requester: order.requester,
-    price: Number(order.price / priceUnit),
+    price,
     program,
   };
 }

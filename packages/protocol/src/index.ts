@@ -42,6 +42,7 @@ export {
   ENTRY_BYTES,
   entryClaimId,
   entryOf,
+  priceInUnits,
 } from "./batches.ts";
 export {
   blobOpening,

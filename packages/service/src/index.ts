@@ -42,6 +42,7 @@ export {
 } from "./operations.ts";
 export { checkOwner } from "./owner.ts";
 export { type LineOptions, Queue, type Task, type WorkOptions, type Write } from "./queue.ts";
+export { keyAccount, recoverSigner } from "./secp256k1.ts";
 export { Sender, type SenderOptions } from "./sender.ts";
 export { accountSettings, chainSettings, modelSettings, operationsSettings } from "./common-settings.ts";
 export {

@@ -84,10 +84,12 @@ async function nextStep(
   { deployment, horizon, confirmations = 0, range = 2_000 }: WatchEventsParameters,
   cursor: Cursor,
 ): Promise<WatchStep | undefined> {
+  const head = await getBlock(client);
+  // Mostly nothing has happened: that is one question.
+  if (head.hash === cursor.blocks[0]?.hash) return undefined;
   const kept = await stillOnChain(client, cursor);
   const first = (kept.blocks[0]?.number ?? deployment.block - 1) + 1;
   if (kept.blocks.length < cursor.blocks.length) return { type: "reorg", from: BigInt(first), cursor: kept };
-  const head = await getBlock(client);
   const isNew = kept.blocks.length === 0 && horizon !== undefined;
   const from = isNew ? Number(await blockAt(client, deployment, head.timestamp - (await horizon()))) : first;
   const to = Math.min(Number(head.number) - confirmations, from + range - 1);
