@@ -33,6 +33,7 @@ import {
   type Adopted,
   adoptJob,
   countJobs,
+  countRunning,
   dueJobs,
   forgetJobs,
   insertJobs,
@@ -69,6 +70,8 @@ export interface Executor {
   adopt(claim: Adopted): Promise<void>;
   /** Jobs by state. */
   status(): Promise<Partial<Record<JobState, number>>>;
+  /** Runs that wait for a worker or are with one, whoever asked for them. */
+  waiting(): Promise<number>;
   /** Finishes the steps in progress and stops. What is not done goes on at the next start. */
   stop(): Promise<void>;
 }
@@ -198,6 +201,7 @@ export async function startExecutor(options: ExecutorOptions): Promise<Executor>
       if (adopted) log.info({ claimId: claim.claimId }, "claim adopted");
     },
     status: () => countJobs(store),
+    waiting: () => countRunning(store),
     stop() {
       stopped ??= (async () => {
         abort.abort();

@@ -19,7 +19,7 @@ import { JobWatch } from "./jobs.ts";
 import type { WorkerOptions } from "./options.ts";
 import { openProcess } from "./process.ts";
 import { runJob } from "./remote-run.ts";
-import { countJobs } from "./state.ts";
+import { countJobs, countRunning } from "./state.ts";
 import { declareLines } from "./worker.ts";
 
 export interface RunnerOptions extends Omit<WorkerOptions, "databaseUrl"> {
@@ -100,7 +100,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
         checkInputs(program.inputs, tensorsOf(program, inputs)); // what is wrong with them no worker has to find out
         return runJob({ ...shared, watch }, program, inputs, programRoot);
       },
-      waiting: async () => (await countJobs(shared.store)).running ?? 0,
+      waiting: () => countRunning(shared.store),
       stop() {
         stopped ??= started
           .stop()

@@ -259,6 +259,14 @@ export async function countJobs(store: Queryable): Promise<Partial<Record<JobSta
   return Object.fromEntries(counts.rows.map(({ state, count }) => [state, count]));
 }
 
+/** Runs that wait for a worker or are with one. */
+export async function countRunning(store: Queryable): Promise<number> {
+  const { rows } = await store.query<{ count: number }>(
+    "select count(*)::int as count from job where state = 'running'",
+  );
+  return rows[0]!.count;
+}
+
 const FIELDS = {
   state: "state",
   reason: "reason",

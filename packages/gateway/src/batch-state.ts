@@ -120,11 +120,16 @@ export function unsealBatch(store: Store, batchId: Hex): Promise<void> {
   });
 }
 
-/** Batches that are not settled, oldest first. */
-export async function openBatches(store: Queryable): Promise<Batch[]> {
+/**
+ * Batches with something to be done at this chain time, oldest first: those that are not posted, or not yet seen where the
+ * follower has come, or whose window is over. Thousands of others wait for the end of their windows.
+ */
+export async function dueBatches(store: Queryable, time: bigint): Promise<Batch[]> {
   const found = await store.query<Omit<Batch, "windowEnd"> & { windowEnd: string | null }>(
     `select batch_id as "batchId", state, claims, window_end::text as "windowEnd" from batch
-     where state <> 'settled' order by number`,
+     where state = 'sealed' or (state = 'posted' and (seen_block is null or window_end is null or window_end <= $1))
+     order by number`,
+    [time.toString()],
   );
   return found.rows.map((row) => ({
     ...row,
@@ -143,6 +148,14 @@ export async function updateBatch(
        updated_at = now() where batch_id = $1`,
     [batchId, state, more.transaction ?? null, more.windowEnd?.toString() ?? null],
   );
+}
+
+/** A posted batch is there as of `block`, where the follower has come: it would notice a reorg that undoes it. */
+export async function markSeen(store: Queryable, batchId: Hex, block: bigint): Promise<void> {
+  await store.query("update batch set seen_block = $2 where batch_id = $1 and state = 'posted'", [
+    batchId,
+    block.toString(),
+  ]);
 }
 
 /** Ends a batch that is final in `block`: its claims stood, but for those that are settled one by one. */
@@ -191,6 +204,7 @@ export async function reopenBatches(store: Queryable, from: bigint): Promise<voi
     "update batch set state = 'posted' where state = 'settled' and settled_block >= $1",
     since,
   );
+  await store.query("update batch set seen_block = null where seen_block >= $1", since);
   await store.query("update demand set ended_block = null where ended_block >= $1", since);
   // What was drawn before is found on the chain again.
   await store.query("update channel set redeemed = 0 where redeemed_at > now() - interval '1 day'");

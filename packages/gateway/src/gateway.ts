@@ -238,8 +238,7 @@ async function open(
     async () => {
       await clock.look();
       await stake.look();
-      if ("waiting" in executor) load = await executor.waiting();
-      else if (store.shared) load = (await executor.status()).running ?? 0;
+      if (store.shared) load = await executor.waiting();
     },
     { pollInterval, operations, log },
     signal,

@@ -5,7 +5,8 @@ import {
   type BatchBlob,
   type BatchPlan,
   blobsOfBatch,
-  openBatches,
+  dueBatches,
+  markSeen,
   sealBatch,
   settleBatch,
   unsealBatch,
@@ -128,21 +129,26 @@ export class Poster {
   async tick(): Promise<void> {
     const { store, book } = this.#context;
     const followed = await this.#context.followed();
-    for (const { batchId, state } of await openBatches(store))
+    const now = await book.now();
+    for (const { batchId, state, windowEnd } of await dueBatches(store, now))
       await this.#attempt(batchId, async () => {
         const seen = await book.find(batchId);
         if (seen === undefined) return this.#post(batchId, state === "posted");
         this.#missing.delete(batchId);
         if (seen.finalised) return this.#settle(batchId, followed);
-        if (state === "sealed") await updateBatch(store, batchId, "posted", { windowEnd: seen.windowEnd });
-        if ((await book.now()) >= seen.windowEnd) return this.#finalise(batchId);
+        // A reorg may have put it into a later block.
+        if (state === "sealed" || windowEnd !== seen.windowEnd)
+          await updateBatch(store, batchId, "posted", { windowEnd: seen.windowEnd });
+        if (now >= seen.windowEnd) return this.#finalise(batchId);
+        if (followed !== undefined && (await book.find(batchId, followed)) !== undefined)
+          await markSeen(store, batchId, followed);
       });
     await this.#answerDemands(followed);
     if (this.#redeem) {
       this.#redeem = false;
       await this.#redeemAll(followed);
     }
-    while (await this.#isDue()) {
+    while (await this.#isDue(now)) {
       const sealed = await sealBatch(store, await this.#size(), (orders) => book.plan(orders));
       this.#urgent = false;
       if (sealed === undefined) break;
@@ -156,12 +162,12 @@ export class Poster {
     return Math.min(size, await book.capacity());
   }
 
-  async #isDue(): Promise<boolean> {
-    const { store, book, age = 60_000, margin = BATCH_MARGIN } = this.#context;
+  async #isDue(now: bigint): Promise<boolean> {
+    const { store, age = 60_000, margin = BATCH_MARGIN } = this.#context;
     const waiting = await waitingOrders(store);
     if (waiting === undefined) return false;
-    if (this.#urgent || waiting.count >= (await this.#size()) || waiting.age >= age) return true;
-    return (await book.now()) + BigInt(margin) >= waiting.claimBy;
+    if (this.#urgent || waiting.age >= age || now + BigInt(margin) >= waiting.claimBy) return true;
+    return waiting.count >= (await this.#size());
   }
 
   /** Whoever demands a claim on the chain is shown it in its batch, which is posted first where it was not. */

@@ -122,6 +122,7 @@ export const GATEWAY_MIGRATIONS = [
   `alter table placed add column opened_block bigint, add column settled_block bigint;
   alter table batch add column settled_block bigint;
   alter table demand add column ended_block bigint`,
+  `alter table batch add column seen_block bigint`,
 ];
 
 /** A database of its own in a folder, or the PostgreSQL that all gateways of an executor share. */
@@ -342,9 +343,11 @@ export async function endDemand(store: Queryable, receiptHash: Hex, block: bigin
 
 /** Receipts whose claims have no stake locked yet, those about to be given included. */
 export async function countUnposted(store: Queryable, unsigned = true): Promise<number> {
+  // Each part by an index: this is asked every second, of millions of orders.
   const found = await store.query<{ count: number }>(
-    `select count(*)::int as count from placed left join batch using (batch_id)
-     where placed.state = 'signed' or (placed.state = 'unsigned' and $1) or batch.state = 'sealed'`,
+    `select ((select count(*) from placed where state = 'signed')
+       + (select count(*) from placed where state = 'unsigned' and $1)
+       + (select coalesce(sum(claims), 0) from batch where state = 'sealed'))::int as count`,
     [unsigned],
   );
   return found.rows[0]!.count;

@@ -2,7 +2,7 @@
 import { toHex } from "viem";
 import { expect, test } from "vitest";
 import type { Store } from "@assay/service";
-import { openBatches, reopenBatches, sealBatch, settleBatch, settleClaim, markOpened, updateBatch, waitingOrders } from "../src/batch-state.ts"; // prettier-ignore
+import { dueBatches, reopenBatches, sealBatch, settleBatch, settleClaim, markOpened, updateBatch, waitingOrders } from "../src/batch-state.ts"; // prettier-ignore
 import { channelOf, insertPlaced, type Placed, placedByHash, placedInBatch, type Placing, redeemable } from "../src/state.ts"; // prettier-ignore
 
 import { alice, hash, placing } from "./placing.ts";
@@ -38,7 +38,7 @@ test("orders come in once, vouchers must cover them, batches take each once and 
     (await placedInBatch(store, batchId)).map(({ order, position }) => [Number(order.nonce), position]);
   expect(await numbers(first.batchId)).toEqual([[1, 0], [2, 1]]); // prettier-ignore
   expect(await numbers(second.batchId)).toEqual([[4, 0]]);
-  expect((await openBatches(store)).map(({ state, claims }) => [state, claims])).toEqual([["sealed", 2], ["sealed", 1]]); // prettier-ignore
+  expect((await dueBatches(store, 77n)).map(({ state, claims }) => [state, claims])).toEqual([["sealed", 2], ["sealed", 1]]); // prettier-ignore
 
   await updateBatch(store, first.batchId, "posted", { windowEnd: 77n });
   await markOpened(store, hash("claim 2"), 20n);
@@ -50,14 +50,14 @@ test("orders come in once, vouchers must cover them, batches take each once and 
   expect(await placedByHash(store, hash("order 2"))).toMatchObject({ state: "batched", opened: true });
   await settleClaim(store, hash("claim 2"), "slashed", 25n);
   expect(await placedByHash(store, hash("order 2"))).toMatchObject({ state: "settled", outcome: "slashed" });
-  expect((await openBatches(store)).map(({ batchId }) => batchId)).toEqual([second.batchId]);
+  expect((await dueBatches(store, 77n)).map(({ batchId }) => batchId)).toEqual([second.batchId]);
   expect((await redeemable(store, 1n)).map(({ owed }) => owed)).toEqual([15n]);
   const challenged = () => placedByHash(store, hash("order 2"));
   // What a reorg leaves alone stays as it is.
   await reopenBatches(store, 31n);
-  expect((await openBatches(store)).map(({ batchId }) => batchId)).toEqual([second.batchId]);
+  expect((await dueBatches(store, 77n)).map(({ batchId }) => batchId)).toEqual([second.batchId]);
   await reopenBatches(store, 26n);
-  expect((await openBatches(store))[0]).toMatchObject({
+  expect((await dueBatches(store, 77n))[0]).toMatchObject({
     batchId: first.batchId,
     state: "posted",
     windowEnd: 77n,
