@@ -42,7 +42,7 @@ const { values: flags, positionals } = parseArgs({
     workers: { type: "string", default: "0" },
     slash: { type: "boolean", default: false },
     long: { type: "string" },
-    seconds: { type: "string", default: "2" },
+    seconds: { type: "string", default: "10" },
     rounds: { type: "string", default: "3" },
   },
   allowPositionals: true,
@@ -52,6 +52,8 @@ const ROUNDS = Number(flags.rounds);
 const WORKERS = Number(flags.workers);
 /** What --fast grants an output; the service compares a few runs at its start and uses the fast engine if a quarter is enough. */
 const TOLERANCE = { absolute: 1e-2, relative: 1e-2 };
+/** Milliseconds that an order waits for a batch: a sixth of the default, so that each round posts some. */
+const BATCH_AGE = 10_000;
 /** Orders on their way at a time. */
 const CONCURRENCY = 16;
 
@@ -67,6 +69,8 @@ interface Served {
    * client and the chain that share the cores; of that, in onnxruntime's processes.
    */
   cpu: { plain: number; order: number; engine: number };
+  /** Share of the machine's processor time that client and chain took from the gateway. */
+  others: number;
   /** Milliseconds, with `CONCURRENCY` orders on their way. */
   latency: { p50: number; p99: number };
   /** With one order at a time. */
@@ -126,7 +130,7 @@ async function serve(scene: Scene, onnx: string, shapes: Record<string, number[]
         strangers: { each: { burst: 1e6, perSecond: 1e6 }, all: { burst: 1e6, perSecond: 1e6 } },
         signer: { burst: 1e6, perSecond: 1e6 },
       },
-      batches: { age: 1_000 },
+      batches: { age: BATCH_AGE },
     },
   };
   const gateway = startService(given);
@@ -211,6 +215,7 @@ async function measure(path: string): Promise<Served> {
     const latencies: number[] = [];
     const speeds: number[] = [];
     const cpu = { plain: [] as number[], order: [] as number[], engine: [] as number[] };
+    const others: number[] = [];
     const used = () => {
       const all = serving.pids.map(cpuSeconds);
       const sum = (of: (each: (typeof all)[0]) => number) => all.reduce((sum, each) => sum + of(each), 0);
@@ -224,9 +229,11 @@ async function measure(path: string): Promise<Served> {
       plain.child.send(SECONDS);
       const { perSecond: best, runs } = await measured;
       cpu.plain.push((cpuSeconds(plain.child.pid!).total - idle) / runs);
-      const before = used();
+      const [before, here, since] = [used(), process.cpuUsage(), performance.now()];
       const served = await send(url, signed, CONCURRENCY, SECONDS);
       const after = used();
+      const { user, system } = process.cpuUsage(here);
+      others.push((user + system) / (1000 * (performance.now() - since) * availableParallelism()));
       cpu.order.push((after.total - before.total) / served.latencies.length);
       cpu.engine.push((after.engine - before.engine) / served.latencies.length);
       ratios.push(served.perSecond / best);
@@ -254,6 +261,7 @@ async function measure(path: string): Promise<Served> {
         order: 1000 * quantile(cpu.order, 0.5),
         engine: 1000 * quantile(cpu.engine, 0.5),
       },
+      others: quantile(others, 0.5),
       latency: { p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99) },
       alone: { p50: quantile(alone.latencies, 0.5), p99: quantile(alone.latencies, 0.99) },
       orders: count,
@@ -310,15 +318,17 @@ if (flags.json) process.stdout.write(`${JSON.stringify({ machine, results }, nul
 else {
   console.log(`${machine.cores} cores, load ${machine.load.toFixed(1)} (this benchmark's own included)`);
   for (const each of results) {
-    const { plain, cpu, latency, alone, memory } = each;
+    const { plain, cpu, others, latency, alone, memory } = each;
     const ms = (value: number) => `${value.toFixed(1)} ms`;
+    const percent = (value: number) => `${(100 * value).toFixed(0)} %`;
     console.log(
       [
         "",
         each.model,
         `  plain onnxruntime  ${plain.perSecond.toFixed(1)}/s with ${plain.lanes} × ${plain.threads} threads, ${plain.batch} a run`,
-        `  gateway            ${each.perSecond.toFixed(1)}/s, ${(each.ratio * 100).toFixed(0)} % of plain`,
-        `  processor time     ${ms(cpu.order)} of the gateway's processes an order, ${ms(cpu.engine)} of it onnxruntime's; ${ms(cpu.plain)} of plain onnxruntime an inference`,
+        `  gateway            ${each.perSecond.toFixed(1)}/s, ${percent(each.ratio)} of plain`,
+        `  processor time     ${ms(cpu.order)} of the gateway's processes an order, ${ms(cpu.engine)} of it onnxruntime's; ${ms(cpu.plain)} of plain onnxruntime an inference: ${percent(cpu.plain / cpu.order)}`,
+        `  client and chain   took ${percent(others)} of the machine`,
         `  latency            p50 ${ms(latency.p50)}, p99 ${ms(latency.p99)} with ${CONCURRENCY} at a time; alone p50 ${ms(alone.p50)}, p99 ${ms(alone.p99)}`,
         `  posted             ${each.orders} claims in ${each.batches} batches`,
         `  memory             ${memory.first} → ${memory.last} MiB`,
