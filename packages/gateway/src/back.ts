@@ -12,7 +12,7 @@ import {
   type Store,
 } from "@assay/service";
 import { Backing } from "./backing.ts";
-import { markOpened, reopenBatches, settleClaim } from "./batch-state.ts";
+import { markOpened, markSeen, reopenBatches, settleClaim } from "./batch-state.ts";
 import type { ChainBook } from "./book.ts";
 import { forgetEnded } from "./forget.ts";
 import type { Poster } from "./poster.ts";
@@ -145,6 +145,10 @@ async function onEvent(event: AssayEvent, context: EventContext): Promise<void> 
       });
       return markOpened(store, claimId, event.blockNumber);
     }
+    case "BatchPosted":
+      if (event.args.executor === chain.self)
+        await markSeen(store, event.args.batchId, event.blockNumber, event.args.challengeEnd);
+      return;
     case "InclusionDemanded": {
       if (event.args.executor !== chain.self) return;
       log.warn({ orderHash: event.args.receipt.orderHash }, "somebody demands the claim of a receipt");

@@ -121,8 +121,8 @@ export function unsealBatch(store: Store, batchId: Hex): Promise<void> {
 }
 
 /**
- * Batches with something to be done at this chain time, oldest first: those that are not posted, or not yet seen where the
- * follower has come, or whose window is over. Thousands of others wait for the end of their windows.
+ * Batches with something to be done at this chain time, oldest first: those that are not posted, or not yet seen by the
+ * follower, or whose window is over. Thousands of others wait for the end of their windows.
  */
 export async function dueBatches(store: Queryable, time: bigint): Promise<Batch[]> {
   const found = await store.query<Omit<Batch, "windowEnd"> & { windowEnd: string | null }>(
@@ -150,11 +150,17 @@ export async function updateBatch(
   );
 }
 
-/** A posted batch is there as of `block`, where the follower has come: it would notice a reorg that undoes it. */
-export async function markSeen(store: Queryable, batchId: Hex, block: bigint): Promise<void> {
-  await store.query("update batch set seen_block = $2 where batch_id = $1 and state = 'posted'", [
+/** The follower has read in `block` that a batch was posted: a reorg that undoes it will be noticed. */
+export async function markSeen(
+  store: Queryable,
+  batchId: Hex,
+  block: bigint,
+  windowEnd: bigint,
+): Promise<void> {
+  await store.query("update batch set seen_block = $2, window_end = $3 where batch_id = $1", [
     batchId,
     block.toString(),
+    windowEnd.toString(),
   ]);
 }
 

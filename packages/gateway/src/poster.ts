@@ -6,7 +6,6 @@ import {
   type BatchPlan,
   blobsOfBatch,
   dueBatches,
-  markSeen,
   sealBatch,
   settleBatch,
   unsealBatch,
@@ -140,8 +139,6 @@ export class Poster {
         if (state === "sealed" || windowEnd !== seen.windowEnd)
           await updateBatch(store, batchId, "posted", { windowEnd: seen.windowEnd });
         if (now >= seen.windowEnd) return this.#finalise(batchId);
-        if (followed !== undefined && (await book.find(batchId, followed)) !== undefined)
-          await markSeen(store, batchId, followed);
       });
     await this.#answerDemands(followed);
     if (this.#redeem) {
