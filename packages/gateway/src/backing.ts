@@ -5,15 +5,18 @@ import { countUnposted } from "./state.ts";
 /** The later of this machine's time and the chain's, which may run ahead of it. */
 export class Clock {
   readonly #chain: Chain;
+  readonly #interval: number;
   #ahead = 0n;
   #seen = 0;
 
-  constructor(chain: Chain) {
+  /** @param interval milliseconds between two looks */
+  constructor(chain: Chain, interval: number) {
     this.#chain = chain;
+    this.#interval = interval;
   }
 
   async look(): Promise<void> {
-    this.#ahead = (await this.#chain.now()) - machineTime();
+    this.#ahead = (await this.#chain.recently(this.#interval)) - machineTime();
     this.#seen = Date.now();
   }
 

@@ -72,7 +72,11 @@ export function checkBatchData({ account }: Chain, data: BatchData | undefined):
 }
 
 /** The BatchMarket as the gateway needs it. `chain` is that of the book "orders". */
-export async function chainBook(chain: Chain, data: BatchData = "auto"): Promise<ChainBook> {
+export async function chainBook(
+  chain: Chain,
+  pollInterval: number,
+  data: BatchData = "auto",
+): Promise<ChainBook> {
   const { client, deployment, self, account } = chain;
   // Signers do not know transactions with blobs.
   const signsBlobs = account.source !== "custom";
@@ -169,7 +173,7 @@ export async function chainBook(chain: Chain, data: BatchData = "auto"): Promise
       }),
     redeem: (requester, cumulative, signature) =>
       chain.send(redeem, { voucher: { requester, executor: self, cumulative }, signature }),
-    now: () => chain.now(),
+    now: () => chain.recently(pollInterval),
     async channel(requester) {
       const channel = await getChannel(client, { deployment, requester, executor: self });
       const { balance, settled, closableAt } = channel;

@@ -144,10 +144,10 @@ async function open(
   const pollInterval = options.pollInterval ?? 1000;
   const values = valuesOf(options);
   if ("whileLeading" in executor) checkBatchData(chain, options.batchData);
-  const book = await chainBook(chain, options.batchData);
+  const book = await chainBook(chain, pollInterval, options.batchData);
   const stake = new Backing(store, book);
   await stake.look();
-  const clock = new Clock(chain);
+  const clock = new Clock(chain, pollInterval);
   await clock.look();
   const channels = new Channels(store, (requester) => book.channel(requester));
   const limits = { ...DEFAULT_LIMITS, ...options.limits };

@@ -45,7 +45,7 @@ export interface BatchBook {
   /** What was drawn from a requester's vouchers so far, and what there is left to draw. As of a block; default: the latest. */
   drawn(requester: Address, blockNumber?: bigint): Promise<ChannelState>;
   redeem(requester: Address, cumulative: bigint, signature: Hex): Promise<Hash>;
-  /** Time that a transaction sent now would find. */
+  /** Chain time, a poll interval old at most. */
   now(): Promise<bigint>;
 }
 

@@ -64,7 +64,7 @@ export function bookOf(deployment: Deployment, book: Book): Deployment {
   return { ...deployment, inferenceMarket: batchMarket, referee: batchReferee };
 }
 
-/** What both services ask of and tell the chain. Reads say what is so now: nothing is remembered here. */
+/** What both services ask of and tell the chain. Reads say what is so now: nothing is remembered here but the time. */
 export class Chain {
   readonly deployment: Deployment;
   readonly account: LocalAccount;
@@ -76,6 +76,7 @@ export class Chain {
   readonly #collecting: Serial;
   readonly #options: ChainOptions;
   #orders: Chain | undefined;
+  #time: { known: Promise<bigint>; at: number } | undefined;
 
   /** `sibling`: shares its connection and its sender. */
   constructor(options: ChainOptions, sibling?: Chain) {
@@ -169,6 +170,17 @@ export class Chain {
     const latest = await getBlock(this.client);
     const pending = await getBlock(this.client, { blockTag: "pending" }).catch(() => latest);
     return pending.timestamp > latest.timestamp ? pending.timestamp : latest.timestamp;
+  }
+
+  /** {@link now}, `age` milliseconds old at most: for whoever looks again and again, and shared by all who do. */
+  recently(age: number): Promise<bigint> {
+    if (this.#sibling !== undefined) return this.#sibling.recently(age);
+    if (this.#time === undefined || performance.now() - this.#time.at >= age) {
+      const known = this.now();
+      this.#time = { known, at: performance.now() };
+      known.catch(() => (this.#time = undefined));
+    }
+    return this.#time.known;
   }
 
   async isPublished(programRoot: Hex): Promise<boolean> {

@@ -1,4 +1,3 @@
-import type { Chain } from "./chain.ts";
 import { followEvents, type FollowOptions } from "./follow.ts";
 import { JobRunner } from "./jobs.ts";
 import { errorFields, type Logger } from "./log.ts";
@@ -37,11 +36,10 @@ export async function runServiceLoop<Item>(options: ServiceLoopOptions<Item>): P
   const stop = () => wake.resolve();
   signal.addEventListener("abort", stop, { once: true });
   const following = persist(log, signal, () => followEvents({ ...options, written: () => wake.resolve() }));
-  const clock = new ChainClock(chain, pollInterval);
   await persist(log, signal, async () => {
     while (!signal.aborted) {
       const usable = options.usable?.() ?? true;
-      for (const item of usable ? await options.due(await clock.now(), jobs.busy()) : []) {
+      for (const item of usable ? await options.due(await chain.recently(pollInterval), jobs.busy()) : []) {
         if (signal.aborted || jobs.running >= MOST) break;
         jobs.offer(options.idOf(item), async () => {
           if ((await options.step(item)) === true) wake.resolve();
@@ -72,26 +70,5 @@ async function persist(log: Logger, signal: AbortSignal, body: () => Promise<voi
       log.warn({ retryIn: wait, ...errorFields(error) }, "service loop failed; trying again");
       await pause(wait, signal);
     }
-  }
-}
-
-/** The chain's time, asked for once in a while. */
-class ChainClock {
-  readonly #chain: Chain;
-  readonly #interval: number;
-  #known = 0n;
-  #at = -Infinity;
-
-  constructor(chain: Chain, interval: number) {
-    this.#chain = chain;
-    this.#interval = interval;
-  }
-
-  async now(): Promise<bigint> {
-    if (performance.now() - this.#at >= this.#interval) {
-      this.#known = await this.#chain.now();
-      this.#at = performance.now();
-    }
-    return this.#known;
   }
 }
