@@ -1,3 +1,4 @@
+import { getDefaultHighWaterMark } from "node:stream";
 import multipart from "@fastify/multipart";
 import rateLimit from "@fastify/rate-limit";
 import { errorFields, inputSizes, type Logger, outputSizes, type Store } from "@assay/service";
@@ -74,6 +75,9 @@ const STATUS: Record<string, number> = {
 
 const BLOBS_AT_HAND = 12;
 
+/** Bytes of a large body that are read before those before them are taken. */
+const READ_AHEAD = 2 ** 20;
+
 /** Room for everything in a body but the inputs. */
 const ENVELOPE = 32_768;
 
@@ -85,11 +89,14 @@ interface HashParams {
 export async function createGatewayServer(options: GatewayServerOptions): Promise<FastifyInstance> {
   const { store, values, desk, offers, log } = options;
   const largest = Math.max(0, ...[...offers.values()].map(({ program }) => total(inputSizes(program))));
+  const bodyLimit = Math.ceil(largest / 3) * 4 + ENVELOPE;
   const server = fastify({
     logger: false,
     forceCloseConnections: true,
     trustProxy: options.trustProxy,
-    bodyLimit: Math.ceil(largest / 3) * 4 + ENVELOPE,
+    bodyLimit,
+    // In a turn of the event loop, which other orders make long, no more of a body is read than this.
+    http: { highWaterMark: Math.min(READ_AHEAD, Math.max(getDefaultHighWaterMark(false), bodyLimit)) },
     // A client that sends its body a byte at a time holds a connection for no longer than this.
     requestTimeout: 30_000,
   });
